@@ -1,0 +1,73 @@
+"""Every canonical address, code system and identifier system that the service writes or looks for.
+
+Ours stand under `BASE`; the others are HL7's (https://hl7.org/fhir/R4/terminologies-systems.html).
+"""
+
+from typing import Final
+
+BASE: Final = "http://referral.example/fhir"
+
+_CODE_SYSTEM: Final = f"{BASE}/CodeSystem"
+_EXTENSION: Final = f"{BASE}/StructureDefinition"
+_IDENTIFIER: Final = f"{BASE}/sid"
+_HL7: Final = "http://terminology.hl7.org/CodeSystem"
+_HL7_EXTENSION: Final = "http://hl7.org/fhir/StructureDefinition"
+
+# Our code systems.
+REFERRAL_KIND: Final = f"{_CODE_SYSTEM}/referral-kind"
+DIRECTION: Final = f"{_CODE_SYSTEM}/direction"
+TIER: Final = f"{_CODE_SYSTEM}/tier"
+LEVEL: Final = f"{_CODE_SYSTEM}/level"
+AFFILIATION_KIND: Final = f"{_CODE_SYSTEM}/affiliation-kind"
+OFFER_STATUS: Final = f"{_CODE_SYSTEM}/offer-status"
+TASK_INPUT: Final = f"{_CODE_SYSTEM}/task-input"
+TASK_OUTPUT: Final = f"{_CODE_SYSTEM}/task-output"
+OUTCOME: Final = f"{_CODE_SYSTEM}/outcome"
+DISPOSITION: Final = f"{_CODE_SYSTEM}/disposition"
+REJECT_REASON: Final = f"{_CODE_SYSTEM}/reject-reason"
+WITHDRAW_REASON: Final = f"{_CODE_SYSTEM}/withdraw-reason"
+CAPACITY_STATUS: Final = f"{_CODE_SYSTEM}/capacity-status"
+COST_TERM: Final = f"{_CODE_SYSTEM}/cost-term"
+EXCLUSION: Final = f"{_CODE_SYSTEM}/exclusion"
+SPECIALTY: Final = f"{_CODE_SYSTEM}/specialty"
+_TECHNIQUE: Final = f"{_CODE_SYSTEM}/technique-"
+
+# Code systems of others.
+SNOMED_CT: Final = "http://snomed.info/sct"
+ICD_10: Final = "http://hl7.org/fhir/sid/icd-10"
+UCUM: Final = "http://unitsofmeasure.org"
+TASK_CODE: Final = "http://hl7.org/fhir/CodeSystem/task-code"
+IDENTIFIER_TYPE: Final = f"{_HL7}/v2-0203"
+ORGANIZATION_TYPE: Final = f"{_HL7}/organization-type"
+SECURITY_SERVICE: Final = f"{_HL7}/restful-security-service"
+
+# Our extensions.
+DIRECTION_EXTENSION: Final = f"{_EXTENSION}/direction"
+REFERRAL_GROUND_EXTENSION: Final = f"{_EXTENSION}/referral-ground"
+JOURNEY_EXTENSION: Final = f"{_EXTENSION}/journey"
+NETWORK_EXTENSION: Final = f"{_EXTENSION}/network"
+LEVEL_EXTENSION: Final = f"{_EXTENSION}/level"
+POINTS_EXTENSION: Final = f"{_EXTENSION}/points"
+FORMER_LEVEL_EXTENSION: Final = f"{_EXTENSION}/former-level"
+LANDMASS_EXTENSION: Final = f"{_EXTENSION}/landmass"
+CAPACITY_EXTENSION: Final = f"{_EXTENSION}/capacity"
+RECOGNITION_EXTENSION: Final = f"{_EXTENSION}/recognition"
+
+# Extensions of others.
+STATUS_REASON_EXTENSION: Final = f"{_HL7_EXTENSION}/request-statusReason"
+TASK_REPLACES_EXTENSION: Final = f"{_HL7_EXTENSION}/task-replaces"
+
+# Identifier systems.
+FACILITY_IDENTIFIER: Final = f"{_IDENTIFIER}/facility"
+REFERRAL_NUMBER_IDENTIFIER: Final = f"{_IDENTIFIER}/referral-number"
+
+
+def technique_system(technique_list: str) -> str:
+    """Code system of one dated national list of techniques."""
+    return f"{_TECHNIQUE}{technique_list}"
+
+
+def technique_list(system: str) -> str | None:
+    """Name of the technique list that a code system stands for; None for any other system."""
+    name = system.removeprefix(_TECHNIQUE)
+    return name if name and name != system else None
