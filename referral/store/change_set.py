@@ -1,0 +1,186 @@
+"""What a command loads and what it leaves: two calls of SQL functions, whatever the command does."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from referral.store.pool import Connection
+from referral.store.statements import statement
+
+Key = tuple[str, str]
+"""Type and id of a resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """What a command needs to know before it decides.
+
+    update: resources that it changes (locked). focus: referrals that it moves (locked).
+    references: resources that it names. identifiers: (types, system, value) that stand for resources.
+    facilities: whose names and memberships matter. numbers: how many referral numbers it may need.
+    """
+
+    actor: str
+    update: Sequence[Key] = ()
+    focus: Sequence[str] = ()
+    references: Sequence[Key] = ()
+    identifiers: Sequence[tuple[Sequence[str], str, str]] = ()
+    facilities: Sequence[str] = ()
+    numbers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A resource as it stands; `content` is JSON text."""
+
+    version: int
+    owner: str
+    visible: bool
+    deleted: bool
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReference:
+    """A resource that is named: whether the actor sees it, and whom it is about or belongs to."""
+
+    version: int
+    owner: str
+    visible: bool
+    patient: str | None
+    organization: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFacility:
+    """A facility or an office. `memberships`: network id to tier, those in force today."""
+
+    name: str | None
+    active: bool
+    office_of: str | None
+    memberships: Mapping[str, str]
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a facility or office at all."""
+        return self.name is not None or self.office_of is not None
+
+    @property
+    def networks(self) -> frozenset[str]:
+        """The networks it acts in."""
+        return frozenset(self.memberships) | ({self.office_of} if self.office_of else frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNetwork:
+    """A network: its name and the two letters of its numbers."""
+
+    name: str
+    prefix: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The answer to a WriteRequest. `referrals` and `offers` are table rows as mappings."""
+
+    documents: dict[Key, StoredDocument] = field(default_factory=dict)
+    references: dict[Key, StoredReference] = field(default_factory=dict)
+    identifiers: dict[tuple[str, str], list[Key]] = field(default_factory=dict)
+    referrals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    offers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facilities: dict[str, StoredFacility] = field(default_factory=dict)
+    networks: dict[str, StoredNetwork] = field(default_factory=dict)
+    numbers: list[int] = field(default_factory=list)
+
+
+async def load_for_write(connection: Connection, request: WriteRequest) -> Loaded:
+    """One message. Takes the row locks of what is going to change."""
+    asked = json.dumps(
+        {
+            "actor": request.actor,
+            "update": list(request.update),
+            "focus": list(request.focus),
+            "references": list(request.references),
+            "identifiers": [
+                {"types": list(types), "system": system, "value": value}
+                for types, system, value in request.identifiers
+            ],
+            "facilities": list(request.facilities),
+            "numbers": request.numbers,
+        }
+    )
+    loaded = Loaded()
+    for row in await connection.fetch(statement("change_set", "load"), asked):
+        kind, key = row["kind"], (row["type"], row["id"])
+        data = json.loads(row["data"]) if row["data"] else {}
+        match kind:
+            case "document":
+                loaded.documents[key] = StoredDocument(
+                    row["version"], row["owner"], row["visible"], data["deleted"], row["content"].encode()
+                )
+            case "reference":
+                loaded.references[key] = StoredReference(
+                    row["version"], row["owner"], row["visible"], data["patient"], data["organization"]
+                )
+            case "identifier":
+                loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)
+            case "referral":
+                loaded.referrals[row["id"]] = data
+            case "offer":
+                loaded.offers[row["id"]] = data
+            case "facility":
+                loaded.facilities[row["id"]] = StoredFacility(
+                    data["name"], bool(data["active"]), data["office_of"], data["memberships"]
+                )
+            case "network":
+                loaded.networks[row["id"]] = StoredNetwork(data["name"], data["prefix"])
+            case "number":
+                loaded.numbers.append(row["version"])
+    return loaded
+
+
+@dataclass(slots=True)
+class ChangeSet:
+    """Everything that one transaction writes. Rows are in the order of the SQL function `apply_changes`.
+
+    documents: type, id, version, at, deleted, owner, content (JSON bytes).
+    tokens, references, dates, strings: index rows, type and id first.
+    referrals, offers, events, audits: table rows. access: facility, type, id, scope, via, since.
+    ended: facility, via, at. packages: referral, offer, facility, sender, patient, at.
+    directory: network, type, id. typed: rows of the network for `apply_directory`.
+    """
+
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    tokens: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    references: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    dates: list[tuple[str, str, str, datetime, datetime]] = field(default_factory=list)
+    strings: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    referrals: list[dict[str, Any]] = field(default_factory=list)
+    offers: list[dict[str, Any]] = field(default_factory=list)
+    access: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
+    ended: list[tuple[str, str, datetime]] = field(default_factory=list)
+    packages: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    audits: list[dict[str, Any]] = field(default_factory=list)
+    directory: list[tuple[str, str, str]] = field(default_factory=list)
+    typed: dict[str, list[Any]] = field(default_factory=dict)
+
+
+_ALWAYS = ("documents", "tokens", "references", "dates", "strings", "access", "events", "audits")
+
+
+async def apply_changes(connection: Connection, changes: ChangeSet) -> None:
+    """One message. Raises StaleVersion when a document is no longer at the version it was loaded at."""
+    parts: dict[str, Any] = {}
+    for name in ChangeSet.__slots__:
+        rows = getattr(changes, name)
+        if rows or name in _ALWAYS:
+            parts[name] = rows
+    parts["documents"] = [
+        document | {"content": orjson.Fragment(document["content"])} for document in changes.documents
+    ]
+    await connection.execute(statement("change_set", "apply"), orjson.dumps(parts).decode())

@@ -1,0 +1,20 @@
+"""Constraint violations as domain errors, by the name of the constraint."""
+
+from collections.abc import Callable
+
+import asyncpg
+
+from referral.domain.errors import BrokenRule, DomainError, Duplicate, IllegalMove, StaleVersion
+
+_BY_CONSTRAINT: dict[str, Callable[[], DomainError]] = {
+    "offer_one_open": lambda: IllegalMove("This referral has an open offer already.", ()),
+    "document_next_version": lambda: StaleVersion("It was changed at the same moment; read it again."),
+    "client_pkey": lambda: Duplicate("A client with this id is there already."),
+    "membership_code": lambda: BrokenRule("Two facilities of one network have the same code."),
+}
+
+
+def domain_error(failure: asyncpg.PostgresError) -> DomainError | None:
+    """The domain error behind a violated constraint; None for anything else (a fault of ours)."""
+    known = _BY_CONSTRAINT.get(getattr(failure, "constraint_name", None) or "")
+    return known() if known else None

@@ -1,0 +1,240 @@
+-- The two calls of a command: load what it needs (and lock what it changes), then apply its change set in order.
+
+-- Whether `p_actor` may see a resource now: clinical ones through `access`, the directory through its networks.
+CREATE FUNCTION is_visible(p_actor text, p_type text, p_id text) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM access a WHERE a.facility = p_actor AND a.type = p_type AND a.id = p_id AND a.until IS NULL)
+      OR EXISTS (SELECT FROM directory x JOIN actor_network n ON n.network = x.network
+                 WHERE n.facility = p_actor AND x.type = p_type AND x.id = p_id)
+$$;
+
+-- request: actor text, update [[type, id]], focus [referral id], facilities [id], references [[type, id]],
+--          identifiers [{types, system, value}], numbers int
+-- Rows: document (content and version, locked), reference, identifier, referral (locked when its document, offer or focus is
+-- named), offer, facility, network, number.
+CREATE FUNCTION load_for_write(request jsonb)
+RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  actor CONSTANT text := request->>'actor';
+  locked text[];
+  reference_types text[];
+  reference_ids text[];
+BEGIN
+  -- Lock referrals first and in one order, then read: what a waiting command reads is what the one before it left.
+  SELECT array_agg(DISTINCT found.referral) INTO locked FROM (
+    SELECT o.referral FROM jsonb_array_elements(request->'update') u JOIN offer o ON u->>0 = 'Task' AND o.id = u->>1
+    UNION ALL SELECT u->>1 FROM jsonb_array_elements(request->'update') u WHERE u->>0 = 'ServiceRequest'
+    UNION ALL SELECT f FROM jsonb_array_elements_text(request->'focus') f
+  ) found;
+  PERFORM FROM referral r WHERE r.id = ANY (locked) ORDER BY r.id FOR UPDATE;
+  PERFORM FROM document d JOIN jsonb_array_elements(request->'update') u ON d.type = u->>0 AND d.id = u->>1
+    ORDER BY d.type, d.id FOR UPDATE OF d;
+
+  -- A business identifier stands for what the actor can see under it.
+  RETURN QUERY
+    SELECT 'identifier', t.type, t.id, NULL::int, true, NULL::text, NULL::text,
+           jsonb_build_object('system', i->>'system', 'value', i->>'value')
+    FROM jsonb_array_elements(request->'identifiers') i
+    JOIN search_token t ON t.param = 'identifier' AND t.system = i->>'system' AND t.code = i->>'value'
+      AND t.type IN (SELECT jsonb_array_elements_text(i->'types'))
+    WHERE is_visible(actor, t.type, t.id);
+
+  SELECT array_agg(named.type), array_agg(named.id) INTO reference_types, reference_ids FROM (
+    SELECT r->>0 AS type, r->>1 AS id FROM jsonb_array_elements(request->'references') r
+    UNION
+    SELECT t.type, t.id FROM jsonb_array_elements(request->'identifiers') i
+      JOIN search_token t ON t.param = 'identifier' AND t.system = i->>'system' AND t.code = i->>'value'
+        AND t.type IN (SELECT jsonb_array_elements_text(i->'types'))
+  ) named;
+
+  RETURN QUERY
+    SELECT 'reference', d.type, d.id, d.version, is_visible(actor, d.type, d.id), d.owner, NULL::text,
+           jsonb_build_object(
+             'patient', (SELECT s.target_id FROM search_reference s
+                         WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1),
+             'organization', (SELECT s.target_id FROM search_reference s
+                         WHERE s.type = d.type AND s.id = d.id AND s.param = 'organization' LIMIT 1))
+    FROM unnest(reference_types, reference_ids) AS n (type, id)
+    JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted;
+
+  RETURN QUERY
+    SELECT 'document', d.type, d.id, d.version, is_visible(actor, d.type, d.id), d.owner, d.content::text,
+           jsonb_build_object('deleted', d.deleted)
+    FROM (
+      SELECT u->>0 AS type, u->>1 AS id FROM jsonb_array_elements(request->'update') u
+      UNION SELECT 'ServiceRequest', l FROM unnest(locked) l
+      UNION SELECT 'Task', o.id FROM offer o
+        WHERE o.referral = ANY (locked)
+          AND o.state NOT IN ('rejected', 'redirected', 'withdrawn', 'lapsed', 'stopped', 'entered-in-error', 'closed')
+    ) n JOIN document d ON d.type = n.type AND d.id = n.id;
+
+  RETURN QUERY
+    SELECT 'referral', 'ServiceRequest', r.id, NULL::int, is_visible(actor, 'ServiceRequest', r.id), NULL::text, NULL::text,
+           to_jsonb(r) || jsonb_build_object(
+             'journey_senders', (SELECT jsonb_agg(DISTINCT j.sender) FROM referral j WHERE j.journey = r.journey),
+             'returned', EXISTS (SELECT FROM referral b WHERE b.based_on = r.id AND b.direction = 'down'
+                                 AND b.state NOT IN ('cancelled', 'entered-in-error')))
+    FROM referral r
+    WHERE r.id = ANY (locked)
+       OR r.id IN (SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'ServiceRequest');
+
+  RETURN QUERY
+    SELECT 'offer', 'Task', o.id, NULL::int, true, NULL::text, NULL::text, to_jsonb(o)
+    FROM offer o WHERE o.referral = ANY (locked);
+
+  RETURN QUERY
+    SELECT 'facility', 'Organization', n.id, NULL::int, NULL::boolean, NULL::text, NULL::text,
+           jsonb_build_object(
+             'name', f.name, 'active', f.active,
+             'office_of', (SELECT w.id FROM network w WHERE w.id = n.id),
+             'memberships', coalesce((SELECT jsonb_object_agg(m.network, m.tier) FROM membership m
+                JOIN actor_network a ON a.network = m.network AND a.facility = m.facility WHERE m.facility = n.id), '{}'))
+    FROM (
+      SELECT actor AS id
+      UNION SELECT f FROM jsonb_array_elements_text(request->'facilities') f
+      UNION SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'Organization'
+      UNION SELECT d.owner FROM unnest(reference_types, reference_ids) AS n (type, id)
+        JOIN document d ON d.type = n.type AND d.id = n.id WHERE n.type IN ('HealthcareService', 'PractitionerRole', 'Practitioner', 'Location')
+      UNION SELECT o.owner FROM offer o WHERE o.referral = ANY (locked)
+      UNION SELECT r.sender FROM referral r WHERE r.id = ANY (locked)
+    ) n LEFT JOIN facility f ON f.id = n.id;
+
+  RETURN QUERY
+    SELECT 'network', 'Organization', w.id, NULL::int, true, NULL::text, NULL::text,
+           jsonb_build_object('name', w.name, 'prefix', w.prefix)
+    FROM network w
+    WHERE w.id IN (SELECT a.network FROM actor_network a WHERE a.facility = actor)
+       OR w.id IN (SELECT r.network FROM referral r WHERE r.id = ANY (locked));
+
+  RETURN QUERY
+    SELECT 'number', NULL::text, NULL::text, nextval('referral_sequence')::int, NULL::boolean, NULL::text, NULL::text, NULL::jsonb
+    FROM generate_series(1, (request->>'numbers')::int);
+END $$;
+
+-- Gives a receiver what the referral's package holds: the patient, and the closure of what the referral names, as far as its
+-- sender may see it and it is about this patient. Never the patient's other records.
+CREATE FUNCTION grant_package(p_referral text, p_offer text, p_facility text, p_sender text, p_patient text, p_at timestamptz)
+RETURNS void LANGUAGE sql AS $$
+  WITH RECURSIVE named (type, id) AS (
+    SELECT r.target_type, r.target_id FROM search_reference r
+    WHERE r.type = 'ServiceRequest' AND r.id = p_referral AND r.param = '_package'
+      AND is_visible(p_sender, r.target_type, r.target_id)
+      AND EXISTS (SELECT FROM search_reference p WHERE p.type = r.target_type AND p.id = r.target_id
+                  AND p.param = '_patient' AND p.target_id = p_patient)
+    UNION
+    SELECT r.target_type, r.target_id FROM named n JOIN search_reference r
+      ON r.type = n.type AND r.id = n.id AND r.param = '_package'
+    WHERE is_visible(p_sender, r.target_type, r.target_id)
+      AND EXISTS (SELECT FROM search_reference p WHERE p.type = r.target_type AND p.id = r.target_id
+                  AND p.param = '_patient' AND p.target_id = p_patient)
+  )
+  INSERT INTO access (facility, type, id, scope, via, since)
+  SELECT p_facility, n.type, n.id, 'package', p_offer, p_at FROM named n
+  UNION ALL SELECT p_facility, 'Patient', p_patient, 'package', p_offer, p_at
+  ON CONFLICT DO NOTHING
+$$;
+
+-- changes: documents, tokens, references, dates, strings, referrals, offers, access, ended, packages, events, audits, directory,
+-- typed (the rows of the network, see apply_directory).
+-- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
+CREATE FUNCTION apply_changes(changes jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  written bigint;
+BEGIN
+  IF changes ? 'typed' THEN
+    PERFORM apply_directory(changes->'typed');
+  END IF;
+
+  INSERT INTO document_version (type, id, version, updated_at, deleted, content, owner, txid)
+  SELECT d.type, d.id, d.version, d.updated_at, d.deleted, d.content, d.owner, d.txid
+  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int)
+  JOIN document d ON d.type = c.type AND d.id = c.id
+  WHERE c.version > 1;
+
+  INSERT INTO document AS d (type, id, version, updated_at, deleted, content, owner)
+  SELECT c.type, c.id, c.version, c.at, c.deleted, c.content, c.owner
+  FROM jsonb_to_recordset(changes->'documents')
+    AS c (type text, id text, version int, at timestamptz, deleted boolean, content jsonb, owner text)
+  ON CONFLICT (type, id) DO UPDATE SET version = excluded.version, updated_at = excluded.updated_at,
+    deleted = excluded.deleted, content = excluded.content, owner = excluded.owner, txid = pg_current_xact_id()
+    WHERE d.version = excluded.version - 1;
+  GET DIAGNOSTICS written = ROW_COUNT;
+  IF written <> jsonb_array_length(changes->'documents') THEN
+    RAISE EXCEPTION 'a document is not at the version before' USING ERRCODE = '23505', CONSTRAINT = 'document_next_version';
+  END IF;
+
+  INSERT INTO change (at, type, id, version, kind)
+  SELECT c.at, c.type, c.id, c.version, CASE WHEN c.deleted THEN 'delete' WHEN c.version = 1 THEN 'create' ELSE 'update' END
+  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int, at timestamptz, deleted boolean);
+
+  IF jsonb_path_exists(changes, '$.documents[*] ? (@.version > 1)') THEN
+    DELETE FROM search_token s USING jsonb_to_recordset(changes->'documents') AS c (type text, id text)
+      WHERE s.type = c.type AND s.id = c.id;
+    DELETE FROM search_reference s USING jsonb_to_recordset(changes->'documents') AS c (type text, id text)
+      WHERE s.type = c.type AND s.id = c.id;
+    DELETE FROM search_date s USING jsonb_to_recordset(changes->'documents') AS c (type text, id text)
+      WHERE s.type = c.type AND s.id = c.id;
+    DELETE FROM search_string s USING jsonb_to_recordset(changes->'documents') AS c (type text, id text)
+      WHERE s.type = c.type AND s.id = c.id;
+  END IF;
+  INSERT INTO search_token SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r;
+  INSERT INTO search_reference SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'references') r;
+  INSERT INTO search_date SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz
+    FROM jsonb_array_elements(changes->'dates') r;
+  INSERT INTO search_string SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'strings') r;
+
+  IF changes ? 'directory' THEN
+    INSERT INTO directory (network, type, id)
+    SELECT x->>0, x->>1, x->>2 FROM jsonb_array_elements(changes->'directory') x ON CONFLICT DO NOTHING;
+  END IF;
+
+  IF changes ? 'referrals' THEN
+    INSERT INTO referral AS r
+    SELECT * FROM jsonb_populate_recordset(NULL::referral, changes->'referrals')
+    ON CONFLICT (id) DO UPDATE SET number = excluded.number, journey = excluded.journey, based_on = excluded.based_on,
+      state = excluded.state, direction = excluded.direction, priority = excluded.priority, patient = excluded.patient,
+      network = excluded.network, authored_on = excluded.authored_on, updated_at = excluded.updated_at;
+  END IF;
+
+  IF changes ? 'offers' THEN
+    -- Those that end come before those that open, so that one referral never has two open offers on the way.
+    UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at
+    FROM jsonb_populate_recordset(NULL::offer, changes->'offers') c WHERE o.id = c.id;
+    INSERT INTO offer
+    SELECT c.* FROM jsonb_populate_recordset(NULL::offer, changes->'offers') c
+    WHERE NOT EXISTS (SELECT FROM offer o WHERE o.id = c.id);
+  END IF;
+
+  IF changes ? 'ended' THEN
+    UPDATE access a SET until = (e->>2)::timestamptz FROM jsonb_array_elements(changes->'ended') e
+    WHERE a.facility = e->>0 AND a.via = e->>1 AND a.scope = 'package' AND a.until IS NULL;
+  END IF;
+  INSERT INTO access (facility, type, id, scope, via, since)
+  SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::timestamptz FROM jsonb_array_elements(changes->'access') r
+  ON CONFLICT DO NOTHING;
+  IF changes ? 'packages' THEN
+    PERFORM grant_package(p->>0, p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz)
+    FROM jsonb_array_elements(changes->'packages') p;
+  END IF;
+
+  INSERT INTO event (at, type, id, version, move, from_state, to_state, party, facility, client, network, referral, reason_code, reason_text)
+  SELECT e.at, e.type, e.id, e.version, e.move, e.from_state, e.to_state, e.party, e.facility, e.client, e.network, e.referral,
+         e.reason_code, e.reason_text
+  FROM jsonb_populate_recordset(NULL::event, changes->'events') e;
+
+  INSERT INTO audit (at, actor, client, action, type, id, version, request_id)
+  SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id
+  FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a;
+END $$;
+
+-- The service reads and writes; it never rewrites what happened.
+GRANT USAGE ON SCHEMA public TO referral_service;
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO referral_service;
+GRANT UPDATE ON document, referral, offer, access, network, network_version, facility, membership, service, capacity,
+  technique, client TO referral_service;
+GRANT DELETE ON search_token, search_reference, search_date, search_string, membership, affiliation, service, capacity,
+  approval, link, directory, access_token, assertion_id TO referral_service;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO referral_service;
+REVOKE ALL ON schema_revision FROM referral_service;
+GRANT SELECT ON schema_revision TO referral_service;

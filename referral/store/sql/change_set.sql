@@ -1,0 +1,5 @@
+-- name: load
+SELECT kind, type, id, version, visible, owner, content, data FROM load_for_write($1)
+
+-- name: apply
+SELECT apply_changes($1)
