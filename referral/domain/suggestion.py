@@ -1,0 +1,98 @@
+"""A need, what is true at this moment, and the ranked answer whose terms add up to its cost.
+
+The codes of `CostCode` and `Exclusion` are those of the code systems `cost-term` and `exclusion`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from referral.domain.codes import Direction, Priority
+from referral.domain.facility import Capacity, FacilityId, ServiceId
+
+
+class CostCode(StrEnum):
+    """What a term of the cost stands for."""
+
+    TRAVEL = "travel"
+    LEVEL = "level"
+
+
+class Exclusion(StrEnum):
+    """Why a facility is ruled out; the first that applies, in this order."""
+
+    INACTIVE = "inactive"
+    POLICY = "policy"
+    CAPABILITY = "capability"
+    PATIENT = "patient"
+    CAPACITY = "capacity"
+    REJECTED = "rejected"
+    DISTANCE = "distance"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the patient needs.
+
+    `technique` is (list, code) and decides alone when given; else `service`, else `specialty` (a code).
+    With none of them the direction decides: any tier above (up, and without a direction), below (down), or
+    the same (lateral). `age` in completed years; `sex` as in FHIR, where only male and female rule anything out.
+    """
+
+    technique: tuple[str, str] | None = None
+    specialty: str | None = None
+    priority: Priority = Priority.ROUTINE
+    direction: Direction | None = None
+    age: int | None = None
+    sex: str | None = None
+    service: ServiceId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What is read per request and laid over the snapshot: capacity, and who rejected this referral."""
+
+    capacity: Mapping[ServiceId, Capacity] = field(default_factory=dict)
+    rejected: frozenset[FacilityId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand of the cost, in minutes with one decimal, and its reason in words."""
+
+    code: CostCode
+    minutes: Decimal
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A facility that can take the patient; `service` when the need names the one that would."""
+
+    target: FacilityId
+    service: ServiceId | None
+    terms: tuple[Term, ...]
+
+    @property
+    def cost(self) -> Decimal:
+        """Exact sum of the terms, in minutes."""
+        return sum((term.minutes for term in self.terms), Decimal("0.0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A facility of the network that is ruled out, by which rule, and why in words."""
+
+    target: FacilityId
+    rule: Exclusion
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """The ranked targets, cheapest first, and the facilities ruled out, by id."""
+
+    ranked: tuple[Suggestion, ...]
+    excluded: tuple[Excluded, ...]
