@@ -50,8 +50,11 @@ class OfferState(StrEnum):
 
 
 class Party(StrEnum):
-    """Who makes a move: facility of the requester, facility of the offer's owner, the network's
-    office, the clock, any facility of the network."""
+    """Who makes a move.
+
+    Facility of the requester, facility of the offer's owner, the network's office, the clock, any
+    facility of the network.
+    """
 
     SENDER = "sender"
     RECEIVER = "receiver"
@@ -164,28 +167,25 @@ BEFORE_ANSWER = frozenset({_O.REQUESTED, _O.RECEIVED, _O.AWAITING_INFORMATION})
 BEFORE_ARRIVAL = BEFORE_ANSWER | {_O.ACCEPTED, _O.SCHEDULED, _O.IN_TRANSIT, _O.NO_SHOW}
 OPEN_OFFER = BEFORE_ARRIVAL | {_O.ARRIVED}
 
+_EXPECTED = frozenset({_O.ACCEPTED, _O.SCHEDULED})
+
+_WAITING = frozenset({_R.UNPLACED, _R.OFFERED})
 # Before anybody has arrived and while nothing has ended, a mistake is the sender's to take back.
-_REFERRAL_BEFORE_ARRIVAL = frozenset({_R.DRAFT, _R.UNPLACED, _R.OFFERED})
+_REFERRAL_BEFORE_ARRIVAL = _WAITING | {_R.DRAFT}
 
 REFERRAL_RULES: tuple[ReferralRule, ...] = (
     Rule(frozenset({_R.DRAFT}), ReferralMove.SUBMIT, _SENDER, _R.UNPLACED, with_offer=_R.OFFERED),
     Rule(frozenset({_R.DRAFT}), ReferralMove.DISCARD, _SENDER, _R.ENTERED_IN_ERROR),
     Rule(frozenset({_R.UNPLACED}), ReferralMove.OFFER, _SENDER | _OFFICE, _R.OFFERED, (Need.TARGET,)),
     Rule(
-        frozenset({_R.UNPLACED, _R.OFFERED, _R.CANCELLED, _R.LAPSED}),
+        _WAITING | {_R.CANCELLED, _R.LAPSED},
         ReferralMove.CLAIM,
         _MEMBER,
         _R.IN_CARE,
         (Need.NUMBER, Need.BIRTH_DATE),
     ),
-    Rule(
-        frozenset({_R.UNPLACED, _R.OFFERED}),
-        ReferralMove.CANCEL,
-        _SENDER | _OFFICE,
-        _R.CANCELLED,
-        (Need.REASON,),
-    ),
-    Rule(frozenset({_R.UNPLACED, _R.OFFERED}), ReferralMove.LAPSE, _SYSTEM, _R.LAPSED, (Need.EXPIRED_SLIP,)),
+    Rule(_WAITING, ReferralMove.CANCEL, _SENDER | _OFFICE, _R.CANCELLED, (Need.REASON,)),
+    Rule(_WAITING, ReferralMove.LAPSE, _SYSTEM, _R.LAPSED, (Need.EXPIRED_SLIP,)),
     Rule(frozenset({_R.LAPSED}), ReferralMove.REPLACE, _SENDER, None, (Need.REPLACEMENT,)),
     Rule(frozenset({_R.LAPSED}), ReferralMove.DISMISS, _SENDER, _R.CANCELLED, (Need.REASON,)),
     Rule(frozenset({_R.COMPLETED}), ReferralMove.CLOSE, _SENDER, _R.CLOSED),
@@ -223,44 +223,20 @@ OFFER_RULES: tuple[OfferRule, ...] = (
         (Need.TEXT,),
     ),
     Rule(frozenset({_O.AWAITING_INFORMATION}), OfferMove.ANSWER, _SENDER, _O.RECEIVED, (Need.COMMUNICATION,)),
-    Rule(frozenset({_O.ACCEPTED, _O.SCHEDULED, _O.ARRIVED}), OfferMove.ASK, _RECEIVER, None, (Need.TEXT,)),
-    Rule(
-        frozenset({_O.ACCEPTED, _O.SCHEDULED, _O.ARRIVED}),
-        OfferMove.ANSWER,
-        _SENDER,
-        None,
-        (Need.COMMUNICATION,),
-    ),
+    Rule(_EXPECTED | {_O.ARRIVED}, OfferMove.ASK, _RECEIVER, None, (Need.TEXT,)),
+    Rule(_EXPECTED | {_O.ARRIVED}, OfferMove.ANSWER, _SENDER, None, (Need.COMMUNICATION,)),
     Rule(BEFORE_ANSWER, OfferMove.ACCEPT, _RECEIVER, _O.ACCEPTED),
+    Rule(BEFORE_ANSWER | _EXPECTED, OfferMove.REJECT, _RECEIVER, _O.REJECTED, (Need.REASON,)),
     Rule(
-        BEFORE_ANSWER | {_O.ACCEPTED, _O.SCHEDULED}, OfferMove.REJECT, _RECEIVER, _O.REJECTED, (Need.REASON,)
-    ),
-    Rule(
-        BEFORE_ARRIVAL,
-        OfferMove.REFER_ONWARD,
-        _RECEIVER | _OFFICE,
-        _O.REDIRECTED,
-        (Need.TARGET, Need.REASON),
+        BEFORE_ARRIVAL, OfferMove.REFER_ONWARD, _RECEIVER | _OFFICE, _O.REDIRECTED, (Need.TARGET, Need.REASON)
     ),
     Rule(BEFORE_ARRIVAL, OfferMove.WITHDRAW, _SENDER | _OFFICE, _O.WITHDRAWN, (Need.REASON,)),
     # Whatever the status: patients do not wait for software.
     Rule(BEFORE_ARRIVAL, OfferMove.ARRIVE, _RECEIVER, _O.ARRIVED),
-    Rule(
-        frozenset({_O.ACCEPTED, _O.SCHEDULED, _O.NO_SHOW}),
-        OfferMove.SCHEDULE,
-        _RECEIVER,
-        _O.SCHEDULED,
-        (Need.APPOINTMENT,),
-    ),
+    Rule(_EXPECTED | {_O.NO_SHOW}, OfferMove.SCHEDULE, _RECEIVER, _O.SCHEDULED, (Need.APPOINTMENT,)),
     Rule(BEFORE_ANSWER, OfferMove.DEPART, _SENDER, None),
-    Rule(frozenset({_O.ACCEPTED, _O.SCHEDULED}), OfferMove.DEPART, _SENDER, _O.IN_TRANSIT),
-    Rule(
-        frozenset({_O.ACCEPTED, _O.SCHEDULED, _O.IN_TRANSIT}),
-        OfferMove.MISS,
-        _RECEIVER,
-        _O.NO_SHOW,
-        (Need.REASON,),
-    ),
+    Rule(_EXPECTED, OfferMove.DEPART, _SENDER, _O.IN_TRANSIT),
+    Rule(_EXPECTED | {_O.IN_TRANSIT}, OfferMove.MISS, _RECEIVER, _O.NO_SHOW, (Need.REASON,)),
     Rule(BEFORE_ARRIVAL - {_O.IN_TRANSIT}, OfferMove.LAPSE, _SYSTEM, _O.LAPSED),
     Rule(frozenset({_O.ARRIVED}), OfferMove.REPORT, _RECEIVER, None, (Need.PRELIMINARY,)),
     Rule(
@@ -366,15 +342,12 @@ def missing_needs(
     Completing a down-referral needs a note alone; completing after the patient died or absconded a note
     in place of the summary. A summary is as good as a note.
     """
+    needs = rule.needs
     if rule.move is OfferMove.COMPLETE:
         if direction is Direction.DOWN:
-            needs: tuple[Need, ...] = (Need.NOTE,)
+            needs = (Need.NOTE,)
         elif disposition in {Disposition.DIED, Disposition.ABSCONDED}:
             needs = (Need.OUTCOME, Need.DISPOSITION, Need.NOTE)
-        else:
-            needs = rule.needs
-    else:
-        needs = rule.needs
     if Need.SUMMARY in given:
         given |= {Need.NOTE}
     if {Need.TIME, Need.PLACE} <= given:
