@@ -143,9 +143,7 @@ def _number_fault(text: str) -> str | None:
     return None
 
 
-def _raise_found(
-    kind: type[DomainError], found: list[tuple[object, str]], content: dict[str, Any]
-) -> None:
+def _raise_found(kind: type[DomainError], found: list[tuple[object, str]], content: dict[str, Any]) -> None:
     if not found:
         return
     paths = {id(value): path for path, value in _values(content)}

@@ -1,0 +1,137 @@
+"""What the R4B models say of each type: its elements, what they hold, what is required.
+
+The models are read as definitions and never filled: building them costs milliseconds a resource,
+they change decimals, and they answer in words that name no FHIRPath. They are imported when a type
+is first met. Where R4B has more than R4 (https://hl7.org/fhir/R4B/history.html) R4 decides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Final, get_args, get_origin
+
+from referral.fhir.bindings import CODES, CONCEPTS
+from referral.fhir.primitives import CHECKS, Check
+
+_NOT_IN_R4: Final = frozenset(
+    "AdministrableProductDefinition Citation ClinicalUseDefinition CodeableReference EvidenceReport"
+    " Ingredient ManufacturedItemDefinition MedicinalProductDefinition NutritionProduct"
+    " PackagedProductDefinition RatioRange RegulatedAuthorization SubscriptionStatus"
+    " SubscriptionTopic SubstanceDefinition".split()
+)
+_ABSTRACT: Final = frozenset({"DomainResource", "Resource"})
+# The base class of the models takes comments, which ended with DSTU2.
+_COMMENTS: Final = "fhir_comments"
+# How the models end a list of codes that they cut short or leave open.
+_UNFINISHED: Final = frozenset({"+", "etc."})
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One JSON property of a type. Exactly one of `check`, `model` and `resource` is set."""
+
+    segment: str
+    """Its name in FHIRPath: `value` for `valueString`, `birthDate` for `_birthDate`."""
+    many: bool
+    choice: bool
+    """One of the types of a choice such as `value[x]`."""
+    check: Check | None = None
+    """Set for a primitive."""
+    model: Any = None
+    """Set for a complex type: what `structure_of_model` takes."""
+    resource: bool = False
+    """Set where a resource of any type may stand."""
+    codes: frozenset[str] | None = None
+    concept: tuple[str, frozenset[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A resource type, datatype or backbone element."""
+
+    name: str
+    elements: dict[str, Element]
+    """By JSON property; the extensions of a primitive `x` under `_x`."""
+    required: dict[str, tuple[str, ...]]
+    """FHIRPath name of each required element, with the properties of which one must be there."""
+
+
+_TYPE: Final = Element("resourceType", many=False, choice=False, check=CHECKS["code"])
+
+
+@cache
+def structure_of_type(resource_type: str) -> Structure | None:
+    """Structure of an R4 resource type; None when R4 has none of that name."""
+    from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 - slow, so not before it is needed
+
+    if resource_type in _NOT_IN_R4 or resource_type in _ABSTRACT:
+        return None
+    try:
+        model = get_fhir_model_class(resource_type)
+    except (ValueError, AttributeError):
+        return None
+    if not model.has_resource_base():
+        return None
+    structure = _structure(model)
+    structure.elements[_TYPE.segment] = _TYPE
+    return structure
+
+
+@cache
+def structure_of_model(model: Any) -> Structure:
+    """Structure behind `Element.model`."""
+    return _structure(model.get_model_klass())
+
+
+def _structure(model: Any) -> Structure:
+    elements: dict[str, Element] = {}
+    required: dict[str, list[str]] = {}
+    for field in model.model_fields.values():
+        name: str = field.alias
+        if name == _COMMENTS:
+            continue
+        kind, many = _kind(field.annotation)
+        held = "" if isinstance(kind, str) else kind._model_klass.rpartition(".")[2]  # noqa: SLF001
+        if held in _NOT_IN_R4:
+            continue
+        known = field.json_schema_extra or {}
+        plain = elements.get(name[1:]) if name.startswith("_") else None
+        segment = plain.segment if plain else known.get("one_of_many") or name
+        if known.get("one_of_many_required") or known.get("element_required") or field.is_required():
+            required.setdefault(segment, [])
+        if segment in required:
+            required[segment].append(name)
+        elements[name] = Element(
+            segment,
+            many,
+            choice=plain.choice if plain else "one_of_many" in known,
+            check=CHECKS[kind] if isinstance(kind, str) else None,
+            model=kind if held not in ("", "Resource") else None,
+            resource=held == "Resource",
+            codes=_codes(model, name, known.get("enum_values", ())),
+            concept=CONCEPTS.get((model.__name__, name)),
+        )
+    return Structure(
+        model.__resource_type__, elements, {name: tuple(found) for name, found in required.items()}
+    )
+
+
+def _codes(model: Any, name: str, listed: Sequence[str]) -> frozenset[str] | None:
+    for base in model.__mro__:
+        codes = CODES.get((base.__name__, name))
+        if codes is not None:
+            return codes or None
+    return frozenset(listed) if listed and _UNFINISHED.isdisjoint(listed) else None
+
+
+def _kind(annotation: Any) -> tuple[Any, bool]:
+    """FHIR name of a primitive, or the type that stands for a model; and whether it is a list."""
+    many = False
+    while (origin := get_origin(annotation)) is not None and origin is not Annotated:
+        many = many or origin is list
+        annotation = get_args(annotation)[0]
+    if origin is Annotated:
+        named = (getattr(about, "__visit_name__", None) for about in annotation.__metadata__)
+        # The only primitive without a name of its own is pydantic's UUID.
+        return next(filter(None, named), "uuid"), many
+    return ("boolean" if annotation is bool else annotation), many
