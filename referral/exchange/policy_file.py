@@ -1,0 +1,72 @@
+"""The policy of a network as a TOML file (https://toml.io/en/v1.0.0)."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from math import isfinite
+from pathlib import Path
+
+from referral.domain.policy import Policy, PolicyError
+from referral.exchange.csv_table import ID_PATTERN, RowFault, is_clean, read_text, shown
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A policy and the JSON values it was made from, as they will be stored."""
+
+    policy: Policy
+    mapping: Mapping[str, object]
+
+
+def read_policy(path: Path, faults: list[RowFault]) -> PolicyFile | None:
+    """Read and check a policy; None, with every fault added to `faults`, when something is wrong.
+
+    A fault's `column` is the path of the key (`pairs[0].from`). Dates become ISO texts before the
+    policy is made, so that what is checked here is what is read again from JSON later.
+    """
+    text = read_text(path, faults)
+    if text is None:
+        return None
+    try:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        # ValueError is also what Python says of an integer with thousands of digits.
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not TOML: {error}"
+        faults.append(RowFault(path.name, 0, "", reason))
+        return None
+    before = len(faults)
+    mapping = {key: _json_value(path.name, key, value, faults) for key, value in content.items()}
+    if not all(is_clean(key) for key in content):
+        faults.append(RowFault(path.name, 0, "", "has a key with a control character"))
+    if len(faults) > before:
+        return None
+    try:
+        policy = Policy.from_mapping(mapping)
+    except PolicyError as error:
+        faults.extend(RowFault(path.name, 0, where, rule) for where, rule in error.faults)
+        return None
+    if not ID_PATTERN.fullmatch(policy.network):
+        reason = f"{shown(policy.network)} is not an id (1 to 64 of A-Z a-z 0-9 - .)"
+        faults.append(RowFault(path.name, 0, "network.id", reason))
+        return None
+    return PolicyFile(policy, mapping)
+
+
+def _json_value(file: str, where: str, value: object, faults: list[RowFault]) -> object:
+    match value:
+        case dict():
+            if not all(is_clean(key) for key in value):
+                faults.append(RowFault(file, 0, where, "has a key with a control character"))
+            return {key: _json_value(file, f"{where}.{key}", inner, faults) for key, inner in value.items()}
+        case list():
+            return [_json_value(file, f"{where}[{at}]", inner, faults) for at, inner in enumerate(value)]
+        case datetime() | date() | time():
+            return value.isoformat()
+        case float() if not isfinite(value):
+            faults.append(RowFault(file, 0, where, "is not a finite number"))
+        case str() if not is_clean(value):
+            faults.append(RowFault(file, 0, where, "holds a control character"))
+        case _:
+            pass
+    return value
