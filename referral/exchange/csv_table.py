@@ -7,7 +7,6 @@ header. Nothing here knows what the columns mean.
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +26,7 @@ _CODE_PATTERN = re.compile(r"[^\s;,]{1,64}")
 # ASCII digits only: float() and Decimal() also take "1_000", "nan", "1e9" and digits of other scripts.
 _NUMBER_PATTERN = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,12})?")
 _INTEGER_PATTERN = re.compile(r"-?[0-9]{1,9}")
+_CONTROL_PATTERN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _DATE_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
@@ -70,7 +70,7 @@ def shown(value: str) -> str:
 
 def is_clean(text: str) -> bool:
     """Tell whether the text has no control character but tab and line ends (PostgreSQL stores no NUL)."""
-    return not any(unicodedata.category(char) == "Cc" and char not in "\t\r\n" for char in text)
+    return not _CONTROL_PATTERN.search(text)
 
 
 class Row:

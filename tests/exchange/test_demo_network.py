@@ -2,12 +2,18 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from referral.domain.facility import LinkKind, Tier
+from referral.domain.codes import Direction, Priority
+from referral.domain.facility import Directory, LinkKind, ServiceId, Tier
+from referral.domain.suggestion import Need, Overlay
 from referral.exchange.network_files import read_network
+from referral.network.snapshot import build_snapshot
+from referral.network.suggest import suggest
 
 PROJECT = Path(__file__).parents[2]
 DEMO = PROJECT / "referral" / "exchange" / "networks" / "haiphong"
@@ -75,6 +81,48 @@ def test_islands_are_reached_by_ferry_alone(demo):
         "cat-hai": ("mainland", LinkKind.FERRY, 90, True),
         "bach-long-vi": ("mainland", LinkKind.FERRY, 360, True),
     }
+
+
+@pytest.fixture(scope="module")
+def snapshot(demo):
+    """The graph of the demo; service ids, unique in a facility only, get its id before them."""
+
+    def unique(facility, service):
+        return ServiceId(f"{facility}.{service}")
+
+    return build_snapshot(
+        1,
+        Directory(
+            facilities=demo.facilities,
+            memberships=demo.memberships,
+            affiliations=demo.affiliations,
+            services=tuple(replace(row, id=unique(row.facility, row.id)) for row in demo.services),
+            techniques=demo.techniques,
+            approvals=tuple(
+                replace(row, service=row.service and unique(row.facility, row.service))
+                for row in demo.approvals
+            ),
+            links=demo.links,
+            policies={demo.id: demo.policy},
+            network_names={demo.id: demo.name},
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "sender", ["le-chan-health-station", "cat-hai-health-station", "bach-long-vi-health-station"]
+)
+def test_an_urgent_need_above_a_station_has_two_targets_at_least(demo, snapshot, sender):
+    landmass = {facility.id: facility.landmass for facility in demo.facilities}
+    for technique in demo.techniques:
+        if technique.level not in {"B", "C"}:
+            continue
+        need = Need((technique.list, technique.code), priority=Priority.URGENT, direction=Direction.UP)
+        ranked = suggest(snapshot, demo.id, need, sender, Overlay(), date(2026, 1, 5)).ranked
+        assert len(ranked) >= 2, technique.name_en
+        for suggestion in ranked:
+            by_ferry = any("ferry" in term.text for term in suggestion.terms)
+            assert by_ferry == (landmass[suggestion.target] != landmass[sender])
 
 
 def test_names_its_sources():

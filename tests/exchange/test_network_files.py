@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from referral.domain.errors import BrokenRule
 from referral.domain.facility import (
@@ -443,3 +445,22 @@ def test_a_folder_in_place_of_a_file_is_a_fault(folder):
     (place / L).mkdir()
     with pytest.raises(ImportFaults, match=r"links\.csv: is not a file"):
         read_network(place)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    file=st.sampled_from(sorted(VALID)),
+    at=st.integers(0, 300),
+    cut=st.integers(0, 20),
+    inserted=st.binary(max_size=12) | st.text('",;\r\n\0\ufeffé1-', max_size=12).map(str.encode),
+)
+def test_whatever_bytes_stand_in_a_file_the_answer_is_a_draft_or_faults(folder, file, at, cut, inserted):
+    content = VALID[file].encode()
+    place = folder({file: content[:at] + inserted + content[at + cut :]})
+    faults, facilities_read = (), ()
+    try:
+        facilities_read = read_network(place).facilities
+    except ImportFaults as refusal:
+        faults = refusal.faults
+    assert bool(faults) != bool(facilities_read)
+    assert {fault.file for fault in faults} <= set(VALID)
