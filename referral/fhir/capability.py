@@ -1,0 +1,101 @@
+"""The CapabilityStatement: what the service really does, from the registries.
+
+https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from referral.fhir import systems
+from referral.fhir.parameters import PARAMETERS, Kind, Parameter, reverse_references
+from referral.fhir.resources import SUPPORTED
+
+FHIR_VERSION: Final = "4.0.1"
+MEDIA_TYPE: Final = "application/fhir+json"
+INTERACTIONS: Final = ("read", "create", "update", "search-type")
+# A referral or offer is updated with If-Match only.
+_VERSIONED_UPDATE: Final = frozenset({"ServiceRequest", "Task"})
+_OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+# Search parameters of every type.
+_COMMON: Final = (
+    {"name": "_id", "type": "token", "documentation": "Id of the resource"},
+    {"name": "_lastUpdated", "type": "date", "documentation": "Moment of the last change"},
+)
+
+
+def capability_statement(
+    *, fhir_base: str, token_endpoint: str, version: str, date: datetime
+) -> dict[str, Any]:
+    """CapabilityStatement of this instance.
+
+    `fhir_base` and `token_endpoint` are absolute addresses, `version` that of the software, `date`
+    (aware) when the statement began to hold: the start of the service.
+    """
+    return {
+        "resourceType": "CapabilityStatement",
+        "url": f"{systems.BASE}/CapabilityStatement/referral",
+        "version": version,
+        "name": "Referral",
+        "title": "Referral service",
+        "status": "active",
+        "date": date.astimezone(UTC).isoformat(timespec="seconds"),
+        "kind": "instance",
+        "software": {"name": "referral", "version": version},
+        "implementation": {"description": "Two-way referral between facilities", "url": fhir_base},
+        "fhirVersion": FHIR_VERSION,
+        "format": [MEDIA_TYPE, "json"],
+        "rest": [
+            {
+                "mode": "server",
+                "security": _security(token_endpoint),
+                "resource": [_resource(resource_type) for resource_type in sorted(SUPPORTED)],
+                "interaction": [{"code": "transaction"}],
+            }
+        ],
+    }
+
+
+def _security(token_endpoint: str) -> dict[str, Any]:
+    return {
+        "extension": [
+            {"url": _OAUTH_URIS, "extension": [{"url": "token", "valueUri": token_endpoint}]},
+        ],
+        "service": [{"coding": [{"system": systems.SECURITY_SERVICE, "code": "SMART-on-FHIR"}]}],
+        "description": "SMART Backend Services: client_credentials with private_key_jwt (ES384, RS384)",
+    }
+
+
+def _resource(resource_type: str) -> dict[str, Any]:
+    parameters = PARAMETERS[resource_type]
+    resource = {
+        "type": resource_type,
+        "interaction": [{"code": code} for code in INTERACTIONS],
+        "versioning": "versioned-update" if resource_type in _VERSIONED_UPDATE else "versioned",
+        "referencePolicy": ["literal", "logical"],
+        "searchInclude": [
+            f"{resource_type}:{parameter.name}"
+            for parameter in parameters
+            if parameter.kind is Kind.REFERENCE
+        ],
+        "searchRevInclude": [
+            f"{source}:{parameter.name}" for source, parameter in reverse_references(resource_type)
+        ],
+        "searchParam": [*_COMMON, *(_search_parameter(resource_type, each) for each in parameters)],
+    }
+    if resource_type == "ServiceRequest":
+        resource["operation"] = [
+            {
+                "name": "suggest-targets",
+                "definition": f"{systems.BASE}/OperationDefinition/suggest-targets",
+            }
+        ]
+    # FHIR knows no empty lists.
+    return {name: value for name, value in resource.items() if value}
+
+
+def _search_parameter(resource_type: str, parameter: Parameter) -> dict[str, str]:
+    return {
+        "name": parameter.name,
+        "type": parameter.kind.value,
+        "documentation": parameter.expression(resource_type),
+    }

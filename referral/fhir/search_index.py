@@ -1,0 +1,245 @@
+"""The rows under which a resource is found: content in, values of the four search tables out.
+
+Matching rules: https://hl7.org/fhir/R4/search.html#ptypes. Pure and total: whatever the content,
+elements of another form than the parameter expects are passed over.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from typing import Any, Final, assert_never
+
+from referral.fhir.intervals import Interval, date_or_none, period
+from referral.fhir.parameters import PARAMETERS, Kind, Parameter
+
+_LOCAL: Final = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
+_DATE_FORMS: Final = ("DateTime", "Period", "Instant", "Timing")
+_STRING_PARTS: Final = (
+    *("text", "family", "given", "prefix", "suffix"),
+    *("line", "city", "district", "state", "postalCode", "country"),
+)
+_KEY_BYTES: Final = 512
+_STRING_CHARACTERS: Final = 200
+STRING_SEPARATOR: Final = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRows:
+    """Rows of one resource, each once, in a stable order.
+
+    - tokens: (parameter, system or '', code or '')
+    - references: (parameter, target type, target id); ('', address) where the target is not here,
+      ('', '') where it is unknown. The identifier of a reference is the token `<parameter>:identifier`.
+    - dates: (parameter, low, high), aware, half-open
+    - strings: (parameter, `string_key`)
+
+    A coded element without a code and a reference without a known target leave a row of empty texts,
+    so that `:missing` tells the truth.
+    """
+
+    tokens: list[tuple[str, str, str]] = field(default_factory=list)
+    references: list[tuple[str, str, str]] = field(default_factory=list)
+    dates: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+    strings: list[tuple[str, str]] = field(default_factory=list)
+
+
+def index_rows(
+    resource_type: str,
+    content: Mapping[str, Any],
+    *,
+    base: str,
+    resolved: Mapping[tuple[str, str], tuple[str, str]] | None = None,
+) -> IndexRows:
+    """Index rows of a resource of a stored type.
+
+    `base` is the address of our FHIR endpoint: references under it are ours. `resolved` gives the
+    (type, id) of identifiers (system, value) that stand in references without an address.
+    """
+    rows = IndexRows()
+    for parameter in PARAMETERS[resource_type]:
+        if parameter.indexed:
+            found = [element for path in parameter.paths for element in _elements(content, path)]
+            _add(rows, parameter, found, base, resolved or {})
+    return IndexRows(
+        list(dict.fromkeys(rows.tokens)),
+        list(dict.fromkeys(rows.references)),
+        list(dict.fromkeys(rows.dates)),
+        list(dict.fromkeys(rows.strings)),
+    )
+
+
+def fold(text: str) -> str:
+    """Text without case, marks and superfluous space: `nguyen` equals `Nguyễn`, `dong` `Đông`."""
+    bare = _without_marks(_without_marks(text).casefold())
+    return " ".join(bare.replace("đ", "d").split())
+
+
+def string_key(text: str) -> str:
+    """What stands in `search_string`: the folded text, `STRING_SEPARATOR`, the text itself.
+
+    One column so serves all three searches: a prefix is the start of the key, `:exact` the whole key
+    and `:contains` a part of what is before the separator. Cut to what a btree holds.
+    """
+    return f"{fold(text)[:_STRING_CHARACTERS]}{STRING_SEPARATOR}{token_key(text)}"
+
+
+def folded_value(text: str) -> str:
+    """A search value to compare with the folded part of `string_key`."""
+    return fold(text)[:_STRING_CHARACTERS]
+
+
+def token_key(text: str) -> str:
+    """The text itself, or its digest where it is too long for a btree. Equal texts, equal keys."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    return text if len(encoded) <= _KEY_BYTES else f"sha256:{sha256(encoded).hexdigest()}"
+
+
+def reference_target(text: str, base: str) -> tuple[str, str] | None:
+    """(type, id) of a reference to this service: `Type/id`, or an address under `base`, of a version too.
+
+    None for anything else.
+    """
+    match = _LOCAL.fullmatch(text.removeprefix(base.rstrip("/") + "/"))
+    return None if match is None else (match[1], match[2])
+
+
+def reference_key(text: str, base: str) -> tuple[str, str] | None:
+    """What stands in `search_reference`: (type, id), or ('', address) of a target outside.
+
+    None for what is neither: a contained resource, a bare id.
+    """
+    outside = ("", token_key(text)) if ":" in text else None
+    return reference_target(text, base) or outside
+
+
+def _add(
+    rows: IndexRows,
+    parameter: Parameter,
+    found: list[Any],
+    base: str,
+    resolved: Mapping[tuple[str, str], tuple[str, str]],
+) -> None:
+    name = parameter.name
+    for element in found:
+        match parameter.kind:
+            case Kind.TOKEN:
+                rows.tokens.extend((name, *token) for token in _tokens(element))
+            case Kind.STRING:
+                rows.strings.extend((name, string_key(text)) for text in _strings(element))
+            case Kind.DATE:
+                span = _span(element)
+                if span is not None:
+                    rows.dates.append((name, span.low, span.high))
+            case Kind.REFERENCE:
+                identifiers = _tokens(element.get("identifier")) if isinstance(element, dict) else []
+                rows.tokens.extend((f"{name}:identifier", *token) for token in identifiers)
+                if isinstance(element, dict):
+                    rows.references.append((name, *_target(element, base, resolved)))
+            case _:
+                assert_never(parameter.kind)
+
+
+def _elements(content: object, path: str) -> list[Any]:
+    found = [content]
+    for names, system in _steps(path):
+        parents = [parent for parent in found if isinstance(parent, dict)]
+        found = [child for parent in parents for name in names for child in _children(parent.get(name))]
+        if system:
+            found = [child for child in found if isinstance(child, dict) and child.get("system") == system]
+    return found
+
+
+@cache
+def _steps(path: str) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """For every segment of a path the names of the element and the `system` it must have ('': any)."""
+    steps = []
+    for segment in path.split("."):
+        stem, _, selector = segment.removesuffix("]").partition("[")
+        dated = selector == "x"
+        names = tuple(stem + form for form in _DATE_FORMS) if dated else (stem,)
+        steps.append((names, "" if dated else selector))
+    return tuple(steps)
+
+
+def _children(value: object) -> list[Any]:
+    if isinstance(value, list):
+        return [child for child in value if child is not None]
+    return [] if value is None else [value]
+
+
+def _tokens(element: Any) -> list[tuple[str, str]]:
+    match element:
+        case bool():
+            return [("", "true" if element else "false")]
+        case str():
+            return [("", token_key(element))]
+        case {"coding": [*codings]}:
+            return [token for coding in codings if isinstance(coding, dict) for token in _tokens(coding)]
+        case dict():
+            code = element.get("code", element.get("value"))
+            return [(_text(element.get("system")), _text(code))]
+        case _:
+            return []
+
+
+def _text(value: Any) -> str:
+    return token_key(value) if isinstance(value, str) else ""
+
+
+def _strings(element: Any) -> list[str]:
+    """Searchable texts of a string, a HumanName or an Address.
+
+    A name without `text` is also found as a whole, in both orders of family and given names.
+    """
+    if isinstance(element, str):
+        return [element]
+    if not isinstance(element, dict):
+        return []
+    parts = {part: _texts(element.get(part)) for part in _STRING_PARTS}
+    whole = []
+    if not parts["text"] and parts["family"] and parts["given"]:
+        whole = [" ".join(parts["family"] + parts["given"]), " ".join(parts["given"] + parts["family"])]
+    return [text for texts in parts.values() for text in texts] + whole
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+
+
+def _span(element: Any) -> Interval | None:
+    """Interval of a date, a Period, or a Timing: of its events and bounds only the outer ends count."""
+    if isinstance(element, str):
+        return date_or_none(element)
+    if not isinstance(element, dict):
+        return None
+    spans = [date_or_none(event) for event in _texts(element.get("event"))]
+    bounds = _elements(element, "repeat.boundsPeriod")
+    spans += [
+        period(span.get("start"), span.get("end")) for span in [element, *bounds] if isinstance(span, dict)
+    ]
+    known = [span for span in spans if span is not None]
+    if not known:
+        return None
+    return Interval(min(span.low for span in known), max(span.high for span in known))
+
+
+def _target(
+    reference: dict[str, Any], base: str, resolved: Mapping[tuple[str, str], tuple[str, str]]
+) -> tuple[str, str]:
+    literal, identifier = reference.get("reference"), reference.get("identifier")
+    if isinstance(literal, str):
+        return reference_key(literal, base) or ("", "")
+    if isinstance(identifier, dict):
+        system, value = identifier.get("system", ""), identifier.get("value")
+        if isinstance(system, str) and isinstance(value, str):
+            return resolved.get((system, value), ("", ""))
+    return ("", "")
+
+
+def _without_marks(text: str) -> str:
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(letter for letter in decomposed if unicodedata.category(letter) != "Mn")

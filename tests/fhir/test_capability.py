@@ -1,0 +1,87 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+from fhir.resources.R4B.capabilitystatement import CapabilityStatement
+
+from referral.fhir.capability import capability_statement
+from referral.fhir.parameters import PARAMETERS
+from referral.fhir.resources import SUPPORTED
+from referral.fhir.search_query import parse_search
+
+STATEMENT = capability_statement(
+    fhir_base="https://hub.example/fhir",
+    token_endpoint="https://hub.example/oauth/token",
+    version="0.1.0",
+    date=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
+)
+REST = STATEMENT["rest"][0]
+RESOURCES = {resource["type"]: resource for resource in REST["resource"]}
+
+
+def test_it_is_a_capability_statement():
+    CapabilityStatement.model_validate_json(json.dumps(STATEMENT))
+
+
+def test_the_invariants_of_r4():
+    """https://hl7.org/fhir/R4/capabilitystatement.html#constraints: those that the models do not check."""
+    assert STATEMENT["name"].isidentifier()  # cpb-0
+    assert STATEMENT["rest"]  # cpb-1
+    assert {"description", "software", "implementation"} & set(STATEMENT)  # cpb-2
+    assert not {"messaging", "document"} & set(STATEMENT)  # cpb-3, cpb-7
+    assert len(RESOURCES) == len(REST["resource"])  # cpb-9
+    for resource in REST["resource"]:
+        names = [parameter["name"] for parameter in resource["searchParam"]]
+        assert len(names) == len(set(names))  # cpb-12
+    assert STATEMENT["kind"] == "instance"
+    assert "implementation" in STATEMENT  # cpb-14
+    assert STATEMENT["date"] == "2025-01-02T03:04:05+00:00"
+
+
+def test_every_stored_type_stands_in_it():
+    assert set(RESOURCES) == SUPPORTED
+    for resource in RESOURCES.values():
+        assert {entry["code"] for entry in resource["interaction"]} == {
+            "read",
+            "create",
+            "update",
+            "search-type",
+        }
+    assert REST["interaction"] == [{"code": "transaction"}]
+
+
+def test_the_suggestion_stands_at_the_referral_only():
+    operations = {
+        name: resource["operation"] for name, resource in RESOURCES.items() if "operation" in resource
+    }
+    assert list(operations) == ["ServiceRequest"]
+    assert [operation["name"] for operation in operations["ServiceRequest"]] == ["suggest-targets"]
+
+
+def test_where_to_get_a_token():
+    (extension,) = REST["security"]["extension"]
+    assert extension["extension"] == [{"url": "token", "valueUri": "https://hub.example/oauth/token"}]
+    assert REST["security"]["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+
+
+def empty(value: object) -> bool:
+    if isinstance(value, dict):
+        return not value or any(map(empty, value.values()))
+    if isinstance(value, list):
+        return not value or any(map(empty, value))
+    return value == ""
+
+
+def test_nothing_in_it_is_empty():
+    assert not empty(STATEMENT)
+
+
+@pytest.mark.parametrize("resource_type", sorted(PARAMETERS))
+def test_what_it_names_is_what_a_search_understands(resource_type):
+    resource = RESOURCES[resource_type]
+    values = {"token": "true", "reference": "x", "string": "x", "date": "2024"}
+    pairs = [(parameter["name"], values[parameter["type"]]) for parameter in resource["searchParam"]]
+    pairs += [("_include", value) for value in resource.get("searchInclude", [])]
+    pairs += [("_revinclude", value) for value in resource.get("searchRevInclude", [])]
+    query = parse_search(resource_type, pairs, lenient=False, base="https://hub.example/fhir")
+    assert query.self_pairs == tuple(pairs)
