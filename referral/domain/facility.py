@@ -1,8 +1,8 @@
 """Places of care, what ties them together, what they can do, and the way between them.
 
 The codes are those of the code systems `tier`, `level`, `affiliation-kind` and `capacity-status`
-(`http://referral.example/fhir/CodeSystem/<name>`). A row with dates is in force from `valid_from` to `valid_to`,
-both days included; None is open-ended.
+(`http://referral.example/fhir/CodeSystem/<name>`). A row with dates is in force from `valid_from` to
+`valid_to`, both days included; None is open-ended.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Affiliation:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A department or clinic of a specialty. Ages in completed years, both ends included; `sex` male or female."""
+    """A department or clinic of a specialty. Ages in completed years, both included; `sex` male or female."""
 
     id: ServiceId
     facility: FacilityId
@@ -185,7 +185,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Technique:
-    """A row of a dated national list. `level` A to D: D may be done from a station upwards, A in central hospitals."""
+    """A row of a dated national list. `level` A to D: D from a station upwards, A in central hospitals."""
 
     list: str
     code: str

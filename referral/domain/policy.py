@@ -1,6 +1,7 @@
 """The rules of one network: who refers to whom, how travel is estimated, limits and weights.
 
-A policy is built from a mapping (the parsed `policy.toml`, or the same kept as JSON); only `[network]` is required.
+A policy is built from a mapping (the parsed `policy.toml`, or the same kept as JSON); only `[network]` is
+required.
 """
 
 import re
@@ -109,7 +110,7 @@ class Policy:
         return self.refusal(sender, target, on, next_level_lacks=next_level_lacks) is None
 
     def skipping(self, sender: Tier, target: Tier, on: date) -> Skipping | None:
-        """The most generous rule for the pair on that day; None when there is none."""
+        """Give the most generous rule for the pair on that day; None when there is none."""
         rules = {
             pair.skipping
             for pair in self.pairs
@@ -135,7 +136,8 @@ class Policy:
             return f"policy: a {sender.label} refers to a {target.label} only through the level between"
         if next_level_lacks:
             return None
-        return f"policy: a {sender.label} refers to a {target.label} only when the next level lacks the technique or service"
+        lacks = "only when the next level lacks the technique or service"
+        return f"policy: a {sender.label} refers to a {target.label} {lacks}"
 
 
 class _Reader:

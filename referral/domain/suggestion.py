@@ -38,7 +38,7 @@ class Need:
 
     `technique` is (list, code) and decides alone when given; else `service`, else `specialty` (a code).
     With none of them the direction decides: any tier above (up, and without a direction), below (down), or
-    the same (lateral). `age` in completed years; `sex` as in FHIR, where only male and female rule anything out.
+    the same (lateral). `age` in completed years; `sex` as in FHIR: male and female may rule a service out.
     """
 
     technique: tuple[str, str] | None = None

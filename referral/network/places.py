@@ -1,0 +1,63 @@
+"""Positions of facilities, numbered from south to north so that a band of latitude is a range of numbers."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+
+from referral.domain.facility import Facility, FacilityId
+
+EARTH_RADIUS_KM = 6371.0088
+HALF_AROUND_KM = math.pi * EARTH_RADIUS_KM
+
+
+class Places:
+    """Facilities by number. Distances are great circles on a sphere, in km."""
+
+    def __init__(self, facilities: Iterable[Facility]) -> None:
+        self.facilities = tuple(sorted(facilities, key=lambda facility: (facility.latitude, facility.id)))
+        self.number = {facility.id: number for number, facility in enumerate(self.facilities)}
+        self._latitudes = array("d", (facility.latitude for facility in self.facilities))
+        self._x, self._y, self._z = array("d"), array("d"), array("d")
+        for facility in self.facilities:
+            latitude, longitude = math.radians(facility.latitude), math.radians(facility.longitude)
+            self._x.append(math.cos(latitude) * math.cos(longitude))
+            self._y.append(math.cos(latitude) * math.sin(longitude))
+            self._z.append(math.sin(latitude))
+
+    def __len__(self) -> int:
+        """Count the facilities."""
+        return len(self.facilities)
+
+    def id_of(self, place: int) -> FacilityId:
+        """Give the id of the facility with this number."""
+        return self.facilities[place].id
+
+    def landmass(self, place: int) -> str:
+        """Name the body of land that the place stands on."""
+        return self.facilities[place].landmass
+
+    def km(self, origin: int, destination: int) -> float:
+        """Great-circle distance; by the chord, which stays exact for near places."""
+        x = self._x[origin] - self._x[destination]
+        y = self._y[origin] - self._y[destination]
+        z = self._z[origin] - self._z[destination]
+        chord = math.sqrt(x * x + y * y + z * z)
+        return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, chord / 2))
+
+    def within(self, centre: int, km: float, among: array[int]) -> Iterator[int]:
+        """Those of `among` (ascending numbers) on the centre's landmass and not farther than `km`."""
+        degrees = math.degrees(km / EARTH_RADIUS_KM) + 1e-9
+        middle = self._latitudes[centre]
+        south = bisect_left(self._latitudes, middle - degrees)
+        north = bisect_right(self._latitudes, middle + degrees)
+        chord = 2 * math.sin(min(km, HALF_AROUND_KM) / EARTH_RADIUS_KM / 2) + 1e-9
+        farthest = chord * chord
+        xs, ys, zs, facilities = self._x, self._y, self._z, self.facilities
+        x, y, z, landmass = xs[centre], ys[centre], zs[centre], facilities[centre].landmass
+        for place in among[bisect_left(among, south) : bisect_left(among, north)]:
+            dx, dy, dz = xs[place] - x, ys[place] - y, zs[place] - z
+            if dx * dx + dy * dy + dz * dz <= farthest and facilities[place].landmass == landmass:
+                yield place

@@ -1,0 +1,123 @@
+"""The directory at one version, indexed for questions. Built once, never changed, swapped whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from referral.domain.errors import NotFound
+from referral.domain.facility import (
+    Affiliation,
+    AffiliationKind,
+    Directory,
+    Facility,
+    FacilityId,
+    Link,
+    Membership,
+    NetworkId,
+    Tier,
+)
+from referral.network.capability import Capabilities
+from referral.network.places import Places
+from referral.network.travel import Ways
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from referral.domain.policy import Policy
+
+_OPENING = (AffiliationKind.REFERS_TO, AffiliationKind.GREEN_CHANNEL)
+"""Ties by which a sender may refer to a target whatever their tiers."""
+
+
+class Snapshot:
+    """All networks at one `version`. The Organization id of a network is its own id."""
+
+    def __init__(self, version: int, directory: Directory) -> None:
+        self.version = version
+        self.places = Places(directory.facilities)
+        self.capabilities = Capabilities(self.places, directory)
+        self.policies: Mapping[NetworkId, Policy] = dict(directory.policies)
+        self.network_names: Mapping[NetworkId, str] = dict(directory.network_names)
+        self._memberships: dict[FacilityId, tuple[Membership, ...]] = {}
+        for membership in directory.memberships:
+            known = self._memberships.get(membership.facility, ())
+            self._memberships[membership.facility] = (*known, membership)
+        self._ties: dict[tuple[NetworkId, FacilityId], dict[FacilityId, tuple[Affiliation, ...]]] = {}
+        for tie in directory.affiliations:
+            if tie.kind in _OPENING:
+                targets = self._ties.setdefault((tie.network, tie.organization), {})
+                targets[tie.participating] = (*targets.get(tie.participating, ()), tie)
+        links: dict[NetworkId, list[Link]] = {network: [] for network in self.policies}
+        for link in directory.links:
+            links.setdefault(link.network, []).append(link)
+        self._ways = {
+            network: Ways(self.places, links[network], policy.travel)
+            for network, policy in self.policies.items()
+        }
+
+    def facility(self, facility: FacilityId) -> Facility | None:
+        """Find a facility by its id."""
+        number = self.places.number.get(facility)
+        return None if number is None else self.places.facilities[number]
+
+    def networks_of(self, facility: FacilityId, on: date) -> tuple[NetworkId, ...]:
+        """Give the networks that the facility is a member of on that day, by id."""
+        memberships = self._memberships.get(facility, ())
+        return tuple(sorted({membership.network for membership in memberships if membership.in_force(on)}))
+
+    def tier_of(self, network: NetworkId, facility: FacilityId, on: date) -> Tier | None:
+        """Give the tier of a facility in a network on that day; None when it is no member."""
+        for membership in self._memberships.get(facility, ()):
+            if membership.network == network and membership.in_force(on):
+                return membership.tier
+        return None
+
+    def shared_networks(self, one: FacilityId, other: FacilityId, on: date) -> tuple[NetworkId, ...]:
+        """Give the networks that both are members of on that day, by id."""
+        others = self.networks_of(other, on)
+        return tuple(network for network in self.networks_of(one, on) if network in others)
+
+    def members(self, network: NetworkId, on: date) -> tuple[FacilityId, ...]:
+        """Give the facilities of a network on that day, by id; looks at all of them."""
+        found = [member for member in self._memberships if self.tier_of(network, member, on) is not None]
+        return tuple(sorted(found))
+
+    def policy(self, network: NetworkId) -> Policy:
+        """Give the policy of a network. Raises NotFound for a network that has none."""
+        policy = self.policies.get(network)
+        if policy is None:
+            raise NotFound(f"There is no network {network}.")
+        return policy
+
+    def ways(self, network: NetworkId) -> Ways:
+        """Give the links and estimates of a network that has a policy."""
+        return self._ways[network]
+
+    def ties(self, network: NetworkId, sender: FacilityId) -> Mapping[FacilityId, tuple[Affiliation, ...]]:
+        """Give the ties that let the sender refer to a target whatever their tiers; dates are not looked at."""
+        return self._ties.get((network, sender), {})
+
+
+def build_snapshot(version: int, directory: Directory) -> Snapshot:
+    """Index a directory. Raises KeyError for a row that names a facility that is not in it."""
+    return Snapshot(version, directory)
+
+
+class SnapshotHolder:
+    """The current snapshot of the process; assignment is atomic, so readers take no lock."""
+
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
+        self._current = snapshot or build_snapshot(0, Directory())
+
+    @property
+    def current(self) -> Snapshot:
+        """The newest snapshot; take it once per request, so that one answer rests on one version."""
+        return self._current
+
+    def swap(self, snapshot: Snapshot) -> bool:
+        """Put a snapshot in place, unless a newer one is there already; tell whether it was put."""
+        if snapshot.version < self._current.version:
+            return False
+        self._current = snapshot
+        return True
