@@ -55,7 +55,7 @@ async def issue_token(
     assertion_ends_at: datetime,
     request_id: str | None,
 ) -> bool:
-    """Use up the assertion, insert the token and the audit row; False, and nothing written, where it was used before.
+    """Use up the assertion, insert token and audit row; False, and nothing written, if it was used before.
 
     `assertion_ends_at`: when no such assertion can be valid any more, so that its id may be forgotten.
     """
@@ -75,7 +75,9 @@ async def issue_token(
     )
 
 
-async def find_token(connection: Connection, token_hash: bytes, now: datetime) -> tuple[Actor, datetime] | None:
+async def find_token(
+    connection: Connection, token_hash: bytes, now: datetime
+) -> tuple[Actor, datetime] | None:
     """Who holds a token that is valid now, and when it expires."""
     row = await connection.fetchrow(statement("client", "find_token"), token_hash, now)
     if row is None:

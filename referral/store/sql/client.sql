@@ -20,12 +20,12 @@ WITH added AS (
 SELECT EXISTS (SELECT FROM added)
 
 -- name: issue_token
--- An assertion is good once: the row of its id is kept until the assertion cannot be valid any more.
--- Rows past their time go on the way; those that somebody else is removing are left to them.
+-- An assertion is good once: the row of its id stays until the assertion cannot be valid any more. What is past
+-- its time goes on the way; one at a time does that, so that two never wait for each other's rows.
 WITH used AS (
-    INSERT INTO assertion_id AS seen (client, jti, expires_at)
+    INSERT INTO assertion_id (client, jti, expires_at)
     VALUES ($1, $2, $3)
-    ON CONFLICT (client, jti) DO UPDATE SET expires_at = excluded.expires_at WHERE seen.expires_at <= $7::timestamptz
+    ON CONFLICT (client, jti) DO NOTHING
     RETURNING client
 ), issued AS (
     INSERT INTO access_token (hash, client, scope, issued_at, expires_at)
@@ -36,12 +36,15 @@ WITH used AS (
     SELECT $7::timestamptz, $6::text, client, 'token', $9::text, jsonb_build_object('scope', $5::text) FROM issued
 ), old_assertions AS (
     DELETE FROM assertion_id WHERE (client, jti) IN (
-        SELECT client, jti FROM assertion_id WHERE client = $1 AND jti <> $2 AND expires_at <= $7
-        LIMIT 100 FOR UPDATE SKIP LOCKED
+        SELECT client, jti FROM assertion_id
+        WHERE expires_at <= $7::timestamptz AND pg_try_advisory_xact_lock(hashtext('referral.old_tokens'))
+        LIMIT 100
     )
 ), old_tokens AS (
     DELETE FROM access_token WHERE hash IN (
-        SELECT hash FROM access_token WHERE expires_at <= $7 LIMIT 100 FOR UPDATE SKIP LOCKED
+        SELECT hash FROM access_token
+        WHERE expires_at <= $7::timestamptz AND pg_try_advisory_xact_lock(hashtext('referral.old_tokens'))
+        LIMIT 100
     )
 )
 SELECT EXISTS (SELECT FROM issued)

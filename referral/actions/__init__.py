@@ -1,0 +1,1 @@
+"""What is done: one file per action, one transaction each."""
