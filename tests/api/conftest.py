@@ -1,0 +1,47 @@
+"""Fixtures of the tests over HTTP."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import uvicorn
+
+from referral.api.services import Services
+from referral.store.pool import Store
+from tests.api.issuer import (
+    EC_KEY,
+    OTHER_CLIENT_KEY,
+    RSA_KEY,
+    Clock,
+    Issuer,
+    IssuerServer,
+    application,
+    register,
+)
+
+
+@pytest.fixture(scope="module")
+async def issuer_server() -> AsyncIterator[IssuerServer]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    app = application()
+    running = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    serving = asyncio.create_task(running.serve(sockets=[listening]))
+    yield IssuerServer(app, f"http://127.0.0.1:{listening.getsockname()[1]}")
+    running.should_exit = True
+    await serving
+
+
+@pytest.fixture
+async def issuer(store: Store, issuer_server: IssuerServer) -> AsyncIterator[Issuer]:
+    async with store.writing(None) as connection:
+        await connection.execute(
+            "INSERT INTO facility (id, name) VALUES ('station-1', 'A'), ('hospital-1', 'B')"
+        )
+    await register(store, "ehr-1", "station-1", "system/*.cruds", EC_KEY, RSA_KEY)
+    await register(store, "ehr-2", "hospital-1", "system/Task.rs", OTHER_CLIENT_KEY)
+    clock = Clock()
+    issuer_server.app.state.services = Services(store=store, base_url=issuer_server.base_url, now=clock)
+    async with httpx.AsyncClient(base_url=issuer_server.base_url, timeout=20) as http:
+        yield Issuer(http, issuer_server.base_url, store, clock)
