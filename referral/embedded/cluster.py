@@ -145,9 +145,10 @@ class Cluster:
             sockets.unlink()
 
     def _clear_left_overs(self) -> None:
-        """Ends the children of a postmaster that was killed, and removes its postmaster.pid.
+        """Ends the children of a postmaster that was killed, and removes its lock files.
 
-        PostgreSQL would take the pid file for a living server's when another process has that number now.
+        PostgreSQL would take them for a living server's when another process has that number now, or when
+        nobody has collected the dead one (process 1 of a container seldom does).
         """
         deadline = time.monotonic() + _START_SECONDS
         while left := self._processes():
@@ -161,6 +162,7 @@ class Cluster:
             time.sleep(0.02)
         if Path("/proc/self").exists():
             (self._data / "postmaster.pid").unlink(missing_ok=True)
+            (self._home / "socket" / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
     def _make_sockets(self) -> Path:
         sockets = self._home / "socket"

@@ -1,0 +1,74 @@
+"""What the environment says about how to run. Read by the command line and the composition root only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+# Variable and meaning, in the order of Settings' fields. The documentation is checked against this table.
+VARIABLES: Mapping[str, str] = {
+    "DATABASE_URL": "PostgreSQL 15 or newer, as the login role; absent: an own one in the data directory",
+    "DATABASE_OWNER_URL": "the same database as the role that owns it; needed by migrate only",
+    "REFERRAL_BASE_URL": "the address others use, without /fhir; absent: host and port of serve",
+    "REFERRAL_LOG_LEVEL": "debug, info, warning or error; absent: info",
+    "REFERRAL_POOL_SIZE": "connections to the database, 1 to 100; absent: 10",
+}
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingsError(Exception):
+    """A variable has a value that cannot be meant; one line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting. An empty variable counts as absent."""
+
+    database_url: str | None
+    database_owner_url: str | None
+    base_url: str | None  # without a slash at the end
+    log_level: str
+    pool_size: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Reads `environment` (os.environ).
+
+        Raises SettingsError, which names the variable; a database address is not quoted: it holds a password.
+        """
+        values = {name: environment.get(name, "").strip() or None for name in VARIABLES}
+        return cls(
+            database_url=_database(values, "DATABASE_URL"),
+            database_owner_url=_database(values, "DATABASE_OWNER_URL"),
+            base_url=_base_url(values["REFERRAL_BASE_URL"]),
+            log_level=_log_level(values["REFERRAL_LOG_LEVEL"] or "info"),
+            pool_size=_pool_size(values["REFERRAL_POOL_SIZE"] or "10"),
+        )
+
+
+def _database(values: Mapping[str, str | None], name: str) -> str | None:
+    value = values[name]
+    if value is not None and not value.startswith(("postgresql://", "postgres://")):
+        raise SettingsError(f"{name} is not an address of the form postgresql://user:password@host/database")
+    return value
+
+
+def _base_url(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError(f"REFERRAL_BASE_URL is not an http or https address: {value}")
+    return value.rstrip("/")
+
+
+def _log_level(value: str) -> str:
+    if value.lower() not in _LOG_LEVELS:
+        raise SettingsError(f"REFERRAL_LOG_LEVEL is none of {', '.join(_LOG_LEVELS)}: {value}")
+    return value.lower()
+
+
+def _pool_size(value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= 100:
+        raise SettingsError(f"REFERRAL_POOL_SIZE is not a number from 1 to 100: {value}")
+    return int(value)
