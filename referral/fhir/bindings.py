@@ -48,10 +48,10 @@ CODES: Final[dict[tuple[str, str], frozenset[str]]] = {
 CONCEPTS: Final[dict[tuple[str, str], tuple[str, frozenset[str]]]] = {
     ("Condition", "clinicalStatus"): (
         "http://terminology.hl7.org/CodeSystem/condition-clinical",
-        frozenset("active recurrence relapse inactive remission resolved".split()),
+        frozenset(["active", "recurrence", "relapse", "inactive", "remission", "resolved"]),
     ),
     ("Condition", "verificationStatus"): (
         "http://terminology.hl7.org/CodeSystem/condition-ver-status",
-        frozenset("unconfirmed provisional differential confirmed refuted entered-in-error".split()),
+        frozenset(["unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered-in-error"]),
     ),
 }

@@ -51,7 +51,10 @@ def read_content(body: bytes) -> dict[str, Any]:
 
 
 def write_content(content: Any) -> bytes:
-    """Compact JSON in UTF-8; raw numbers go out as they came in, `Decimal` without an exponent."""
+    """Compact JSON in UTF-8; raw numbers go out as they came in, `Decimal` without an exponent.
+
+    An `int` of our own must fit 64 bits.
+    """
     return orjson.dumps(content, default=_fragment, option=orjson.OPT_PASSTHROUGH_DATACLASS)
 
 

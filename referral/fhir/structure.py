@@ -1,23 +1,37 @@
 """What the R4B models say of each type: its elements, what they hold, what is required.
 
-The models are read as definitions and never filled: building them costs milliseconds a resource,
-they change decimals, and they answer in words that name no FHIRPath. They are imported when a type
-is first met. Where R4B has more than R4 (https://hl7.org/fhir/R4B/history.html) R4 decides.
+The models are read as definitions and never filled: filling one takes several times as long as a walk
+over the content, changes decimals, lets empty and null values pass and answers without a FHIRPath.
+They are imported when a type is first met. Where R4B has more than R4
+(https://hl7.org/fhir/R4B/history.html) R4 decides.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from referral.fhir.bindings import CODES, CONCEPTS
 from referral.fhir.primitives import CHECKS, Check
 
 _NOT_IN_R4: Final = frozenset(
-    "AdministrableProductDefinition Citation ClinicalUseDefinition CodeableReference EvidenceReport"
-    " Ingredient ManufacturedItemDefinition MedicinalProductDefinition NutritionProduct"
-    " PackagedProductDefinition RatioRange RegulatedAuthorization SubscriptionStatus"
-    " SubscriptionTopic SubstanceDefinition".split()
+    [
+        "AdministrableProductDefinition",
+        "Citation",
+        "ClinicalUseDefinition",
+        "CodeableReference",
+        "EvidenceReport",
+        "Ingredient",
+        "ManufacturedItemDefinition",
+        "MedicinalProductDefinition",
+        "NutritionProduct",
+        "PackagedProductDefinition",
+        "RatioRange",
+        "RegulatedAuthorization",
+        "SubscriptionStatus",
+        "SubscriptionTopic",
+        "SubstanceDefinition",
+    ]
 )
 _ABSTRACT: Final = frozenset({"DomainResource", "Resource"})
 # The base class of the models takes comments, which ended with DSTU2.
@@ -43,6 +57,8 @@ class Element:
     """Set where a resource of any type may stand."""
     codes: frozenset[str] | None = None
     concept: tuple[str, frozenset[str]] | None = None
+    targets: frozenset[str] | None = None
+    """Resource types that a Reference here may be to; None for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +75,7 @@ class Structure:
 _TYPE: Final = Element("resourceType", many=False, choice=False, check=CHECKS["code"])
 
 
-@cache
+@lru_cache(maxsize=256)  # bounded, because whoever sends content chooses the names
 def structure_of_type(resource_type: str) -> Structure | None:
     """Structure of an R4 resource type; None when R4 has none of that name."""
     from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 - slow, so not before it is needed
@@ -84,33 +100,41 @@ def structure_of_model(model: Any) -> Structure:
 
 
 def _structure(model: Any) -> Structure:
+    from fhir.resources.R4B.fhirtypes import FHIRPrimitiveExtensionType  # noqa: PLC0415 - as above
+
     elements: dict[str, Element] = {}
     required: dict[str, list[str]] = {}
     for field in model.model_fields.values():
         name: str = field.alias
-        if name == _COMMENTS:
+        # The models leave `_x` out of Extension, so it is made here for every primitive.
+        if name == _COMMENTS or name.startswith("_"):
             continue
         kind, many = _kind(field.annotation)
         held = "" if isinstance(kind, str) else kind._model_klass.rpartition(".")[2]  # noqa: SLF001
         if held in _NOT_IN_R4:
             continue
         known = field.json_schema_extra or {}
-        plain = elements.get(name[1:]) if name.startswith("_") else None
-        segment = plain.segment if plain else known.get("one_of_many") or name
-        if known.get("one_of_many_required") or known.get("element_required") or field.is_required():
-            required.setdefault(segment, [])
-        if segment in required:
-            required[segment].append(name)
+        choice = known.get("one_of_many")
+        segment = choice or name
         elements[name] = Element(
             segment,
             many,
-            choice=plain.choice if plain else "one_of_many" in known,
+            choice=choice is not None,
             check=CHECKS[kind] if isinstance(kind, str) else None,
             model=kind if held not in ("", "Resource") else None,
             resource=held == "Resource",
             codes=_codes(model, name, known.get("enum_values", ())),
             concept=CONCEPTS.get((model.__name__, name)),
+            targets=_targets(known.get("enum_reference_types", ())),
         )
+        names = [name]
+        if elements[name].check and (model.__name__, name) != ("Extension", "url") and name != "id":
+            names.append(f"_{name}")
+            elements[f"_{name}"] = Element(
+                segment, many, choice=choice is not None, model=FHIRPrimitiveExtensionType
+            )
+        if known.get("one_of_many_required") or known.get("element_required") or field.is_required():
+            required.setdefault(segment, []).extend(names)
     return Structure(
         model.__resource_type__, elements, {name: tuple(found) for name, found in required.items()}
     )
@@ -122,6 +146,10 @@ def _codes(model: Any, name: str, listed: Sequence[str]) -> frozenset[str] | Non
         if codes is not None:
             return codes or None
     return frozenset(listed) if listed and _UNFINISHED.isdisjoint(listed) else None
+
+
+def _targets(listed: Sequence[str]) -> frozenset[str] | None:
+    return frozenset(listed) if listed and "Resource" not in listed else None
 
 
 def _kind(annotation: Any) -> tuple[Any, bool]:

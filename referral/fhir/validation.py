@@ -17,6 +17,7 @@ from referral.fhir.structure import Element, Structure, structure_of_model, stru
 MAX_PROBLEMS: Final = 100
 
 _NAME: Final = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
+_RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]*)/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?")
 _REFERENCE_CONTENT: Final = frozenset(
     {"reference", "_reference", "identifier", "display", "_display", "extension"}
 )
@@ -94,7 +95,7 @@ class _Walk:
             return
         self._fields(structure, value, path)
         if structure.name == "Reference":
-            self._reference(value, path)
+            self._reference(element, value, path)
         elif structure.name == "Extension":
             self._extension(value, path)
         if element.concept:
@@ -153,15 +154,21 @@ class _Walk:
             if sibling is None and isinstance(value, dict) and value.keys() == {"id"}:
                 self._refuse("Must hold more than an id.", path)
 
-    def _reference(self, value: dict[str, Any], path: str) -> None:
+    def _reference(self, element: Element, value: dict[str, Any], path: str) -> None:
         # https://hl7.org/fhir/R4/references.html#Reference
         if _REFERENCE_CONTENT.isdisjoint(value):
             self.missing.append(
                 Problem("A reference needs a reference, an identifier or a display.", f"{path}.reference")
             )
         literal = value.get("reference")
-        if isinstance(literal, str) and literal.startswith("#") and literal != "#":
+        if not isinstance(literal, str):
+            return
+        if literal.startswith("#") and literal != "#":
             self._local.append((literal[1:], f"{path}.reference"))
+        relative = _RELATIVE.fullmatch(literal)
+        if relative and element.targets and relative[1] not in element.targets:
+            known = ", ".join(sorted(element.targets))
+            self._refuse(f"The reference must be to one of: {known}.", f"{path}.reference")
 
     def _extension(self, value: dict[str, Any], path: str) -> None:
         # https://hl7.org/fhir/R4/extensibility.html ext-1
