@@ -4,36 +4,22 @@ https://hl7.org/fhir/R4/operationoutcome.html
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """One issue: `code` from http://hl7.org/fhir/issue-type, `text` for a person, `expression` a FHIRPath."""
-
-    severity: Severity
-    code: str
-    text: str
-    expression: str | None = None
+Issue = tuple[Severity, str, str, str | None]
+"""Severity, code of http://hl7.org/fhir/issue-type, text for a person, FHIRPath of the element."""
 
 
 def operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
-    """The resource as content. Raises ValueError without any issue: FHIR requires one."""
-    written = [_issue(issue) for issue in issues]
+    """Give the resource as content. Raises ValueError without any issue: FHIR requires one."""
+    written = [_issue(*issue) for issue in issues]
     if not written:
         raise ValueError("an OperationOutcome needs at least one issue")
     return {"resourceType": "OperationOutcome", "issue": written}
 
 
-def _issue(issue: Issue) -> dict[str, Any]:
-    written: dict[str, Any] = {
-        "severity": issue.severity,
-        "code": issue.code,
-        "diagnostics": issue.text,
-    }
-    if issue.expression is not None:
-        written["expression"] = [issue.expression]
-    return written
+def _issue(severity: Severity, code: str, text: str, expression: str | None) -> dict[str, Any]:
+    issue: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": text}
+    return issue if expression is None else issue | {"expression": [expression]}

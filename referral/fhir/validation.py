@@ -119,7 +119,7 @@ class _Walk:
                 self._single(element, inner, value.get(_sibling(name)), place)
         for segment, names in structure.required.items():
             if value.keys().isdisjoint(names):
-                self.missing.append(Problem(f"The element {segment} is required.", f"{path}.{segment}"))
+                self._note(self.missing, f"The element {segment} is required.", f"{path}.{segment}")
 
     def _list(self, element: Element, values: Any, siblings: Any, path: str) -> None:
         if not isinstance(values, list):
@@ -142,7 +142,7 @@ class _Walk:
                 self._refuse(fault, path)
             elif element.codes and value not in element.codes:
                 known = ", ".join(sorted(element.codes))
-                self.unknown_codes.append(Problem(f"The code must be one of: {known}.", path))
+                self._note(self.unknown_codes, f"The code must be one of: {known}.", path)
         elif element.resource:
             if element.segment == "contained":
                 self._contained(value, path)
@@ -157,8 +157,10 @@ class _Walk:
     def _reference(self, element: Element, value: dict[str, Any], path: str) -> None:
         # https://hl7.org/fhir/R4/references.html#Reference
         if _REFERENCE_CONTENT.isdisjoint(value):
-            self.missing.append(
-                Problem("A reference needs a reference, an identifier or a display.", f"{path}.reference")
+            self._note(
+                self.missing,
+                "A reference needs a reference, an identifier or a display.",
+                f"{path}.reference",
             )
         literal = value.get("reference")
         if not isinstance(literal, str):
@@ -176,7 +178,7 @@ class _Walk:
         if has_value and "extension" in value:
             self._refuse("An extension must not hold both a value and extensions.", path)
         elif not has_value and "extension" not in value:
-            self.missing.append(Problem("An extension needs a value or extensions.", f"{path}.value"))
+            self._note(self.missing, "An extension needs a value or extensions.", f"{path}.value")
 
     def _concept(self, allowed: tuple[str, frozenset[str]], value: dict[str, Any], path: str) -> None:
         system, codes = allowed
@@ -185,7 +187,7 @@ class _Walk:
             if coding.get("system") == system and isinstance(code, str) and code in codes:
                 return
         known = ", ".join(sorted(codes))
-        self.unknown_codes.append(Problem(f"One coding must be of {system}, one of: {known}.", path))
+        self._note(self.unknown_codes, f"One coding must be of {system}, one of: {known}.", path)
 
     def _unknown(self, name: str, path: str) -> None:
         if _NAME.fullmatch(name):
@@ -194,7 +196,12 @@ class _Walk:
             self._refuse("An element is not known here.", path)
 
     def _refuse(self, text: str, path: str) -> None:
-        self.invalid.append(Problem(text, path))
+        self._note(self.invalid, text, path)
+
+    def _note(self, kind: list[Problem], text: str, path: str) -> None:
+        # What is not told is not kept either: a large body can be wrong a million times.
+        if len(kind) < MAX_PROBLEMS:
+            kind.append(Problem(text, path))
 
 
 def _sibling(name: str) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from referral.domain.errors import BrokenRule, MalformedContent
@@ -43,6 +43,7 @@ def tokens(body: bytes) -> Any:
     )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.dictionaries(TEXT, VALUES, max_size=5))
 @example({"resourceType": "Observation", "value": RawNumber("0.010")})
 def test_what_is_written_is_read_back_equal_digit_for_digit(content: dict[str, Any]) -> None:
@@ -176,6 +177,7 @@ def test_every_repeated_key_is_told() -> None:
     assert {problem.expression for problem in refused.value.problems} == {"$this.a", "$this.c"}
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.binary(max_size=60))
 @example(b'{"":0}')
 def test_any_bytes_are_content_or_malformed(body: bytes) -> None:

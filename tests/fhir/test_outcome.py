@@ -2,15 +2,15 @@
 
 import pytest
 
-from referral.fhir.outcome import Issue, operation_outcome
+from referral.fhir.outcome import operation_outcome
 from referral.fhir.validation import check_resource
 
 
 def test_issues_stand_in_their_order() -> None:
     outcome = operation_outcome(
         [
-            Issue("error", "required", "The element status is required.", "Task.status"),
-            Issue("information", "informational", "Nothing has changed."),
+            ("error", "required", "The element status is required.", "Task.status"),
+            ("information", "informational", "Nothing has changed.", None),
         ]
     )
     assert outcome == {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from referral.domain.errors import DomainError, InvalidElement, MissingElement, UnknownCode
@@ -389,7 +389,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(mutated())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_passes_the_models_take_too(content: dict[str, Any]) -> None:
     resource_type = str(content.get("resourceType"))
     try:
