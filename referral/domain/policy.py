@@ -207,11 +207,10 @@ class _Reader:
         value = table.get(key, default)
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             number = Decimal(str(value))
-            if number.is_finite() and (number > 0 or (zero and number == 0)):
+            if number.is_finite() and (number > 0 or (zero and number == 0)) and number <= _LARGEST:
                 return number
-        self.faults.append(
-            (path, "must be a number, zero or more" if zero else "must be a number above zero")
-        )
+        least = "zero or more" if zero else "above zero"
+        self.faults.append((path, f"must be a number, {least}, at most {_LARGEST}"))
         return default
 
     def day(self, table: Mapping[str, object], path: str, key: str) -> date | None:
@@ -264,8 +263,10 @@ class _Reader:
         )
 
     def pair(self, value: object, path: str) -> Pair | None:
-        table = self.known(value, path, ("from", "to", "skipping", "valid_from", "valid_to", "source"))
         before = len(self.faults)
+        table = self.known(value, path, ("from", "to", "skipping", "valid_from", "valid_to", "source"))
+        if not isinstance(value, Mapping):
+            return None
         sender = self.tier(table.get("from"), f"{path}.from")
         to = table.get("to")
         listed = [to] if isinstance(to, str) else to

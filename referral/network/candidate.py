@@ -5,13 +5,12 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from referral.domain.codes import Direction
 from referral.domain.facility import CapacityStatus, FacilityId, NetworkId, Service, ServiceId, Tier
 from referral.domain.suggestion import Excluded, Exclusion, Need, Overlay
-from referral.network.capability import Holders, holds
+from referral.network.capability import Group, Holders, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,9 +61,13 @@ class Examination:
     @cached_property
     def _next_level_lacks(self) -> bool:
         """Whether nobody of the tier above can serve this patient, be it full or far."""
-        above = self.sender_tier.next
-        places = chain.from_iterable(places for (tier, _), places in self.holders.items() if tier is above)
-        return not any(self._fitting(place) for place in places if self.capable(place))
+        groups = [group for group in self.holders if group[0] is self.sender_tier.next]
+        return not any(self._fitting(place) for group in groups for place in self._capable_in(group))
+
+    def _capable_in(self, group: Group) -> Iterator[int]:
+        """Capable facilities that are of the group's tier on the day, not just on some day."""
+        tier, _ = group
+        return (place for place in self.holders[group] if self._tier(place) is tier and self.capable(place))
 
     def _fitting(self, place: int) -> bool:
         services = self.snapshot.capabilities.serving(place, self.need, self.on)
@@ -73,9 +76,7 @@ class Examination:
     @cached_property
     def lowest(self) -> tuple[bool, int]:
         """Whether overshoot counts in levels (else in tiers), and the lowest rank among the capable."""
-        groups = [
-            group for group, places in self.holders.items() if any(self.capable(place) for place in places)
-        ]
+        groups = [group for group in self.holders if any(True for _ in self._capable_in(group))]
         levels = [level.rank for _, level in groups if level is not None]
         if len(levels) == len(groups):
             return True, min(levels, default=0)
@@ -113,6 +114,8 @@ class Examination:
                 return tier.rank < self.sender_tier.rank
             case Direction.LATERAL:
                 return tier is self.sender_tier
+            case _:
+                assert_never(direction)
 
     def refusal(self, place: int, tier: Tier) -> str | None:
         """Say why the policy keeps the sender from a facility; None when it does not."""

@@ -27,10 +27,6 @@ class Places:
             self._y.append(math.cos(latitude) * math.sin(longitude))
             self._z.append(math.sin(latitude))
 
-    def __len__(self) -> int:
-        """Count the facilities."""
-        return len(self.facilities)
-
     def id_of(self, place: int) -> FacilityId:
         """Give the id of the facility with this number."""
         return self.facilities[place].id

@@ -46,8 +46,9 @@ class Snapshot:
         self._ties: dict[tuple[NetworkId, FacilityId], dict[FacilityId, tuple[Affiliation, ...]]] = {}
         for tie in directory.affiliations:
             if tie.kind in _OPENING:
+                target = self.places.facilities[self.places.number[tie.participating]].id
                 targets = self._ties.setdefault((tie.network, tie.organization), {})
-                targets[tie.participating] = (*targets.get(tie.participating, ()), tie)
+                targets[target] = (*targets.get(target, ()), tie)
         links: dict[NetworkId, list[Link]] = {network: [] for network in self.policies}
         for link in directory.links:
             links.setdefault(link.network, []).append(link)
@@ -95,7 +96,7 @@ class Snapshot:
         return self._ways[network]
 
     def ties(self, network: NetworkId, sender: FacilityId) -> Mapping[FacilityId, tuple[Affiliation, ...]]:
-        """Give the ties that let the sender refer to a target whatever their tiers; dates are not looked at."""
+        """Give the ties that let the sender refer to a target whatever their tiers, of all dates."""
         return self._ties.get((network, sender), {})
 
 

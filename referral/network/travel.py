@@ -181,7 +181,7 @@ class Journey:
         )
 
     def route(self, target: int) -> str:
-        """Say in a short text how one gets there, such as "by road, estimated". Raises ValueError for no way."""
+        """Say in a short text how one gets there: "by road, estimated". Only for a place that is reached."""
         legs = self.legs(target)
         if len(legs) == 1:
             return _WHOLE[legs[0].kind]
