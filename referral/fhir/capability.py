@@ -6,8 +6,9 @@ https://hl7.org/fhir/R4/capabilitystatement.html
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from referral.domain.search import Kind
 from referral.fhir import systems
-from referral.fhir.parameters import PARAMETERS, Kind, Parameter, reverse_references
+from referral.fhir.parameters import PARAMETERS, Parameter, reverse_references
 from referral.fhir.resources import SUPPORTED
 
 FHIR_VERSION: Final = "4.0.1"

@@ -7,18 +7,9 @@ Names, types and targets are those of R4 (https://hl7.org/fhir/R4/searchparamete
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-
-class Kind(StrEnum):
-    """Type of a search parameter, in the word of R4 (search-param-type)."""
-
-    TOKEN = "token"  # noqa: S105 - the FHIR word, not a secret
-    REFERENCE = "reference"
-    STRING = "string"
-    DATE = "date"
-
+from referral.domain.search import Kind
 
 BOOLEAN_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/special-values"
 _HL7: Final = "http://hl7.org/fhir/"

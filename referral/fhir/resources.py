@@ -1,32 +1,9 @@
-"""The resource types that the service stores.
-
-Clinical types are read through the `access` table; directory types are read by every member of
-a network.
-"""
+"""The resource types that the service stores."""
 
 from typing import Final
 
-CLINICAL: Final = frozenset(
-    {
-        "Communication",
-        "Condition",
-        "DocumentReference",
-        "Observation",
-        "Patient",
-        "ServiceRequest",
-        "Task",
-    }
-)
+from referral.domain.visibility import CLINICAL, DIRECTORY
 
-DIRECTORY: Final = frozenset(
-    {
-        "HealthcareService",
-        "Location",
-        "Organization",
-        "OrganizationAffiliation",
-        "Practitioner",
-        "PractitionerRole",
-    }
-)
+__all__ = ["CLINICAL", "DIRECTORY", "SUPPORTED"]
 
 SUPPORTED: Final = CLINICAL | DIRECTORY

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from referral.domain.errors import InvalidElement
-from referral.fhir.search_criteria import Cursor, SortKey
+from referral.domain.search import Cursor, SortKey
 
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _MAX_LENGTH: Final = 400

@@ -13,8 +13,9 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, Final, assert_never
 
+from referral.domain.search import STRING_SEPARATOR, Kind
 from referral.fhir.intervals import Interval, date_or_none, period
-from referral.fhir.parameters import PARAMETERS, Kind, Parameter
+from referral.fhir.parameters import PARAMETERS, Parameter
 
 _LOCAL: Final = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
 _DATE_FORMS: Final = ("DateTime", "Period", "Instant", "Timing")
@@ -24,7 +25,6 @@ _STRING_PARTS: Final = (
 )
 _KEY_BYTES: Final = 512
 _STRING_CHARACTERS: Final = 200
-STRING_SEPARATOR: Final = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)

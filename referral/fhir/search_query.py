@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from referral.domain.errors import InvalidElement, NotSupported, Problem
-from referral.fhir.intervals import BEGINNING, END, Interval, interval, widened
-from referral.fhir.parameters import BOOLEAN_SYSTEM, PARAMETERS, Kind, Parameter, parameter
-from referral.fhir.search_criteria import (
+from referral.domain.search import (
     Criterion,
     DateCriterion,
     IdCriterion,
     Include,
+    Kind,
     LastUpdatedCriterion,
     MissingCriterion,
     Prefix,
@@ -29,6 +28,8 @@ from referral.fhir.search_criteria import (
     TokenCriterion,
     Total,
 )
+from referral.fhir.intervals import BEGINNING, END, Interval, interval, widened
+from referral.fhir.parameters import BOOLEAN_SYSTEM, PARAMETERS, Parameter, parameter
 from referral.fhir.search_cursor import decode_cursor
 from referral.fhir.search_index import fold, folded_value, reference_key, string_key, token_key
 

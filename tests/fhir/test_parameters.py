@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from referral.fhir.parameters import PARAMETERS, Kind, parameter, reverse_references
+from referral.domain.search import Kind
+from referral.fhir.parameters import PARAMETERS, parameter, reverse_references
 from referral.fhir.resources import SUPPORTED
 
 ALL = [(resource_type, each) for resource_type, parameters in PARAMETERS.items() for each in parameters]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from referral.domain.errors import InvalidElement
-from referral.fhir.search_criteria import Cursor, SortKey
+from referral.domain.search import Cursor, SortKey
 from referral.fhir.search_cursor import decode_cursor, encode_cursor
 
 MAY = datetime(2024, 5, 1, tzinfo=UTC)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from referral.domain.search import STRING_SEPARATOR
 from referral.fhir.content import read_content
 from referral.fhir.intervals import BEGINNING, END
 from referral.fhir.parameters import PARAMETERS
 from referral.fhir.search_index import (
-    STRING_SEPARATOR,
     fold,
     folded_value,
     index_rows,

@@ -5,13 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from referral.domain.errors import InvalidElement, NotSupported
-from referral.fhir.intervals import BEGINNING, END
-from referral.fhir.parameters import PARAMETERS, Kind
-from referral.fhir.search_criteria import (
+from referral.domain.search import (
     Cursor,
     DateCriterion,
     IdCriterion,
     Include,
+    Kind,
     LastUpdatedCriterion,
     MissingCriterion,
     Prefix,
@@ -23,6 +22,8 @@ from referral.fhir.search_criteria import (
     TokenCriterion,
     Total,
 )
+from referral.fhir.intervals import BEGINNING, END
+from referral.fhir.parameters import PARAMETERS
 from referral.fhir.search_cursor import encode_cursor
 from referral.fhir.search_index import string_key
 from referral.fhir.search_query import parse_search

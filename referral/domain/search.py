@@ -3,13 +3,25 @@
 A search finds the resources that meet every criterion. A criterion lists alternatives; one that lists
 none is met by nothing (by everything when negated). `param` is the name in the index tables, never one
 that a client invented; every text is free of NUL and as long as the tables hold; every moment is aware.
+Here, because the reader of searches and the store both work with it and neither knows the other.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from referral.fhir.parameters import Kind
+STRING_SEPARATOR: Final = "\x1f"
+"""Between the folded text and the text itself in search_string."""
+
+
+class Kind(StrEnum):
+    """Type of a search parameter, in the word of R4 (search-param-type)."""
+
+    TOKEN = "token"  # noqa: S105 - the FHIR word, not a secret
+    REFERENCE = "reference"
+    STRING = "string"
+    DATE = "date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,7 @@ class ReferenceCriterion:
 
 
 class StringMode(StrEnum):
-    """How a value is compared with the key in search_string (see `search_index.string_key`).
+    """How a value is compared with the key in search_string (see `fhir.search_index.string_key`).
 
     PREFIX: the key starts with the value; EXACT: it equals the value; CONTAINS: the part before
     `STRING_SEPARATOR` contains the value.
