@@ -25,6 +25,7 @@ async def current_actor(request: Request) -> Actor:
     token_hash = hash_of(bearer[1])
     actor = services.tokens.find(token_hash, now)
     if actor is not None:
+        request.state.actor = actor
         return actor
     async with services.store.reading(None) as connection:
         found = await find_token(connection, token_hash, now)
@@ -32,4 +33,5 @@ async def current_actor(request: Request) -> Actor:
         raise NotSignedIn("The access token is unknown or has expired.")
     actor, expires_at = found
     services.tokens.keep(token_hash, actor, expires_at=expires_at, now=now)
+    request.state.actor = actor
     return actor

@@ -3,16 +3,44 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from referral.actions.new_id import new_id
 from referral.api.token_cache import TokenCache
+from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+LARGEST_BODY = 5 * 1024 * 1024
+"""Bytes of a request body that the service reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`app.state.services`. `base_url` has no slash at its end; `now` gives the time with its zone."""
+    """`app.state.services`. `base_url` has no slash at its end; `now` gives the time with its zone.
+
+    snapshots holds the network's graph.
+    """
 
     store: Store
     base_url: str
     now: Callable[[], datetime]
+    snapshots: SnapshotHolder = field(default_factory=SnapshotHolder)
     tokens: TokenCache = field(default_factory=TokenCache)
+
+    def new_id(self) -> str:
+        """A new resource id."""
+        return new_id(self.now())
+
+    @property
+    def fhir_base(self) -> str:
+        """Address of the FHIR endpoint."""
+        return f"{self.base_url}/fhir"
+
+
+def services_of(request: "Request") -> Services:
+    """The services of the application that answers a request."""
+    found: Services = request.app.state.services
+    return found

@@ -65,6 +65,10 @@ class NotSupported(DomainError):
     """A resource type or interaction that the service does not offer (404 not-supported)."""
 
 
+class IdNotAllowed(DomainError):
+    """A client chose the id of something whose ids the hub gives (405 not-supported)."""
+
+
 class Gone(DomainError):
     """Was here and is deleted (410 deleted)."""
 

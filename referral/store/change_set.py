@@ -8,6 +8,9 @@ from typing import Any
 
 import orjson
 
+from referral.domain.codes import Direction, Priority
+from referral.domain.lifecycle import OfferState, ReferralState
+from referral.domain.referral import Offer, Referral
 from referral.store.pool import Connection
 from referral.store.statements import statement
 
@@ -19,7 +22,7 @@ Key = tuple[str, str]
 class WriteRequest:
     """What a command needs to know before it decides.
 
-    update: resources that it changes (locked). focus: referrals that it moves (locked).
+    update: resources that it changes (locked). focus: referrals that it moves, or offers of them (locked).
     references: resources that it names. identifiers: (types, system, value) that stand for resources.
     facilities: whose names and memberships matter. numbers: how many referral numbers it may need.
     """
@@ -83,15 +86,24 @@ class StoredNetwork:
     prefix: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredReferral:
+    """A referral with what its journey tells: all senders in it, and whether a way down exists already."""
+
+    row: Referral
+    journey_senders: frozenset[str]
+    has_return: bool
+
+
 @dataclass(slots=True)
 class Loaded:
-    """The answer to a WriteRequest. `referrals` and `offers` are table rows as mappings."""
+    """The answer to a WriteRequest."""
 
     documents: dict[Key, StoredDocument] = field(default_factory=dict)
     references: dict[Key, StoredReference] = field(default_factory=dict)
     identifiers: dict[tuple[str, str], list[Key]] = field(default_factory=dict)
-    referrals: dict[str, dict[str, Any]] = field(default_factory=dict)
-    offers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    referrals: dict[str, StoredReferral] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
     facilities: dict[str, StoredFacility] = field(default_factory=dict)
     networks: dict[str, StoredNetwork] = field(default_factory=dict)
     numbers: list[int] = field(default_factory=list)
@@ -129,9 +141,9 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
             case "identifier":
                 loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)
             case "referral":
-                loaded.referrals[row["id"]] = data
+                loaded.referrals[row["id"]] = _referral(data)
             case "offer":
-                loaded.offers[row["id"]] = data
+                loaded.offers[row["id"]] = _offer(data)
             case "facility":
                 loaded.facilities[row["id"]] = StoredFacility(
                     data["name"], bool(data["active"]), data["office_of"], data["memberships"]
@@ -143,13 +155,40 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
     return loaded
 
 
+def _referral(data: dict[str, Any]) -> StoredReferral:
+    senders, has_return = data.pop("journey_senders"), data.pop("returned")
+    row = Referral(
+        **data
+        | {
+            "state": ReferralState(data["state"]),
+            "direction": Direction(data["direction"]),
+            "priority": Priority(data["priority"]),
+            "authored_on": datetime.fromisoformat(data["authored_on"]),
+            "updated_at": datetime.fromisoformat(data["updated_at"]),
+        }
+    )
+    return StoredReferral(row, frozenset(senders or ()), has_return)
+
+
+def _offer(data: dict[str, Any]) -> Offer:
+    return Offer(
+        **data
+        | {
+            "state": OfferState(data["state"]),
+            "priority": Priority(data["priority"]),
+            "authored_on": datetime.fromisoformat(data["authored_on"]),
+            "updated_at": datetime.fromisoformat(data["updated_at"]),
+        }
+    )
+
+
 @dataclass(slots=True)
 class ChangeSet:
     """Everything that one transaction writes. Rows are in the order of the SQL function `apply_changes`.
 
     documents: type, id, version, at, deleted, owner, content (JSON bytes).
     tokens, references, dates, strings: index rows, type and id first.
-    referrals, offers, events, audits: table rows. access: facility, type, id, scope, via, since.
+    events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
     ended: facility, via, at. packages: referral, offer, facility, sender, patient, at.
     directory: network, type, id. typed: rows of the network for `apply_directory`.
     """
@@ -158,9 +197,9 @@ class ChangeSet:
     tokens: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     references: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     dates: list[tuple[str, str, str, datetime, datetime]] = field(default_factory=list)
-    strings: list[tuple[str, str, str, str, str]] = field(default_factory=list)
-    referrals: list[dict[str, Any]] = field(default_factory=list)
-    offers: list[dict[str, Any]] = field(default_factory=list)
+    strings: list[tuple[str, str, str, str]] = field(default_factory=list)
+    referrals: list[Referral] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
     access: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
     ended: list[tuple[str, str, datetime]] = field(default_factory=list)
     packages: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)

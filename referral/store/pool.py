@@ -1,7 +1,7 @@
 """The pool: the only way to a connection, and the place where the actor is set."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 import asyncpg
@@ -24,12 +24,13 @@ _AWAY = (
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,
-    asyncpg.exceptions.InternalClientError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 _AWAY_TEXT = "The database is not reachable now; send the same request again later."
 
 
-async def _keep(_connection: Connection) -> None:
+async def _keep(_connection: object) -> None:
     """Takes the place of asyncpg's reset: the next user sets its own actor before anything else."""
 
 
@@ -95,7 +96,7 @@ class Store:
 
     @asynccontextmanager
     async def reading(self, actor: str | None) -> AsyncIterator[Connection]:
-        """A connection that acts for the facility `actor` (None: the service itself), outside a transaction."""
+        """A connection acting for the facility `actor` (None: the service itself), outside a transaction."""
         async with self._connection() as connection:
             await connection.execute(_set_actor(actor))
             yield connection
@@ -108,7 +109,8 @@ class Store:
             try:
                 yield connection
             except BaseException:
-                if not connection.is_closed():
+                # A connection that broke has rolled back by itself.
+                with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
                     await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
@@ -119,6 +121,8 @@ class Store:
             async with self._pool.acquire(timeout=10) as connection:
                 yield connection
         except DomainError:
+            raise
+        except asyncpg.DataError:
             raise
         except _AWAY as failure:
             raise StoreUnavailable(_AWAY_TEXT) from failure

@@ -31,7 +31,7 @@ async def _migrate() -> None:
 
 
 def _in_thread() -> None:
-    """Alembic calls this synchronously, also from a running event loop: the loop of ours gets its own thread."""
+    """Alembic calls this synchronously, perhaps inside a running loop: ours gets a thread of its own."""
     failures: list[BaseException] = []
 
     def work() -> None:

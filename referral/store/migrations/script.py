@@ -8,7 +8,8 @@ from sqlalchemy.util import await_only
 
 def run_script(name: str) -> None:
     """Execute `migrations/versions/<name>.sql` on the migration's connection."""
-    sql = resources.files("referral.store").joinpath("migrations", "versions", f"{name}.sql").read_text("utf-8")
+    folder = resources.files("referral.store").joinpath("migrations", "versions")
+    sql = folder.joinpath(f"{name}.sql").read_text("utf-8")
     driver = op.get_bind().connection.driver_connection
     if driver is None:
         raise RuntimeError("no connection to migrate on")

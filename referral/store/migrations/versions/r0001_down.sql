@@ -1,5 +1,6 @@
 DROP FUNCTION load_for_write(jsonb);
 DROP FUNCTION apply_changes(jsonb);
+DROP FUNCTION apply_directory(jsonb);
 DROP FUNCTION grant_package(text, text, text, text, text, timestamptz);
 DROP FUNCTION is_visible(text, text, text);
 DROP TABLE assertion_id, access_token, client, audit, change, event, offer, referral, directory, access,

@@ -11,6 +11,7 @@ depends_on = None
 def upgrade() -> None:
     """Create everything."""
     run_script("r0001_up")
+    run_script("r0001_directory")
     run_script("r0001_functions")
 
 

@@ -7,7 +7,7 @@ CREATE FUNCTION is_visible(p_actor text, p_type text, p_id text) RETURNS boolean
                  WHERE n.facility = p_actor AND x.type = p_type AND x.id = p_id)
 $$;
 
--- request: actor text, update [[type, id]], focus [referral id], facilities [id], references [[type, id]],
+-- request: actor text, update [[type, id]], focus [id of a referral or an offer], facilities [id], references [[type, id]],
 --          identifiers [{types, system, value}], numbers int
 -- Rows: document (content and version, locked), reference, identifier, referral (locked when its document, offer or focus is
 -- named), offer, facility, network, number.
@@ -26,6 +26,7 @@ BEGIN
     SELECT o.referral FROM jsonb_array_elements(request->'update') u JOIN offer o ON u->>0 = 'Task' AND o.id = u->>1
     UNION ALL SELECT u->>1 FROM jsonb_array_elements(request->'update') u WHERE u->>0 = 'ServiceRequest'
     UNION ALL SELECT f FROM jsonb_array_elements_text(request->'focus') f
+    UNION ALL SELECT o.referral FROM jsonb_array_elements_text(request->'focus') f JOIN offer o ON o.id = f
   ) found;
   PERFORM FROM referral r WHERE r.id = ANY (locked) ORDER BY r.id FOR UPDATE;
   PERFORM FROM document d JOIN jsonb_array_elements(request->'update') u ON d.type = u->>0 AND d.id = u->>1
@@ -182,7 +183,7 @@ BEGIN
   INSERT INTO search_reference SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'references') r;
   INSERT INTO search_date SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz
     FROM jsonb_array_elements(changes->'dates') r;
-  INSERT INTO search_string SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'strings') r;
+  INSERT INTO search_string SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r;
 
   IF changes ? 'directory' THEN
     INSERT INTO directory (network, type, id)
@@ -231,8 +232,8 @@ END $$;
 -- The service reads and writes; it never rewrites what happened.
 GRANT USAGE ON SCHEMA public TO referral_service;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO referral_service;
-GRANT UPDATE ON document, referral, offer, access, network, network_version, facility, membership, service, capacity,
-  technique, client TO referral_service;
+GRANT UPDATE ON document, referral, offer, access, network, network_version, facility, membership, affiliation,
+  service, capacity, technique, client TO referral_service;
 GRANT DELETE ON search_token, search_reference, search_date, search_string, membership, affiliation, service, capacity,
   approval, link, directory, access_token, assertion_id TO referral_service;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO referral_service;

@@ -53,6 +53,8 @@ CREATE TABLE membership (
   code text NOT NULL,
   valid_from date,
   valid_to date,
+  -- The OrganizationAffiliation that says so.
+  document text NOT NULL UNIQUE,
   PRIMARY KEY (network, facility),
   CONSTRAINT membership_code UNIQUE (network, code)
 );
@@ -74,7 +76,9 @@ CREATE INDEX affiliation_network ON affiliation (network);
 CREATE TABLE service (
   id text PRIMARY KEY,
   facility text NOT NULL REFERENCES facility,
-  code text NOT NULL,
+  -- Its id in the import file, and the network of that file; null for what was made over FHIR.
+  code text,
+  network text REFERENCES network,
   name text NOT NULL,
   specialty text,
   age_min int,
@@ -103,7 +107,8 @@ CREATE TABLE technique (
 );
 
 CREATE TABLE approval (
-  network text NOT NULL REFERENCES network,
+  -- The network whose file says so; null for what a HealthcareService says over FHIR.
+  network text REFERENCES network,
   facility text NOT NULL REFERENCES facility,
   service text REFERENCES service ON DELETE CASCADE,
   list text NOT NULL,
@@ -114,7 +119,9 @@ CREATE TABLE approval (
   decision text,
   FOREIGN KEY (list, technique) REFERENCES technique
 );
-CREATE INDEX approval_network ON approval (network, facility);
+CREATE INDEX approval_network ON approval (network);
+CREATE INDEX approval_facility ON approval (facility);
+CREATE INDEX approval_service ON approval (service);
 
 CREATE TABLE link (
   network text NOT NULL REFERENCES network,
@@ -126,6 +133,7 @@ CREATE TABLE link (
   source text
 );
 CREATE INDEX link_network ON link (network);
+CREATE INDEX link_origin ON link (origin);
 
 -- The facilities that act in a network: its members, and its office, whose Organization has the network's id.
 CREATE VIEW actor_network AS
@@ -179,7 +187,7 @@ CREATE INDEX search_date_low ON search_date (type, param, low, id);
 CREATE INDEX search_date_high ON search_date (type, param, high, id);
 CREATE INDEX search_date_document ON search_date (type, id);
 
-CREATE TABLE search_string (type text NOT NULL, id text NOT NULL, param text NOT NULL, folded text NOT NULL, exact text NOT NULL);
+CREATE TABLE search_string (type text NOT NULL, id text NOT NULL, param text NOT NULL, folded text NOT NULL);
 CREATE INDEX search_string_value ON search_string (type, param, folded text_pattern_ops, id);
 CREATE INDEX search_string_document ON search_string (type, id);
 

@@ -1,0 +1,147 @@
+"""Read an update of a referral's ServiceRequest: submit, cancel, take back, or add to it."""
+
+from dataclasses import replace
+from typing import Any
+
+from referral.actions.move_offer import change_referral
+from referral.actions.place_referral import reread_draft, submit
+from referral.actions.workspace import Draft, Workspace, instant, same_content
+from referral.domain.codes import WithdrawReason
+from referral.domain.errors import BrokenRule, Forbidden, MissingElement, UnknownCode
+from referral.domain.lifecycle import (
+    OfferMove,
+    OfferState,
+    Party,
+    ReferralMove,
+    ReferralState,
+    check_referral_move,
+)
+from referral.domain.permissions import parties_of
+from referral.domain.referral import Offer, Referral
+from referral.fhir import systems
+from referral.fhir.elements import code_of
+from referral.fhir.offer import stamp_offer
+from referral.fhir.references import Key
+from referral.fhir.referral import check_frozen, is_referral, priority_of, stamp_referral, status_reason
+from referral.fhir.states import referral_move
+
+_PACKAGE_HOLDERS = {OfferState.COMPLETED, OfferState.CLOSED}
+
+
+def plan_referral_update(workspace: Workspace, draft: Draft, *, offered: bool) -> Key:
+    """Plan an update of a referral by its sender, or its cancelling by the office.
+
+    offered: the same transaction brings its Task. Raises Forbidden for others, BrokenRule for changes of
+    what is frozen, MissingElement for a move without its reason, IllegalMove.
+    """
+    referral, before = workspace.referral(draft.id), workspace.current(*draft.key)
+    if referral is None or before is None:
+        raise LookupError(f"no referral {draft.id}")
+    if not is_referral(draft.content):
+        raise BrokenRule("A referral stays one: keep its intent and category.", draft.at("category"))
+    parties = parties_of(workspace.actor.facility, sender=referral.sender, office=referral.network)
+    if not parties:
+        raise Forbidden("Only its sender changes a referral; a receiver moves its offer, the Task.")
+    move = referral_move(referral.state, draft.content["status"])
+    if move is not None:
+        check_referral_move(referral.state, move, parties)
+    if Party.SENDER not in parties and move is None:
+        raise Forbidden("The office cancels a referral; only its sender changes what it says.")
+    match move:
+        case ReferralMove.SUBMIT:
+            submit(workspace, draft, reread_draft(workspace, draft, referral), offered=offered)
+        case None if referral.state is ReferralState.DRAFT:
+            _rewrite_draft(workspace, draft, reread_draft(workspace, draft, referral))
+        case None:
+            _amend(workspace, draft, referral, before)
+        case _:
+            _end(workspace, draft, referral, move, before)
+    return draft.key
+
+
+def _rewrite_draft(workspace: Workspace, draft: Draft, referral: Referral) -> None:
+    workspace.referrals[referral.id] = referral
+    stamp_referral(draft.content, referral)
+    workspace.put(*draft.key, draft.content, referral.sender)
+    workspace.tell(draft.key, "amend", before=referral.state, after=referral.state, referral=referral)
+
+
+def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[str, Any]) -> None:
+    content = draft.content
+    check_frozen(before, content, draft.type)
+    for name in stamp_referral(content, referral):
+        workspace.note(draft.key, f"ServiceRequest.{name} belongs to the hub and stays as it is.")
+    if same_content(content, before):
+        return
+    after = replace(referral, priority=priority_of(content), updated_at=workspace.now)
+    workspace.referrals[after.id] = after
+    workspace.put(*draft.key, content, referral.sender)
+    workspace.tell(
+        draft.key,
+        "amend",
+        before=referral.state,
+        after=referral.state,
+        party=Party.SENDER,
+        referral=referral,
+    )
+    for offer in workspace.offers_of(referral.id):
+        if offer.is_open or offer.state in _PACKAGE_HOLDERS:
+            workspace.changes.packages.append(
+                (referral.id, offer.id, offer.owner, referral.sender, referral.patient, workspace.now)
+            )
+        if offer.is_open and offer.priority is not after.priority:
+            _put_offer(workspace, replace(offer, priority=after.priority), "amend", Party.SENDER)
+
+
+def _end(
+    workspace: Workspace, draft: Draft, referral: Referral, move: ReferralMove, before: dict[str, Any]
+) -> None:
+    """Cancel, discard or mark in error: the content stays but for the reason; the open offer ends too."""
+    reason = status_reason(draft.content)
+    text, code = str(reason.get("text", "")).strip(), code_of(reason, systems.WITHDRAW_REASON)
+    if not text and move is not ReferralMove.DISCARD:
+        raise MissingElement(
+            f"To {move} a referral, say why in request-statusReason (its valueCodeableConcept.text).",
+            draft.at("extension"),
+        )
+    if move is ReferralMove.CANCEL and code is not None and code not in frozenset(WithdrawReason):
+        raise UnknownCode(f"The reasons here are: {', '.join(WithdrawReason)}.", draft.at("extension"))
+    state = ReferralState.CANCELLED if move is ReferralMove.CANCEL else ReferralState.ENTERED_IN_ERROR
+    party = Party.OFFICE if workspace.actor.facility == referral.network else Party.SENDER
+    open_offers = [offer for offer in workspace.offers_of(referral.id) if offer.is_open]
+    for offer in open_offers:
+        ended, offer_move = (
+            (OfferState.WITHDRAWN, OfferMove.WITHDRAW)
+            if move is ReferralMove.CANCEL
+            else (OfferState.ENTERED_IN_ERROR, OfferMove.MARK_ERROR)
+        )
+        _put_offer(workspace, replace(offer, state=ended), offer_move, party, reason)
+        workspace.changes.ended.append((offer.owner, offer.id, workspace.now))
+    kept = dict(before)
+    if "extension" in draft.content:
+        kept["extension"] = draft.content["extension"]
+    workspace.put(*draft.key, kept, referral.sender)
+    change_referral(workspace, replace(referral, state=state), move, party, (code or "other", text or None))
+
+
+def _put_offer(
+    workspace: Workspace,
+    after: Offer,
+    move: str,
+    party: Party,
+    reason: Any = None,
+) -> None:
+    """Write the Task of an offer that changes because its referral does."""
+    key = ("Task", after.id)
+    content, before = workspace.current(*key), workspace.offer(after.id)
+    referral = workspace.referral(after.referral)
+    if content is None or before is None or referral is None:
+        raise LookupError(f"no document of offer {after.id}")
+    if reason:
+        content["statusReason"] = dict(reason)
+    content["priority"] = after.priority.value
+    after = replace(after, updated_at=workspace.now)
+    workspace.offers[after.id] = after
+    stamp_offer(content, after, referral, instant(workspace.now))
+    workspace.put(*key, content, after.requester)
+    workspace.tell(key, move, before=before.state, after=after.state, party=party, referral=referral)

@@ -1,0 +1,191 @@
+"""Put a referral to one target."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from referral.actions.name_facility import named_facility, require_known, require_patient
+from referral.actions.workspace import Draft, Workspace, instant
+from referral.domain.codes import AccessScope
+from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
+from referral.domain.lifecycle import OfferState, Party, ReferralMove, ReferralState, check_referral_move
+from referral.domain.permissions import parties_of
+from referral.domain.referral import Offer, Referral
+from referral.fhir.offer import new_offer, stamp_offer, write_systems
+from referral.fhir.references import Key, references_at, target_of
+
+_DECLINED = {OfferState.REJECTED, OfferState.REDIRECTED}
+
+
+def plan_new_offer(workspace: Workspace, draft: Draft) -> Key:
+    """Plan a POST of a Task that offers a referral; returns the key of the offer that then stands.
+
+    When that owner has the open offer already, it is that one, with the client's identifier added.
+    Raises BrokenRule for an owner that cannot be a target, IllegalMove while another has the open offer.
+    """
+    content = draft.content
+    focus = target_of(content.get("focus"), workspace.base, workspace.resolve)
+    referral = workspace.referral(focus[1]) if focus is not None else None
+    if referral is None:
+        raise BrokenRule("The focus of an offer is a referral that is known to you.", draft.at("focus"))
+    actor = workspace.actor.facility
+    parties = parties_of(actor, sender=referral.sender, office=referral.network) - {Party.MEMBER}
+    if not parties:
+        raise Forbidden("Only the sender of a referral, or the office of its network, offers it.")
+    if "owner" not in content:
+        raise MissingElement("An offer needs the facility that it is put to.", draft.at("owner"))
+    owner = named_facility(workspace, content["owner"], draft.at("owner"))
+    if owner is None:
+        raise BrokenRule("The owner of an offer is a facility of the network.", draft.at("owner"))
+    standing = next((offer for offer in workspace.offers_of(referral.id) if offer.is_open), None)
+    if standing is not None and standing.owner == owner:
+        return _add_identifier(workspace, standing, referral, content)
+    if content.get("status") != "requested":
+        raise BrokenRule("A new offer has the status requested.", draft.at("status"))
+    _check_parts(workspace, draft, referral)
+    offer = open_offer(workspace, referral, owner, content=content, offer_id=draft.id)
+    return ("Task", offer.id)
+
+
+def open_offer(
+    workspace: Workspace,
+    referral: Referral,
+    target: str,
+    *,
+    owner: Mapping[str, Any] | None = None,
+    content: dict[str, Any] | None = None,
+    offer_id: str | None = None,
+    reasoned: bool = False,
+    onward: bool = False,
+) -> Offer:
+    """Open an offer of `referral` to the facility `target`, giving it what it needs to decide.
+
+    content: the Task of a client; without it the hub makes one, naming the owner as `owner` does.
+    reasoned: a reason for asking once more is given elsewhere. onward: by a receiver who passes it on.
+    Raises BrokenRule, MissingElement or IllegalMove when this target cannot be asked now.
+    """
+    actor = workspace.actor.facility
+    parties = parties_of(actor, sender=referral.sender, office=referral.network)
+    if onward:
+        parties |= {Party.SENDER}
+    _check_no_open_offer(workspace, referral)
+    check_referral_move(referral.state, ReferralMove.OFFER, parties)
+    _check_target(workspace, referral, target)
+    task = content or {}
+    if not reasoned and not _has_reason(task):
+        for offer in workspace.offers_of(referral.id):
+            if offer.owner == target and offer.state in _DECLINED:
+                raise MissingElement(
+                    "This facility declined before; say in reasonCode.text why it is asked once more.",
+                    "Task.reasonCode",
+                )
+    offer = Offer(
+        id=offer_id or workspace.new_id(),
+        referral=referral.id,
+        network=referral.network,
+        state=OfferState.REQUESTED,
+        priority=referral.priority,
+        requester=referral.sender,
+        owner=target,
+        patient=referral.patient,
+        authored_on=workspace.now,
+        updated_at=workspace.now,
+    )
+    placed = replace(referral, state=ReferralState.OFFERED, updated_at=workspace.now)
+    workspace.offers[offer.id] = offer
+    workspace.referrals[referral.id] = placed
+    key = ("Task", offer.id)
+    _put_offer(workspace, offer, placed, content, owner)
+    party = Party.OFFICE if actor == referral.network else Party.RECEIVER if onward else Party.SENDER
+    workspace.tell(key, "offer", after=offer.state, party=party, referral=placed)
+    workspace.tell(
+        ("ServiceRequest", referral.id),
+        "offer",
+        before=referral.state,
+        after=placed.state,
+        party=party,
+        referral=placed,
+    )
+    _give_access(workspace, offer, placed)
+    return offer
+
+
+def _put_offer(
+    workspace: Workspace,
+    offer: Offer,
+    referral: Referral,
+    content: dict[str, Any] | None,
+    owner: Mapping[str, Any] | None,
+) -> None:
+    made = new_offer(offer, owner)
+    if content is not None:
+        write_systems(content, ())
+        for name in ("requester", "for", "focus", "owner", "priority"):
+            content.setdefault(name, made[name])
+        made = content
+    made["authoredOn"] = instant(offer.authored_on)
+    stamp_offer(made, offer, referral, instant(workspace.now))
+    workspace.put("Task", offer.id, made, offer.requester)
+
+
+def _give_access(workspace: Workspace, offer: Offer, referral: Referral) -> None:
+    """The target sees the request and its package; the office and the journey's senders see the request."""
+    via = offer.id
+    workspace.grant(offer.owner, "ServiceRequest", referral.id, AccessScope.REFERRAL, via)
+    for facility in {offer.owner, referral.network} | workspace.journey_senders(referral):
+        workspace.grant(facility, "Task", offer.id, AccessScope.REFERRAL, via)
+    workspace.changes.packages.append(
+        (referral.id, offer.id, offer.owner, referral.sender, referral.patient, workspace.now)
+    )
+
+
+def _check_no_open_offer(workspace: Workspace, referral: Referral) -> None:
+    standing = next((offer for offer in workspace.offers_of(referral.id) if offer.is_open), None)
+    if standing is not None:
+        raise IllegalMove(
+            "Another facility has the open offer of this referral; withdraw that one first.",
+            (ReferralMove.CANCEL, "withdraw") if referral.state is ReferralState.OFFERED else (),
+            "Task.owner",
+        )
+
+
+def _check_target(workspace: Workspace, referral: Referral, target: str) -> None:
+    facility = workspace.facility(target)
+    if target == referral.sender:
+        raise BrokenRule("A facility does not refer to itself.", "Task.owner")
+    if facility is None or referral.network not in facility.memberships:
+        raise BrokenRule("The target is no member of the referral's network.", "Task.owner")
+    if not facility.active:
+        raise BrokenRule("The target is not active.", "Task.owner")
+
+
+def _check_parts(workspace: Workspace, draft: Draft, referral: Referral) -> None:
+    content = draft.content
+    if "for" in content and require_patient(workspace, content["for"], draft.at("for")) != referral.patient:
+        raise BrokenRule("An offer is for the patient of its referral.", draft.at("for"))
+    for path, reference in references_at(content, "basedOn"):
+        require_known(workspace, reference, draft.at(path))
+    if "requester" in content:
+        requester = named_facility(workspace, content["requester"], draft.at("requester"))
+        if requester not in {referral.sender, workspace.actor.facility}:
+            raise Forbidden("The requester of an offer is the sender of its referral.", draft.at("requester"))
+        content.pop("requester")
+
+
+def _has_reason(content: Mapping[str, Any]) -> bool:
+    given = (content.get("reasonCode", {}), content.get("statusReason", {}))
+    return any(reason.get("text") or reason.get("coding") for reason in given)
+
+
+def _add_identifier(workspace: Workspace, offer: Offer, referral: Referral, sent: Mapping[str, Any]) -> Key:
+    """The standing offer, found again under the identifier of who asked for it once more."""
+    key = ("Task", offer.id)
+    content = workspace.current(*key)
+    known = content.get("identifier", []) if content else []
+    new = [identifier for identifier in sent.get("identifier", ()) if identifier not in known]
+    if content is not None and new:
+        content["identifier"] = known + new
+        stamp_offer(content, offer, referral, instant(workspace.now))
+        workspace.put(*key, content, offer.requester)
+        workspace.tell(key, "identify", referral=referral)
+    return key

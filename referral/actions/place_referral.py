@@ -1,0 +1,162 @@
+"""Place a referral: a draft, or one that is submitted and, where its target is clear, offered at once."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from referral.actions.name_facility import named_facility, require_known, require_patient
+from referral.actions.open_offer import open_offer
+from referral.actions.workspace import Draft, Workspace
+from referral.domain.codes import AccessScope, Direction
+from referral.domain.errors import BrokenRule, Forbidden, MissingElement
+from referral.domain.facility import Tier
+from referral.domain.lifecycle import Party, ReferralMove, ReferralState, check_referral_move
+from referral.domain.number import referral_number
+from referral.domain.referral import Referral
+from referral.fhir.references import Key, references_at, target_of
+from referral.fhir.referral import direction_of, network_reference, priority_of, stamp_referral
+from referral.fhir.states import is_submitted
+
+
+def plan_new_referral(workspace: Workspace, draft: Draft, *, offered: bool) -> Key:
+    """Plan a new referral, as a draft or submitted.
+
+    offered: the same transaction brings its Task, so the hub opens no offer by itself.
+    Raises BrokenRule for another status than draft or active, for unknown parties or patient and for a
+    network that is not shared; Forbidden when the requester is another facility.
+    """
+    submitted = is_submitted(draft.content["status"])
+    referral = _read_referral(workspace, draft)
+    if submitted:
+        submit(workspace, draft, referral, offered=offered)
+    else:
+        workspace.referrals[referral.id] = referral
+        stamp_referral(draft.content, referral)
+        workspace.put(*draft.key, draft.content, referral.sender)
+        workspace.tell(draft.key, "draft", after=referral.state, party=Party.SENDER, referral=referral)
+    return draft.key
+
+
+def reread_draft(workspace: Workspace, draft: Draft, before: Referral) -> Referral:
+    """The referral as an update of its draft makes it."""
+    return replace(_read_referral(workspace, draft), authored_on=before.authored_on)
+
+
+def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: bool) -> None:
+    """Give the referral its number and its readers, and open the offer where one target is clear."""
+    check_referral_move(referral.state, ReferralMove.SUBMIT, frozenset({Party.SENDER}))
+    prefix = workspace.loaded.networks[referral.network].prefix
+    number = referral_number(prefix, workspace.take_number())
+    based_on = workspace.referral(referral.based_on) if referral.based_on else None
+    journey = based_on.journey if based_on is not None else None
+    target = None if offered else _single_target(workspace, draft)
+    placed = replace(referral, number=number, journey=journey or number, state=ReferralState.UNPLACED)
+    workspace.referrals[referral.id] = placed
+    for name in stamp_referral(draft.content, placed):
+        workspace.note(draft.key, f"ServiceRequest.{name} belongs to the hub and was set by it.")
+    workspace.put(*draft.key, draft.content, placed.sender)
+    workspace.tell(
+        draft.key,
+        ReferralMove.SUBMIT,
+        before=ReferralState.DRAFT,
+        after=placed.state,
+        party=Party.SENDER,
+        referral=placed,
+    )
+    for facility in {placed.network} | workspace.journey_senders(placed):
+        workspace.grant(facility, *draft.key, AccessScope.REFERRAL, via=placed.id)
+    if target is not None:
+        facility, reference = target
+        open_offer(workspace, placed, facility, owner=reference)
+
+
+def _read_referral(workspace: Workspace, draft: Draft) -> Referral:
+    content, actor = draft.content, workspace.actor.facility
+    if "subject" not in content:
+        raise MissingElement("A referral needs its patient.", draft.at("subject"))
+    patient = require_patient(workspace, content["subject"], draft.at("subject"))
+    if "requester" in content:
+        requester = named_facility(workspace, content["requester"], draft.at("requester"))
+        own = workspace.loaded.facilities[actor].networks | {actor}
+        if requester not in own:
+            raise Forbidden("The requester of a referral is your own facility.", draft.at("requester"))
+    targets = [facility for facility, _ in _targets(workspace, draft)]
+    based_on = _based_on(workspace, draft)
+    network = _network(workspace, draft, targets)
+    return Referral(
+        id=draft.id,
+        network=network,
+        number=None,
+        journey=None,
+        based_on=based_on,
+        state=ReferralState.DRAFT,
+        direction=direction_of(content, draft.at("extension")) or _direction(workspace, network, targets),
+        priority=priority_of(content),
+        sender=actor,
+        patient=patient,
+        authored_on=workspace.now,
+        updated_at=workspace.now,
+    )
+
+
+def _targets(workspace: Workspace, draft: Draft) -> list[tuple[str, Mapping[str, Any]]]:
+    """The performers that are facilities, each with the reference that names it."""
+    found = []
+    for path, reference in references_at(draft.content, "performer"):
+        facility = named_facility(workspace, reference, draft.at(path))
+        if facility is not None:
+            found.append((facility, reference))
+    return found
+
+
+def _single_target(workspace: Workspace, draft: Draft) -> tuple[str, Mapping[str, Any]] | None:
+    """The one performer that is a facility; several are a shortlist, of which none is asked by itself."""
+    targets = _targets(workspace, draft)
+    return targets[0] if len({facility for facility, _ in targets}) == 1 else None
+
+
+def _based_on(workspace: Workspace, draft: Draft) -> str | None:
+    """The referral that this one continues: the first of `basedOn` that is one."""
+    found = None
+    for path, reference in references_at(draft.content, "basedOn"):
+        key = target_of(reference, workspace.base, workspace.resolve)
+        if key is None or key[0] != "ServiceRequest":
+            continue
+        (_, request), _ = require_known(workspace, reference, draft.at(path))
+        if found is None and request != draft.id and workspace.referral(request) is not None:
+            found = request
+    return found
+
+
+def _network(workspace: Workspace, draft: Draft, targets: list[str]) -> str:
+    """The network of the referral: what the sender names, else the only one it shares with its targets."""
+    actor = workspace.loaded.facilities[workspace.actor.facility]
+    shared = set(actor.memberships)
+    if not shared:
+        raise Forbidden("Your facility is a member of no network; it cannot send patients.")
+    for target in targets:
+        facility = workspace.facility(target)
+        shared &= set(facility.memberships) if facility else set()
+    named = network_reference(draft.content)
+    if named is not None:
+        key = target_of(named, workspace.base, workspace.resolve)
+        if key is None or key[1] not in actor.memberships:
+            raise BrokenRule("The network of a referral is one of your own.", draft.at("extension"))
+        shared &= {key[1]}
+    if not shared:
+        raise BrokenRule("You and the target share no network.", draft.at("performer"))
+    if len(shared) > 1:
+        raise MissingElement(
+            "You share several networks; name one in the extension `network`.", draft.at("extension")
+        )
+    return shared.pop()
+
+
+def _direction(workspace: Workspace, network: str, targets: list[str]) -> Direction:
+    """Where the first target stands above or below the sender in the network; up while there is no target."""
+    target = workspace.facility(targets[0]) if targets else None
+    if target is None:
+        return Direction.UP
+    sender = workspace.loaded.facilities[workspace.actor.facility]
+    step = Tier(target.memberships[network]).rank - Tier(sender.memberships[network]).rank
+    return Direction.UP if step > 0 else Direction.DOWN if step < 0 else Direction.LATERAL

@@ -1,0 +1,55 @@
+"""Record a patient, or clinical data about one: the author's facility owns it."""
+
+from referral.actions.name_facility import require_known, require_patient
+from referral.actions.workspace import Draft, Workspace
+from referral.domain.codes import AccessScope
+from referral.domain.errors import BrokenRule, Forbidden
+from referral.fhir.package import patient_element
+from referral.fhir.references import Key, references_at, target_of
+
+
+def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
+    """Plan the create or update of a clinical resource that is no referral and no offer.
+
+    Raises BrokenRule when the patient is unknown or changes, Forbidden when another facility wrote it.
+    """
+    before = workspace.loaded.documents.get(draft.key)
+    if before is not None and before.owner != workspace.actor.facility:
+        raise Forbidden("Only the facility that wrote this resource may change it.")
+    element = patient_element(draft.type)
+    patient = None
+    if element is not None and element in draft.content:
+        patient = require_patient(workspace, draft.content[element], draft.at(element))
+    if before is not None and draft.type != "Patient":
+        known = workspace.loaded.references.get(draft.key)
+        if known is not None and known.patient not in {None, patient}:
+            raise BrokenRule(
+                "The patient of a record does not change; mark it entered-in-error and write a new one.",
+                draft.at(element or "subject"),
+            )
+    workspace.put(draft.type, draft.id, draft.content, workspace.actor.facility)
+    workspace.tell(draft.key, "update" if before else "create")
+    if draft.type == "Communication":
+        _share_communication(workspace, draft)
+    return draft.key
+
+
+def _share_communication(workspace: Workspace, draft: Draft) -> None:
+    """What is said about a referral is heard by both of its parties."""
+    for element in ("basedOn", "partOf"):
+        for path, reference in references_at(draft.content, element):
+            target = target_of(reference, workspace.base, workspace.resolve)
+            if target is None or target[0] not in {"ServiceRequest", "Task"}:
+                continue
+            require_known(workspace, reference, draft.at(path))
+            offer = workspace.offer(target[1])
+            referral = workspace.referral(offer.referral if offer else target[1])
+            if referral is None:
+                continue
+            heard = {referral.sender}
+            offers = (
+                [offer] if offer else [found for found in workspace.offers_of(referral.id) if found.is_open]
+            )
+            heard |= {found.owner for found in offers}
+            for facility in heard - {workspace.actor.facility}:
+                workspace.grant(facility, *draft.key, AccessScope.REFERRAL, via=referral.id)

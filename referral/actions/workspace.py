@@ -1,0 +1,306 @@
+"""The room in which one transaction is decided: what was loaded, what is going to be written."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from referral.domain.actor import Actor
+from referral.domain.codes import AccessScope
+from referral.domain.referral import Offer, Referral
+from referral.fhir.content import read_content, write_content
+from referral.fhir.package import package_links, patient_of
+from referral.fhir.resources import CLINICAL
+from referral.fhir.search_index import index_rows
+from referral.store.change_set import ChangeSet, Key, Loaded, StoredFacility
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One resource that a client asks to write.
+
+    content: as read from the body; the hub adds to it. place: where it stands in the request, such as
+    `Bundle.entry[2].resource` (empty outside a Bundle). expected: the version named by `If-Match`.
+    """
+
+    type: str
+    id: str
+    content: dict[str, Any]
+    is_create: bool
+    expected: int | None = None
+    place: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Type and id."""
+        return (self.type, self.id)
+
+    def at(self, path: str) -> str:
+        """The FHIRPath of an element of this draft, such as `Task.owner`."""
+        return f"{self.type}.{path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A resource that a draft may name: stored and visible, or written by the same transaction."""
+
+    owner: str
+    patient: str | None
+    organization: str | None
+
+
+@dataclass(slots=True)
+class Pending:
+    """A resource as it will stand after the transaction."""
+
+    version: int
+    owner: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A resource as it stands after the transaction: `content` are the bytes to answer with.
+
+    notes: what the hub kept as it was although the client sent something else.
+    """
+
+    type: str
+    id: str
+    version: int
+    at: datetime
+    content: bytes
+    created: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Workspace:
+    """Facts and changes of one transaction. Nothing here talks to the store.
+
+    base: address of the FHIR endpoint, for references written in full.
+    """
+
+    actor: Actor
+    now: datetime
+    request_id: str | None
+    base: str
+    new_id: Callable[[], str]
+    loaded: Loaded
+    changes: ChangeSet = field(default_factory=ChangeSet)
+    pending: dict[Key, Pending] = field(default_factory=dict)
+    referrals: dict[str, Referral] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    notes: dict[Key, list[str]] = field(default_factory=dict)
+
+    def current(self, resource_type: str, resource_id: str) -> dict[str, Any] | None:
+        """Content as it stands now, with the changes of this transaction; a copy. None: no such."""
+        key = (resource_type, resource_id)
+        if key in self.pending:
+            return self.pending[key].content
+        stored = self.loaded.documents.get(key)
+        return None if stored is None or stored.deleted else read_content(stored.content)
+
+    def known(self, resource_type: str, resource_id: str) -> Known | None:
+        """What the actor may name: None both for what is unknown and for what it does not see."""
+        key = (resource_type, resource_id)
+        if key in self.pending:
+            entry = self.pending[key]
+            organization = entry.content.get("organization", {}).get("reference", "")
+            return Known(
+                entry.owner,
+                patient_of(resource_type, entry.content, self.base, self.resolve),
+                organization.removeprefix("Organization/") or None,
+            )
+        found = self.loaded.references.get(key)
+        if found is None or not found.visible:
+            return None
+        return Known(found.owner, found.patient, found.organization)
+
+    def facility(self, facility_id: str) -> StoredFacility | None:
+        """A facility or office that exists; None otherwise."""
+        found = self.loaded.facilities.get(facility_id)
+        return found if found is not None and found.exists else None
+
+    def resolve(self, system: str, value: str) -> Key | None:
+        """The one resource that a business identifier stands for; None where none or several do."""
+        found = self.loaded.identifiers.get((system, value), [])
+        return found[0] if len(set(found)) == 1 else None
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """The referral as it stands now, with the changes of this transaction."""
+        if referral_id in self.referrals:
+            return self.referrals[referral_id]
+        stored = self.loaded.referrals.get(referral_id)
+        return stored.row if stored else None
+
+    def offer(self, offer_id: str) -> Offer | None:
+        """The offer as it stands now, with the changes of this transaction."""
+        return self.offers.get(offer_id) or self.loaded.offers.get(offer_id)
+
+    def offers_of(self, referral_id: str) -> Iterator[Offer]:
+        """All offers of a referral as they stand now."""
+        for offer in (self.loaded.offers | self.offers).values():
+            if offer.referral == referral_id:
+                yield offer
+
+    def journey_senders(self, referral: Referral) -> frozenset[str]:
+        """The senders of the referrals before this one in its journey, without its own."""
+        before = self.loaded.referrals.get(referral.based_on or "")
+        return (before.journey_senders if before else frozenset()) - {referral.sender}
+
+    def take_number(self) -> int:
+        """The next number of the sequence that was loaded with this command."""
+        return self.loaded.numbers.pop(0)
+
+    def put(self, resource_type: str, resource_id: str, content: dict[str, Any], owner: str) -> int:
+        """Write a resource (again, within the transaction, in place); returns its version.
+
+        Sets id, meta.versionId and meta.lastUpdated, the author's access to what is new and clinical,
+        and leaves one audit row.
+        """
+        key = (resource_type, resource_id)
+        before = self.loaded.documents.get(key)
+        version = before.version + 1 if before else 1
+        meta = {**content.get("meta", {}), "versionId": str(version), "lastUpdated": instant(self.now)}
+        rest = {name: value for name, value in content.items() if name not in {"resourceType", "id", "meta"}}
+        content = {"resourceType": resource_type, "id": resource_id, "meta": meta, **rest}
+        if key not in self.pending:
+            if before is None and resource_type in CLINICAL:
+                self.grant(owner, resource_type, resource_id, AccessScope.OWNER)
+            self.changes.audits.append(
+                {
+                    "at": self.now,
+                    "actor": self.actor.facility,
+                    "client": self.actor.client,
+                    "action": "update" if before else "create",
+                    "type": resource_type,
+                    "id": resource_id,
+                    "version": version,
+                    "request_id": self.request_id,
+                }
+            )
+        self.pending[key] = Pending(version, owner, content)
+        return version
+
+    def grant(
+        self, facility: str, resource_type: str, resource_id: str, scope: AccessScope, via: str = ""
+    ) -> None:
+        """Let a facility see a resource from now on."""
+        self.changes.access.append((facility, resource_type, resource_id, scope.value, via, self.now))
+
+    def tell(
+        self,
+        key: Key,
+        move: str,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        party: str | None = None,
+        referral: Referral | None = None,
+        reason: tuple[str | None, str | None] = (None, None),
+    ) -> None:
+        """Leave an event: what was done to a resource of this transaction, by whom."""
+        self.changes.events.append(
+            {
+                "at": self.now,
+                "type": key[0],
+                "id": key[1],
+                "version": self._version(key),
+                "move": move,
+                "from_state": before,
+                "to_state": after,
+                "party": party,
+                "facility": self.actor.facility,
+                "client": self.actor.client,
+                "network": referral.network if referral else None,
+                "referral": referral.id if referral else None,
+                "reason_code": reason[0],
+                "reason_text": reason[1],
+            }
+        )
+
+    def _version(self, key: Key) -> int:
+        entry = self.pending.get(key)
+        return entry.version if entry else self.loaded.documents[key].version
+
+    def note(self, key: Key, text: str) -> None:
+        """Remember something to tell the client with severity information."""
+        self.notes.setdefault(key, []).append(text)
+
+    def finish(self) -> ChangeSet:
+        """The change set with every document and its index rows. Called once."""
+        changes = self.changes
+        resolved = {known: keys[0] for known, keys in self.loaded.identifiers.items() if len(set(keys)) == 1}
+        for (resource_type, resource_id), entry in self.pending.items():
+            changes.documents.append(
+                {
+                    "type": resource_type,
+                    "id": resource_id,
+                    "version": entry.version,
+                    "at": self.now,
+                    "deleted": False,
+                    "owner": entry.owner,
+                    "content": write_content(entry.content),
+                }
+            )
+            rows = index_rows(resource_type, entry.content, base=self.base, resolved=resolved)
+            own = (resource_type, resource_id)
+            changes.tokens += [(*own, *row) for row in rows.tokens]
+            changes.references += [(*own, *row) for row in rows.references]
+            changes.dates += [(*own, *row) for row in rows.dates]
+            changes.strings += [(*own, *row) for row in rows.strings]
+            changes.references += [
+                (*own, "_package", *link)
+                for link in package_links(resource_type, entry.content, self.base, self.resolve)
+            ]
+            patient = patient_of(resource_type, entry.content, self.base, self.resolve)
+            if patient is not None:
+                changes.references.append((*own, "_patient", "Patient", patient))
+            changes.references += self._parties(*own)
+        # A party may be named by the content too; one row says it.
+        changes.references = list(dict.fromkeys(changes.references))
+        changes.referrals = list(self.referrals.values())
+        changes.offers = list(self.offers.values())
+        return changes
+
+    def _parties(self, resource_type: str, resource_id: str) -> list[tuple[str, str, str, str, str]]:
+        """Index rows that find a referral or offer by its facilities, however its content names them."""
+        own = (resource_type, resource_id)
+        offer = self.offer(resource_id) if resource_type == "Task" else None
+        if offer is not None:
+            return [
+                (*own, "owner", "Organization", offer.owner),
+                (*own, "requester", "Organization", offer.requester),
+            ]
+        referral = self.referral(resource_id) if resource_type == "ServiceRequest" else None
+        return [(*own, "requester", "Organization", referral.sender)] if referral is not None else []
+
+    def written(self, key: Key) -> Written:
+        """The answer for a resource that was put, or that stood already as it was asked for."""
+        entry = self.pending.get(key)
+        if entry is None:
+            stored = self.loaded.documents[key]
+            at = datetime.fromisoformat(read_content(stored.content)["meta"]["lastUpdated"])
+            return Written(*key, stored.version, at, stored.content, False, tuple(self.notes.get(key, ())))
+        return Written(
+            *key,
+            entry.version,
+            self.now,
+            write_content(entry.content),
+            entry.version == 1,
+            tuple(self.notes.get(key, ())),
+        )
+
+
+def instant(moment: datetime) -> str:
+    """A FHIR instant in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def same_content(content: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether two contents say the same, whatever their version."""
+    aside = {"meta", "id", "resourceType"}
+    return {name: value for name, value in content.items() if name not in aside} == {
+        name: value for name, value in before.items() if name not in aside
+    }

@@ -1,0 +1,210 @@
+"""Write what a request brings: one resource, or all of a transaction Bundle, in one transaction.
+
+Four messages whatever it is: BEGIN with the actor, load and lock, apply the change set, COMMIT.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from referral.actions.amend_referral import plan_referral_update
+from referral.actions.move_offer import plan_offer_update
+from referral.actions.open_offer import plan_new_offer
+from referral.actions.place_referral import plan_new_referral
+from referral.actions.record_clinical import plan_clinical
+from referral.actions.workspace import Draft, Workspace, Written
+from referral.actions.write_directory import directory_references, plan_directory
+from referral.domain.actor import Actor
+from referral.domain.errors import (
+    DomainError,
+    Gone,
+    IdNotAllowed,
+    NotFound,
+    Problem,
+    StaleVersion,
+    VersionRequired,
+)
+from referral.domain.scope import Interaction, check_scope
+from referral.fhir.offer import is_offer
+from referral.fhir.references import Key, identifier_of, target_of
+from referral.fhir.referral import is_referral
+from referral.fhir.resources import DIRECTORY, SUPPORTED
+from referral.store.change_set import WriteRequest, apply_changes, load_for_write
+from referral.store.pool import Store
+
+# A resource is planned after those that it may name.
+_ORDER = (
+    "Organization",
+    "Location",
+    "HealthcareService",
+    "Practitioner",
+    "PractitionerRole",
+    "OrganizationAffiliation",
+    "Patient",
+    "Condition",
+    "Observation",
+    "DocumentReference",
+    "ServiceRequest",
+    "Task",
+    "Communication",
+)
+
+
+async def write_resources(
+    store: Store,
+    drafts: Sequence[Draft],
+    *,
+    actor: Actor,
+    base: str,
+    now: datetime,
+    new_id: Callable[[], str],
+    request_id: str | None,
+) -> list[Written]:
+    """Write all drafts or none; answers in their order.
+
+    base: address of the FHIR endpoint. Raises any DomainError, its expressions naming the Bundle entry.
+    """
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    for draft in drafts:
+        with _placed(draft):
+            wanted = Interaction.CREATE if draft.is_create else Interaction.UPDATE
+            check_scope(actor.scope, draft.type, wanted)
+    async with store.writing(actor.facility) as connection:
+        loaded = await load_for_write(connection, _what_to_load(drafts, actor, base))
+        workspace = Workspace(actor, now, request_id, base, new_id, loaded)
+        keys: dict[Key, Key] = {}
+        offered = _offered(drafts, workspace)
+        for draft in sorted(drafts, key=lambda draft: _ORDER.index(draft.type)):
+            with _placed(draft):
+                _check_version(workspace, draft)
+                keys[draft.key] = _plan(workspace, draft, offered)
+        changes = workspace.finish()
+        if changes.documents:
+            await apply_changes(connection, changes)
+    return [workspace.written(keys[draft.key]) for draft in drafts]
+
+
+class _placed:  # noqa: N801 - reads as a verb where it is used
+    """Names the Bundle entry in the errors of its draft."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        place = self._draft.place
+        if not place or not isinstance(error, DomainError):
+            return
+        error.problems = tuple(
+            Problem(problem.text, _below(place, self._draft.type, problem.expression))
+            for problem in error.problems
+        )
+
+
+def _below(place: str, resource_type: str, expression: str | None) -> str:
+    if expression is None or not expression.startswith(f"{resource_type}."):
+        return place
+    return f"{place}.{expression[len(resource_type) + 1 :]}"
+
+
+def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
+    """Decide one draft; returns the key of the resource that answers it."""
+    if draft.type in DIRECTORY:
+        plan_directory(workspace, draft)
+        return draft.key
+    if draft.type == "ServiceRequest":
+        if not draft.is_create and workspace.referral(draft.id) is not None:
+            return plan_referral_update(workspace, draft, offered=draft.id in offered)
+        if is_referral(draft.content):
+            _check_server_id(draft)
+            return plan_new_referral(workspace, draft, offered=draft.id in offered)
+    if draft.type == "Task":
+        if not draft.is_create and workspace.offer(draft.id) is not None:
+            return plan_offer_update(workspace, draft)
+        if is_offer(draft.content):
+            _check_server_id(draft)
+            return plan_new_offer(workspace, draft)
+    return plan_clinical(workspace, draft)
+
+
+def _check_server_id(draft: Draft) -> None:
+    if not draft.is_create:
+        raise IdNotAllowed("The ids of referrals and offers are given by the hub: POST it without an id.")
+
+
+def _check_version(workspace: Workspace, draft: Draft) -> None:
+    """An update must be of something visible, and of the version that the client means."""
+    stored = workspace.loaded.documents.get(draft.key)
+    if draft.is_create:
+        return
+    if stored is None:
+        if draft.expected is not None:
+            raise StaleVersion("If-Match names a version, but there is no such resource.")
+        return
+    if not stored.visible:
+        raise NotFound("No such resource, or not one that you may see.")
+    if stored.deleted:
+        raise Gone("This resource is deleted.")
+    moved = workspace.referral(draft.id) or workspace.offer(draft.id)
+    if moved is not None and draft.expected is None:
+        raise VersionRequired('Name the version that you change: If-Match: W/"<version>".')
+    if draft.expected is not None and draft.expected != stored.version:
+        raise StaleVersion(f"The newest version is {stored.version}, not {draft.expected}: read it again.")
+
+
+def _offered(drafts: Sequence[Draft], workspace: Workspace) -> frozenset[str]:
+    """Ids of the requests for which this transaction brings a Task."""
+    found = set()
+    for draft in drafts:
+        if draft.type == "Task" and is_offer(draft.content):
+            focus = target_of(draft.content["focus"], workspace.base, workspace.resolve)
+            if focus is not None:
+                found.add(focus[1])
+    return frozenset(found)
+
+
+def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequest:
+    """Everything that the drafts change or name."""
+    update = sorted({draft.key for draft in drafts if not draft.is_create})
+    focus: set[str] = set()
+    references: set[Key] = set()
+    identifiers: dict[tuple[str, str], set[str]] = {}
+    numbers = 0
+    for draft in drafts:
+        references.add(draft.key)
+        numbers += _numbers_needed(draft)
+        if draft.type in DIRECTORY:
+            references |= set(directory_references(draft))
+        for reference in _references(draft.content):
+            logical = identifier_of(reference)
+            target = target_of(reference, base, lambda _system, _value: None)
+            if target is not None and target[0] in SUPPORTED:
+                references.add(target)
+                if draft.type in {"Task", "Communication"} and target[0] in {"ServiceRequest", "Task"}:
+                    focus.add(target[1])
+            elif logical is not None:
+                asked = {reference["type"]} & SUPPORTED if "type" in reference else SUPPORTED
+                identifiers.setdefault(logical, set()).update(asked)
+    named = [(sorted(types), system, value) for (system, value), types in sorted(identifiers.items())]
+    return WriteRequest(actor.facility, update, sorted(focus), sorted(references), named, (), numbers)
+
+
+def _numbers_needed(draft: Draft) -> int:
+    """One for a referral that is submitted; one for the way back when an offer is completed."""
+    if draft.type == "ServiceRequest":
+        return int(draft.content.get("status") == "active" and is_referral(draft.content))
+    return int(draft.type == "Task" and not draft.is_create and draft.content.get("status") == "completed")
+
+
+def _references(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Every Reference below a value."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), Mapping):
+            yield value
+        for below in value.values():
+            yield from _references(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _references(below)

@@ -1,0 +1,64 @@
+"""The body of a write: its size, its media type, its one resource. https://hl7.org/fhir/R4/http.html#mime-type"""
+
+import re
+from typing import Any
+
+from fastapi import Request
+
+from referral.api.services import LARGEST_BODY
+from referral.domain.errors import InvalidElement, NotSupported, TooLarge, WrongMediaType
+from referral.fhir.content import read_content
+from referral.fhir.resources import SUPPORTED
+
+_JSON = {"application/fhir+json", "application/json", "application/json+fhir"}
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+
+
+async def read_body(request: Request) -> bytes:
+    """The bytes. Raises WrongMediaType unless it is declared as JSON, TooLarge beyond LARGEST_BODY."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in _JSON:
+        raise WrongMediaType("Send application/fhir+json.")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > LARGEST_BODY:
+        raise TooLarge(f"A body has at most {LARGEST_BODY} bytes.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise TooLarge(f"A body has at most {LARGEST_BODY} bytes.")
+    return bytes(body)
+
+
+async def read_resource(request: Request, resource_type: str) -> dict[str, Any]:
+    """The resource in the body of a request to the address of a type.
+
+    Raises MalformedContent, InvalidElement when it is of another type; it is not checked further.
+    """
+    content = read_content(await read_body(request))
+    if content.get("resourceType") != resource_type:
+        raise InvalidElement(f"The body must be a {resource_type}.", "resourceType")
+    return content
+
+
+def check_type(resource_type: str) -> None:
+    """Raises NotSupported, naming a type that the service does not store."""
+    if resource_type not in SUPPORTED:
+        raise NotSupported(f"The resource type {resource_type[:64]!r} is not supported here.")
+
+
+def check_id(resource_id: str) -> None:
+    """Raises InvalidElement for what is no FHIR id (https://hl7.org/fhir/R4/datatypes.html#id)."""
+    if not _ID.fullmatch(resource_id):
+        raise InvalidElement("An id has 1 to 64 of A-Z, a-z, 0-9, '-' and '.'.", "id")
+
+
+def read_version(tag: str | None) -> int | None:
+    """The version in an `If-Match`; None where there is none. Raises InvalidElement for another form."""
+    if tag is None:
+        return None
+    found = _ETAG.fullmatch(tag.strip())
+    if found is None:
+        raise InvalidElement('If-Match names one version, as W/"3".')
+    return int(found[1])

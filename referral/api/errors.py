@@ -1,0 +1,85 @@
+"""The one table from what went wrong to what is answered. https://hl7.org/fhir/R4/http.html#Status-Codes"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from referral.domain import errors
+from referral.fhir.content import write_content
+from referral.fhir.outcome import Issue, operation_outcome
+
+MEDIA_TYPE = "application/fhir+json; charset=utf-8"
+
+
+class Answer(NamedTuple):
+    """HTTP status and FHIR issue code (http://hl7.org/fhir/issue-type)."""
+
+    status: int
+    code: str
+    headers: Mapping[str, str] = {}
+
+
+ANSWERS: Mapping[type[errors.DomainError], Answer] = {
+    errors.MalformedContent: Answer(400, "structure"),
+    errors.InvalidElement: Answer(400, "invalid"),
+    errors.UnknownCode: Answer(400, "code-invalid"),
+    errors.MissingElement: Answer(422, "required"),
+    errors.BrokenRule: Answer(422, "business-rule"),
+    errors.NotSignedIn: Answer(401, "login", {"WWW-Authenticate": 'Bearer realm="fhir"'}),
+    errors.Forbidden: Answer(403, "forbidden"),
+    errors.NotFound: Answer(404, "not-found"),
+    errors.NotSupported: Answer(404, "not-supported"),
+    errors.IdNotAllowed: Answer(405, "not-supported", {"Allow": "GET"}),
+    errors.Gone: Answer(410, "deleted"),
+    errors.IllegalMove: Answer(409, "conflict"),
+    errors.Duplicate: Answer(409, "duplicate"),
+    errors.StaleVersion: Answer(412, "conflict"),
+    errors.VersionRequired: Answer(428, "required"),
+    errors.TooLarge: Answer(413, "too-long"),
+    errors.WrongMediaType: Answer(415, "not-supported"),
+    errors.TooManyRequests: Answer(429, "throttled", {"Retry-After": "5"}),
+    errors.StoreUnavailable: Answer(503, "transient", {"Retry-After": "5"}),
+}
+
+
+def answer_to(error: errors.DomainError) -> Answer:
+    """The row for an error: that of its class, else of the class it refines."""
+    return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+
+
+def outcome_response(status: int, issues: list[Issue], headers: Mapping[str, str] | None = None) -> Response:
+    """An OperationOutcome as a response."""
+    body = write_content(operation_outcome(issues))
+    return Response(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+async def _domain_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.DomainError):
+        raise error
+    status, code, headers = answer_to(error)
+    found: list[Issue] = [("error", code, problem.text, problem.expression) for problem in error.problems]
+    return outcome_response(status, found, headers)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    unknown = error.status_code == 404
+    text = "There is no such address here." if unknown else "This address has no such method."
+    code = "not-found" if unknown else "not-supported"
+    return outcome_response(error.status_code, [("error", code, text, None)], error.headers)
+
+
+async def _fault(_request: Request, _error: Exception) -> Response:
+    text = "A fault of this service, not of your request; its operators find it in the log by the request id."
+    return outcome_response(500, [("fatal", "exception", text, None)])
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Let every error of the application become an OperationOutcome."""
+    app.add_exception_handler(errors.DomainError, _domain_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _fault)

@@ -1,0 +1,26 @@
+"""Whether the process lives, and whether it can serve."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from referral.api.services import services_of
+from referral.domain.errors import StoreUnavailable
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+async def healthz() -> Response:
+    """200 while the process answers at all."""
+    return JSONResponse({"status": "alive"})
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> Response:
+    """200 when the database answers, else 503 with Retry-After."""
+    try:
+        async with services_of(request).store.reading(None) as connection:
+            await connection.execute("SELECT 1")
+    except StoreUnavailable:
+        return JSONResponse({"status": "no database"}, 503, {"Retry-After": "5"})
+    return JSONResponse({"status": "ready"})

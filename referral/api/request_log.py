@@ -1,0 +1,72 @@
+"""One JSON line for each request: who, which route, how it went, how long. Ids only, never patient data."""
+
+import re
+import time
+import traceback
+from collections.abc import Callable
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+
+
+class RequestLog:
+    """ASGI middleware: gives each request its id (`X-Request-ID`, the client's own if any) and logs it."""
+
+    def __init__(self, app: ASGIApp, new_id: Callable[[], str]) -> None:
+        self._app = app
+        self._new_id = new_id
+        self._log = structlog.get_logger("referral.request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI event stream."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _given_id(scope) or self._new_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
+            await send(message)
+
+        fault: BaseException | None = None
+        try:
+            await self._app(scope, receive, note)
+        except Exception as error:
+            fault = error
+            raise
+        finally:
+            self._write(scope, status, started, fault)
+
+    def _write(self, scope: Scope, status: int, started: float, fault: BaseException | None) -> None:
+        actor = scope["state"].get("actor")
+        fields = {
+            "request_id": scope["state"]["request_id"],
+            "actor": getattr(actor, "facility", None),
+            "client": getattr(actor, "client", None),
+            "method": scope["method"],
+            "route": getattr(scope.get("route"), "path", "unknown"),
+            "status": status,
+            "ms": round((time.perf_counter() - started) * 1000, 1),
+        }
+        if fault is None:
+            self._log.info("request", **fields)
+        else:
+            # Where, not what: the text of an exception may quote what a client sent.
+            frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(fault.__traceback__)]
+            self._log.error("fault", **fields, error=type(fault).__name__, frames=frames[-12:])
+
+
+def _given_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text = value.decode("latin-1")
+            return text if _REQUEST_ID.fullmatch(text) else None
+    return None

@@ -1,0 +1,48 @@
+"""Answers to writes: ETag, Location and what `Prefer` asks for. https://hl7.org/fhir/R4/http.html#return"""
+
+from email.utils import format_datetime
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from referral.actions.workspace import Written
+from referral.api.errors import MEDIA_TYPE
+from referral.fhir.content import write_content
+from referral.fhir.outcome import operation_outcome
+
+
+def preference(request: Request, name: str) -> str | None:
+    """One preference of the `Prefer` header, such as `return`; None where absent."""
+    for word in ",".join(request.headers.getlist("prefer")).replace(";", ",").split(","):
+        key, _, value = word.strip().partition("=")
+        if key == name:
+            return value.strip().strip('"')
+    return None
+
+
+def outcome_of(written: Written) -> bytes:
+    """What the hub did with a write, as an OperationOutcome."""
+    notes = written.notes or ("It is stored as it was sent.",)
+    return write_content(operation_outcome(("information", "informational", note, None) for note in notes))
+
+
+def location(fhir_base: str, written: Written) -> str:
+    """Address of the version that a write made."""
+    return f"{fhir_base}/{written.type}/{written.id}/_history/{written.version}"
+
+
+def written_response(request: Request, written: Written, fhir_base: str) -> Response:
+    """201 with Location for what is new, else 200; the body by preference."""
+    headers = {
+        "ETag": f'W/"{written.version}"',
+        "Last-Modified": format_datetime(written.at, usegmt=True),
+        "Location": location(fhir_base, written),
+    }
+    match preference(request, "return"):
+        case "minimal":
+            body = b""
+        case "OperationOutcome":
+            body = outcome_of(written)
+        case _:
+            body = written.content
+    return Response(body, 201 if written.created else 200, headers=headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,42 @@
+"""Update. https://hl7.org/fhir/R4/http.html#update"""
+
+from fastapi import APIRouter, Request, Response
+
+from referral.actions.workspace import Draft
+from referral.actions.write_resources import write_resources
+from referral.api.actor import current_actor
+from referral.api.body import check_id, check_type, read_resource, read_version
+from referral.api.respond import written_response
+from referral.api.services import services_of
+from referral.domain.errors import InvalidElement
+from referral.fhir.validation import check_resource
+
+router = APIRouter()
+
+
+@router.put("/fhir/{resource_type}/{resource_id}")
+async def update(request: Request) -> Response:
+    """Store the next version of a resource, or a new one under the client's id.
+
+    Referrals and offers need `If-Match`, and their ids are the hub's.
+    """
+    services = services_of(request)
+    actor = await current_actor(request)
+    resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
+    check_type(resource_type)
+    check_id(resource_id)
+    expected = read_version(request.headers.get("if-match"))
+    content = await read_resource(request, resource_type)
+    if content.get("id") != resource_id:
+        raise InvalidElement("The id of the body must be that of the address.", f"{resource_type}.id")
+    check_resource(resource_type, content)
+    written = await write_resources(
+        services.store,
+        [Draft(resource_type, resource_id, content, is_create=False, expected=expected)],
+        actor=actor,
+        base=services.fhir_base,
+        now=services.now(),
+        new_id=services.new_id,
+        request_id=request.state.request_id,
+    )
+    return written_response(request, written[0], services.fhir_base)

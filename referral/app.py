@@ -1,0 +1,82 @@
+"""The composition root: services, routes, log."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import structlog
+from fastapi import FastAPI
+
+from referral import __version__
+from referral.actions.refresh_network import refresh_network, watch_network
+from referral.api import (
+    create,
+    health,
+    metadata,
+    read,
+    search,
+    smart_configuration,
+    suggest_targets,
+    token,
+    transaction,
+    update,
+)
+from referral.api.errors import add_error_handlers
+from referral.api.request_log import RequestLog
+from referral.api.services import Services
+from referral.store.pool import Store
+
+
+def make_services(store: Store, base_url: str) -> Services:
+    """The services of a process that is reached at `base_url`."""
+    return Services(store=store, base_url=base_url.rstrip("/"), now=lambda: datetime.now(UTC))
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application. While it runs, it keeps the network's snapshot up to date."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await refresh_network(services.store, services.snapshots)
+        watcher = asyncio.create_task(watch_network(services.store, services.snapshots))
+        yield
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
+
+    app = FastAPI(title="Two-way referral", version=__version__, lifespan=lifespan, redirect_slashes=False)
+    app.state.services = services
+    # Fixed addresses come before those with a type in them.
+    for module in (health, smart_configuration, token, metadata, suggest_targets):
+        app.include_router(module.router)
+    for module in (transaction, search, create, read, update):
+        app.include_router(module.router)
+    add_error_handlers(app)
+    app.add_middleware(RequestLog, new_id=services.new_id)
+    return app
+
+
+def configure_logging(level: str) -> None:
+    """Write JSON lines to standard error, ours and those of the libraries."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)

@@ -1,0 +1,50 @@
+"""A referral and its offers as the tables know them; the words are those of `lifecycle.py`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from referral.domain.codes import Direction, Priority
+from referral.domain.lifecycle import OPEN_OFFER, OfferState, ReferralState
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """One request to move a patient's care. `number` and `journey` are None while it is a draft.
+
+    network, sender: ids of the network and of the requester's facility. patient: id of the Patient.
+    based_on: the referral that this one continues.
+    """
+
+    id: str
+    network: str
+    number: str | None
+    journey: str | None
+    based_on: str | None
+    state: ReferralState
+    direction: Direction
+    priority: Priority
+    sender: str
+    patient: str
+    authored_on: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A referral put to one target: the facility `owner`, by the facility `requester`."""
+
+    id: str
+    referral: str
+    network: str
+    state: OfferState
+    priority: Priority
+    requester: str
+    owner: str
+    patient: str
+    authored_on: datetime
+    updated_at: datetime
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still holds the referral; one referral has at most one such offer."""
+        return self.state in OPEN_OFFER

@@ -1,0 +1,99 @@
+"""Transaction Bundles: what they ask for, and the answer. https://hl7.org/fhir/R4/http.html#transaction"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from referral.domain.errors import InvalidElement, MissingElement, NotSupported
+from referral.fhir.resources import SUPPORTED
+
+_ADDRESS = re.compile(r"([A-Za-z]{1,64})(?:/([A-Za-z0-9\-.]{1,64}))?")
+_REFERRING = {"reference", "url", "valueUri", "valueUrl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One write of a transaction. `place`: its path; `if_match`: as sent; is_create: POST, else PUT."""
+
+    type: str
+    id: str
+    content: dict[str, Any]
+    is_create: bool
+    if_match: str | None
+    place: str
+
+
+def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base: str) -> list[Entry]:
+    """The writes of a transaction, their references to each other resolved to the ids that they get.
+
+    The bundle is valid R4. Raises NotSupported for another kind of bundle or method, InvalidElement for an
+    address that does not fit or a resource written twice, MissingElement for an entry without its parts.
+    """
+    if bundle.get("type") != "transaction":
+        raise NotSupported("Of Bundles, only transactions are taken here.")
+    entries = [
+        _entry(entry, f"Bundle.entry[{position}]", new_id, base)
+        for position, entry in enumerate(bundle.get("entry", ()))
+    ]
+    seen: set[tuple[str, str]] = set()
+    ids: dict[str, str] = {}
+    for entry, sent in zip(entries, bundle.get("entry", ()), strict=True):
+        if (entry.type, entry.id) in seen:
+            raise InvalidElement("A transaction writes a resource once.", entry.place)
+        seen.add((entry.type, entry.id))
+        if "fullUrl" in sent:
+            if sent["fullUrl"] in ids:
+                raise InvalidElement("Two entries have the same fullUrl.", entry.place)
+            ids[sent["fullUrl"]] = f"{entry.type}/{entry.id}"
+    for entry in entries:
+        _resolve(entry.content, ids)
+    return entries
+
+
+def _entry(entry: Mapping[str, Any], path: str, new_id: Callable[[], str], base: str) -> Entry:
+    if "request" not in entry or "resource" not in entry:
+        raise MissingElement("An entry of a transaction needs its request and its resource.", path)
+    request, content = entry["request"], entry["resource"]
+    for name in ("ifNoneExist", "ifNoneMatch", "ifModifiedSince"):
+        if name in request:
+            raise NotSupported(f"Conditional writes ({name}) are not supported here.")
+    resource_type = content["resourceType"]
+    if resource_type not in SUPPORTED:
+        raise NotSupported(f"The resource type {resource_type[:64]!r} is not supported here.")
+    found = _ADDRESS.fullmatch(request["url"].removeprefix(base + "/").removeprefix("/"))
+    if found is None or found[1] != resource_type:
+        raise InvalidElement(f"The address of this entry must be of {resource_type}.", f"{path}.request.url")
+    match request["method"]:
+        case "POST" if found[2] is None:
+            return Entry(resource_type, new_id(), content, True, None, f"{path}.resource")
+        case "PUT" if found[2] is not None:
+            if content.get("id") != found[2]:
+                raise InvalidElement(
+                    "The id of the resource must be that of the address.", f"{path}.resource.id"
+                )
+            return Entry(resource_type, found[2], content, False, request.get("ifMatch"), f"{path}.resource")
+        case "POST" | "PUT":
+            raise InvalidElement("POST is to Type, PUT to Type/id.", f"{path}.request.url")
+        case method:
+            raise NotSupported(f"A transaction takes POST and PUT here, not {method}.")
+
+
+def _resolve(value: Any, ids: Mapping[str, str]) -> None:
+    """Put our ids where the bundle's own addresses stand."""
+    if isinstance(value, dict):
+        for name, below in value.items():
+            if name in _REFERRING and isinstance(below, str):
+                value[name] = ids.get(below, below)
+            else:
+                _resolve(below, ids)
+    elif isinstance(value, list):
+        for below in value:
+            _resolve(below, ids)
+
+
+def response_bundle(kind: str, entries: Iterator[bytes]) -> bytes:
+    """A Bundle of this type from entries that are JSON already."""
+    joined = b",".join(entries)
+    head = b'{"resourceType":"Bundle","type":"' + kind.encode() + b'"'
+    return head + (b',"entry":[' + joined + b"]}" if joined else b"}")

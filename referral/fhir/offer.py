@@ -1,0 +1,193 @@
+"""An offer as a Task (http://hl7.org/fhir/R4/task.html): code `fulfill`, intent order, focus a referral."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from referral.domain.codes import Disposition, Outcome, RejectReason, WithdrawReason
+from referral.domain.errors import BrokenRule, MissingElement, UnknownCode
+from referral.domain.lifecycle import Need, OfferMove
+from referral.domain.referral import Offer, Referral
+from referral.fhir import systems
+from referral.fhir.elements import code_of, codings, concept, reference, with_system
+from referral.fhir.states import OFFER_STATUS
+
+HUB_OWNED = (
+    "requester",
+    "owner",
+    "focus",
+    "for",
+    "basedOn",
+    "groupIdentifier",
+    "authoredOn",
+    "lastModified",
+    "code",
+    "intent",
+)
+"""Elements of an offer that an update leaves as they are."""
+
+_OUTPUTS = ("outcome", "disposition", "summary", "preliminary", "target", "appointment", "place")
+_INPUTS = ("means", "escort", "eta")
+_REASONS = {
+    OfferMove.REJECT: (systems.REJECT_REASON, frozenset(RejectReason)),
+    OfferMove.WITHDRAW: (systems.WITHDRAW_REASON, frozenset(WithdrawReason)),
+}
+
+
+def is_offer(content: Mapping[str, Any]) -> bool:
+    """Whether a Task puts a request to a performer; the caller looks whether its focus is a referral."""
+    return (
+        content.get("intent") == "order"
+        and code_of(content.get("code"), systems.TASK_CODE) == "fulfill"
+        and content.get("focus") is not None
+    )
+
+
+def business_status(content: Mapping[str, Any]) -> str | None:
+    """The code of `businessStatus`; None where absent. Raises UnknownCode for one of another system."""
+    given = content.get("businessStatus")
+    if given is None:
+        return None
+    code = code_of(given, systems.OFFER_STATUS)
+    if code is None and next(codings(given), None) is not None:
+        raise UnknownCode("The business status is a code of offer-status.", "Task.businessStatus")
+    return code
+
+
+def named_parts(content: Mapping[str, Any], element: str) -> dict[str, Mapping[str, Any]]:
+    """`input` or `output` by the code of its type, the last one of each."""
+    system = systems.TASK_INPUT if element == "input" else systems.TASK_OUTPUT
+    found: dict[str, Mapping[str, Any]] = {}
+    for part in content.get(element, ()):
+        code = code_of(part.get("type"), system)
+        if code is not None:
+            found[code] = part
+    return found
+
+
+def write_systems(content: dict[str, Any], moves: tuple[OfferMove, ...]) -> None:
+    """Write the system of our codings where the client sent the code alone."""
+    for element, known, system in (
+        ("input", _INPUTS, systems.TASK_INPUT),
+        ("output", _OUTPUTS, systems.TASK_OUTPUT),
+    ):
+        if element in content:
+            content[element] = [_part_with_system(part, known, system) for part in content[element]]
+    reason = next((_REASONS[move][0] for move in moves if move in _REASONS), None)
+    if reason is not None and "statusReason" in content:
+        content["statusReason"] = with_system(content["statusReason"], reason)
+
+
+def _part_with_system(part: Mapping[str, Any], known: tuple[str, ...], system: str) -> dict[str, Any]:
+    made = dict(part)
+    code = code_of(part.get("type"), system)
+    if code in known:
+        made["type"] = with_system(part["type"], system)
+    value_system = {"outcome": systems.OUTCOME, "disposition": systems.DISPOSITION}.get(code or "")
+    if value_system and "valueCodeableConcept" in part:
+        made["valueCodeableConcept"] = with_system(part["valueCodeableConcept"], value_system)
+    return made
+
+
+def outcome_of(content: Mapping[str, Any]) -> Outcome | None:
+    """The outcome in `output`; None where absent. Raises UnknownCode."""
+    code = _output_code(content, "outcome", systems.OUTCOME)
+    try:
+        return None if code is None else Outcome(code)
+    except ValueError:
+        raise UnknownCode(f"The outcomes are: {', '.join(Outcome)}.", "Task.output") from None
+
+
+def disposition_of(content: Mapping[str, Any]) -> Disposition | None:
+    """The disposition in `output`; None where absent. Raises UnknownCode."""
+    code = _output_code(content, "disposition", systems.DISPOSITION)
+    try:
+        return None if code is None else Disposition(code)
+    except ValueError:
+        raise UnknownCode(f"The dispositions are: {', '.join(Disposition)}.", "Task.output") from None
+
+
+def _output_code(content: Mapping[str, Any], name: str, system: str) -> str | None:
+    part = named_parts(content, "output").get(name)
+    if part is None:
+        return None
+    code = code_of(part.get("valueCodeableConcept"), system)
+    if code is None:
+        raise UnknownCode(f"The output {name} is a valueCodeableConcept of {system}.", "Task.output")
+    return code
+
+
+def output_reference(content: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """The reference in an output such as `summary`; None where absent. Raises BrokenRule otherwise."""
+    part = named_parts(content, "output").get(name)
+    if part is None:
+        return None
+    found = part.get("valueReference")
+    if found is None:
+        raise BrokenRule(f"The output {name} is a valueReference.", "Task.output")
+    return dict(found)
+
+
+def reason_of(content: Mapping[str, Any], move: OfferMove) -> tuple[str | None, str | None]:
+    """Code and text of `statusReason`. Raises UnknownCode for a code that this move does not have."""
+    given = content.get("statusReason", {})
+    system, known = _REASONS.get(move, ("", frozenset[str]()))
+    code = code_of(given, system)
+    if known and code is not None and code not in known:
+        raise UnknownCode(f"The reasons here are: {', '.join(sorted(known))}.", "Task.statusReason.coding")
+    return code or ("other" if given else None), given.get("text")
+
+
+def given_needs(content: Mapping[str, Any], before: Mapping[str, Any]) -> frozenset[Need]:
+    """What an update brings along for its move; a note counts when it is a new one."""
+    outputs = named_parts(content, "output")
+    given = {Need(name) for name in outputs if name in {need.value for need in Need}}
+    if str(content.get("statusReason", {}).get("text", "")).strip():
+        given |= {Need.REASON, Need.TEXT}
+    if len(content.get("note", ())) > len(before.get("note", ())):
+        given.add(Need.NOTE)
+    if "executionPeriod" in content:
+        given.add(Need.TIME)
+    return frozenset(given)
+
+
+def stamp_offer(content: dict[str, Any], offer: Offer, referral: Referral, modified: str) -> None:
+    """Write the two words of its state and the time of change; everything else stands."""
+    words = OFFER_STATUS[offer.state]
+    content["status"] = words.status
+    if words.business is None:
+        content.pop("businessStatus", None)
+    else:
+        content["businessStatus"] = concept(systems.OFFER_STATUS, words.business)
+    content["groupIdentifier"] = {"system": systems.REFERRAL_NUMBER_IDENTIFIER, "value": referral.number}
+    content["lastModified"] = modified
+
+
+def new_offer(offer: Offer, owner: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The Task that the hub makes when it opens an offer by itself. `owner`: as the sender named it."""
+    return {
+        "resourceType": "Task",
+        "intent": "order",
+        "code": concept(systems.TASK_CODE, "fulfill"),
+        "priority": offer.priority.value,
+        "focus": reference("ServiceRequest", offer.referral),
+        "for": reference("Patient", offer.patient),
+        "requester": reference("Organization", offer.requester),
+        "owner": dict(owner) if owner else reference("Organization", offer.owner),
+    }
+
+
+def require_needs(missing: tuple[Need, ...], move: OfferMove, expression: str) -> None:
+    """Raises MissingElement, naming all that a move lacks and where it goes."""
+    if not missing:
+        return
+    places = {
+        Need.REASON: "statusReason.text",
+        Need.TEXT: "statusReason.text",
+        Need.NOTE: "note",
+        Need.TIME: "executionPeriod",
+    }
+    texts = [f"{need} (in {places.get(need, f'output of type {need}')})" for need in missing]
+    raise MissingElement(
+        f"To {move} this offer it needs {', '.join(texts)}.",
+        f"{expression}.{places.get(missing[0], 'output')}",
+    )

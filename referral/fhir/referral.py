@@ -1,0 +1,120 @@
+"""A referral as a ServiceRequest (http://hl7.org/fhir/R4/servicerequest.html).
+
+Reads what a sender asks for, and writes what the hub owns: status, number, journey, network, direction.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from referral.domain.codes import Direction, Priority
+from referral.domain.errors import BrokenRule, UnknownCode
+from referral.domain.referral import Referral
+from referral.fhir import systems
+from referral.fhir.elements import codings, extension, reference, set_extension
+from referral.fhir.states import REFERRAL_STATUS
+
+FROZEN = ("code", "subject", "performer")
+"""What stands as it was once a referral is submitted; another need is another request."""
+
+_CATEGORIES = {(systems.SNOMED_CT, "3457005"), (systems.REFERRAL_KIND, "referral")}
+
+
+def is_referral(content: Mapping[str, Any]) -> bool:
+    """Whether a ServiceRequest asks to move a patient's care: an order of category referral."""
+    return content.get("intent") == "order" and any(
+        coding in _CATEGORIES for category in content.get("category", ()) for coding in codings(category)
+    )
+
+
+def priority_of(content: Mapping[str, Any]) -> Priority:
+    """Urgency; routine where none is given (the default of the FHIR element)."""
+    return Priority(content.get("priority", "routine"))
+
+
+def direction_of(content: Mapping[str, Any], expression: str) -> Direction | None:
+    """The direction the sender gave; None where the hub is to find it. Raises UnknownCode."""
+    found = extension(content, systems.DIRECTION_EXTENSION)
+    if found is None:
+        return None
+    try:
+        return Direction(found.get("valueCode", ""))
+    except ValueError:
+        raise UnknownCode("The direction is up, down or lateral.", expression) from None
+
+
+def network_reference(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The reference to the network that the sender named, if any."""
+    found = extension(content, systems.NETWORK_EXTENSION)
+    return None if found is None else found.get("valueReference")
+
+
+def status_reason(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Why a request is revoked: HL7's extension request-statusReason; empty where absent."""
+    found = extension(content, systems.STATUS_REASON_EXTENSION)
+    return dict((found or {}).get("valueCodeableConcept", {}))
+
+
+def technique_of(content: Mapping[str, Any]) -> tuple[str, str] | None:
+    """List and code of the technique asked for in `code`; None where it names none."""
+    for system, code in codings(content.get("code")):
+        technique_list = systems.technique_list(system or "")
+        if technique_list:
+            return technique_list, code
+    return None
+
+
+def specialty_of(content: Mapping[str, Any]) -> str | None:
+    """Code of the specialty asked for in `performerType`; None where it names none."""
+    return next((code for _, code in codings(content.get("performerType"))), None)
+
+
+def check_frozen(before: Mapping[str, Any], after: Mapping[str, Any], expression: str) -> None:
+    """Raises BrokenRule when an update changes what is frozen, or lowers the priority."""
+    for element in FROZEN:
+        if before.get(element) != after.get(element):
+            raise BrokenRule(
+                f"The {element} of a submitted referral is fixed; send a new request with `replaces`.",
+                f"{expression}.{element}",
+            )
+    if priority_of(after).rank < priority_of(before).rank:
+        raise BrokenRule("The priority of a submitted referral may only rise.", f"{expression}.priority")
+
+
+def stamp_referral(content: dict[str, Any], referral: Referral) -> list[str]:
+    """Write what the hub owns; returns the names of elements whose sent value was put aside."""
+    aside: list[str] = []
+    status = REFERRAL_STATUS[referral.state]
+    if content.get("status") != status:
+        aside.append("status")
+    content["status"] = status
+    if referral.number is not None and referral.journey is not None:
+        aside += _stamp_number(content, referral.number)
+        journey = {"system": systems.REFERRAL_NUMBER_IDENTIFIER, "value": referral.journey}
+        aside += _stamp_extension(content, systems.JOURNEY_EXTENSION, {"valueIdentifier": journey}, "journey")
+    aside += _stamp_extension(
+        content, systems.DIRECTION_EXTENSION, {"valueCode": referral.direction.value}, "direction"
+    )
+    network = extension(content, systems.NETWORK_EXTENSION)
+    if network is None:
+        named = {"valueReference": reference("Organization", referral.network)}
+        set_extension(content, systems.NETWORK_EXTENSION, named)
+    return aside
+
+
+def _stamp_extension(content: dict[str, Any], url: str, value: dict[str, Any], name: str) -> list[str]:
+    found = extension(content, url)
+    set_extension(content, url, value)
+    return [name] if found is not None and {"url": url, **value} != found else []
+
+
+def _stamp_number(content: dict[str, Any], number: str) -> list[str]:
+    own = {
+        "type": {"coding": [{"system": systems.IDENTIFIER_TYPE, "code": "FILL"}]},
+        "system": systems.REFERRAL_NUMBER_IDENTIFIER,
+        "value": number,
+    }
+    sent = content.get("identifier", [])
+    rest = [found for found in sent if found.get("system") != systems.REFERRAL_NUMBER_IDENTIFIER]
+    theirs = [found for found in sent if found.get("system") == systems.REFERRAL_NUMBER_IDENTIFIER]
+    content["identifier"] = [*rest, own]
+    return ["identifier"] if theirs and theirs != [own] else []

@@ -1,0 +1,128 @@
+"""What the tests stand on: a real PostgreSQL, and the service over real HTTP with the demo network in it."""
+
+import asyncio
+import json
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+import asyncpg
+import pytest
+import uvicorn
+
+from referral.actions.import_network import import_network
+from referral.app import create_app, make_services
+from referral.embedded import EmbeddedPostgres
+from referral.exchange.network_files import read_network
+from referral.store.migrate import migrate
+from referral.store.pool import Store
+from tests.running_service import RunningService
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One migrated database: as the service's login role, and as its owner."""
+
+    dsn: str
+    owner_dsn: str
+
+
+@pytest.fixture(scope="session")
+def _directory() -> Iterator[Path]:
+    """A folder that the account of PostgreSQL can reach, also when root runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="referral-tests-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def cluster(_directory: Path) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres.open(_directory) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database(cluster: EmbeddedPostgres) -> Database:
+    """The cluster's database, migrated; `store` empties it for each test."""
+    migrate(cluster.owner_dsn)
+    return Database(cluster.dsn, cluster.owner_dsn)
+
+
+@pytest.fixture(scope="session")
+async def _open_store(database: Database) -> AsyncIterator[Store]:
+    store = await Store.open(database.dsn, size=5)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def store(_open_store: Store, database: Database) -> Store:
+    """A store with empty tables."""
+    owner = await asyncpg.connect(database.owner_dsn)
+    tables = await owner.fetch(
+        "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'"
+        " AND tablename NOT IN ('schema_revision', 'network_version')"
+        " AND tablename NOT LIKE 'document_version_%'"
+    )
+    await owner.execute(f"TRUNCATE {', '.join(row['name'] for row in tables)}")
+    await owner.close()
+    return _open_store
+
+
+@asynccontextmanager
+async def serve(dsn: str) -> AsyncIterator[RunningService]:
+    """The service on a free port of loopback, as it runs for users."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    store = await Store.open(dsn, size=10)
+    services = make_services(store, base_url)
+    server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="critical", access_log=False))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    running = RunningService(base_url, store)
+    try:
+        while not server.started:
+            if serving.done():
+                serving.result()
+            await asyncio.sleep(0.01)
+        yield running
+    finally:
+        await running.close()
+        server.should_exit = True
+        await serving
+        await store.close()
+
+
+@pytest.fixture(scope="session")
+def _superuser_dsn(_directory: Path, cluster: EmbeddedPostgres) -> str:
+    password = json.loads((_directory / "postgres" / "passwords.json").read_text())["postgres"]
+    return f"postgresql://postgres:{password}@/postgres?{cluster.dsn.partition('?')[2]}"
+
+
+@pytest.fixture(scope="session")
+async def demo_database(_superuser_dsn: str, database: Database) -> Database:
+    """A second database with the demo network, for the session's one running service."""
+    mighty = await asyncpg.connect(_superuser_dsn)
+    await mighty.execute("CREATE DATABASE demo OWNER referral_owner")
+    await mighty.close()
+    demo = Database(
+        database.dsn.replace("@/referral?", "@/demo?"), database.owner_dsn.replace("@/referral?", "@/demo?")
+    )
+    migrate(demo.owner_dsn)
+    store = await Store.open(demo.dsn, size=2)
+    with resources.as_file(resources.files("referral.exchange").joinpath("networks", "haiphong")) as folder:
+        await import_network(store, read_network(folder), datetime.now(UTC))
+    await store.close()
+    return demo
+
+
+@pytest.fixture(scope="session")
+async def service(demo_database: Database) -> AsyncIterator[RunningService]:
+    """The running service with the demo network; tests bring their own patients."""
+    async with serve(demo_database.dsn) as running:
+        yield running
