@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _FIRST_BUDGET = 22.5
 """Minutes of travel within which the nearest are looked for first; doubled until enough are found."""
 
+_FEW = 64
+"""Up to so many open places, one look as far as the limit costs less than several that widen."""
+
 
 def suggest(  # noqa: PLR0917 - the interface everybody calls
     snapshot: Snapshot,
@@ -107,9 +110,10 @@ class _Search:
         Beyond a budget of travel every cost is above the budget's, as no term is negative.
         """
         farthest = self.ways.longest if self.limit is None else float(self.limit) + 0.1
-        budget = farthest if self.count is None else min(_FIRST_BUDGET, farthest)
         open_places = list(self.examination.open_places())
         to_settle = sum(len(places) for places in open_places)
+        at_once = self.count is None or (self.limit is not None and to_settle <= _FEW)
+        budget = farthest if at_once else min(_FIRST_BUDGET, farthest)
         settled = {self.origin}
         scored: list[_Scored] = []
         while True:
