@@ -1,0 +1,39 @@
+-- name: version
+SELECT version FROM network_version
+
+-- name: networks
+SELECT id, name, prefix, policy::text AS policy FROM network ORDER BY id
+
+-- name: facilities
+SELECT id, name, name_en, level, points, former_level, landmass, latitude, longitude, position, commune, insurer_code,
+       phone, active
+FROM facility WHERE latitude IS NOT NULL AND longitude IS NOT NULL ORDER BY id
+
+-- name: memberships
+SELECT network, facility, tier, code, valid_from, valid_to FROM membership ORDER BY network, facility
+
+-- name: affiliations
+SELECT network, kind, organization, participating, needs, valid_from, valid_to FROM affiliation
+ORDER BY network, organization, participating, kind, document
+
+-- name: services
+SELECT id, facility, name, specialty, age_min, age_max, sex, hours, active FROM service ORDER BY id
+
+-- name: techniques
+SELECT list, code, name, name_en, chapter, level FROM technique ORDER BY list, code
+
+-- name: approvals
+SELECT facility, service, list, technique, state, valid_from, valid_to, decision FROM approval
+ORDER BY facility, service, list, technique, valid_from
+
+-- name: links
+SELECT network, origin, destination, minutes, kind, both_ways, source FROM link ORDER BY network, origin, destination, kind
+
+-- name: facility_of_code
+SELECT facility FROM membership WHERE network = $1 AND code = $2
+
+-- name: policy
+SELECT policy::text FROM network WHERE id = $1
+
+-- name: capacities
+SELECT service, status, free, as_of FROM capacity WHERE service = ANY ($1::text[])
