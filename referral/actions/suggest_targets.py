@@ -1,0 +1,125 @@
+"""Suggest where to send a patient: the one entry for every door."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from referral.domain.errors import BrokenRule, Forbidden, MissingElement, NotFound
+from referral.domain.facility import FacilityId, NetworkId
+from referral.domain.suggestion import Need, Suggestions
+from referral.fhir.content import read_content
+from referral.fhir.references import identifier_of, target_of
+from referral.fhir.referral import network_reference
+from referral.fhir.suggestion import DEFAULT_COUNT, need_of
+from referral.network.snapshot import Snapshot
+from referral.network.suggest import suggest
+from referral.store.pool import Connection, Store
+from referral.store.suggestion import find_patient, find_patient_by_identifier, find_request, read_overlay
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A need, whose it is, and what is known of its network. referral: id, where it may be a stored one."""
+
+    need: Need
+    sender: FacilityId
+    network: NetworkId | None
+    referral: str | None
+
+
+async def suggest_targets(
+    store: Store,
+    snapshot: Snapshot,
+    *,
+    actor: FacilityId,
+    about: Need | Mapping[str, Any] | str,
+    base: str,
+    on: datetime,
+    network: NetworkId | None = None,
+    count: int = DEFAULT_COUNT,
+    with_excluded: bool = False,
+) -> Suggestions:
+    """Rank the targets of a need as it is at the moment `on`; at most `count`.
+
+    about: a bare need or a ServiceRequest that was sent (the actor is the sender), or the id of a stored one,
+    which is looked at from where its sender is. base: address of the FHIR endpoint. network: where the
+    request names none. Raises NotFound for a stored request that the actor does not see, Forbidden for a
+    sender without a network, MissingElement where it has several and none is named, BrokenRule where the
+    named one is not its own, UnknownCode.
+    """
+    # The day of the store, whose dates are in UTC.
+    day = on.astimezone(UTC).date()
+    async with store.reading(actor) as connection:
+        match about:
+            case Need():
+                case = _Case(about, actor, None, None)
+            case str():
+                case = await _stored_case(connection, actor, about, base, day)
+            case _:
+                case = await _sent_case(connection, actor, about, base, day)
+        named = _network(snapshot, case, network, day)
+        overlay = await read_overlay(connection, actor, named, case.referral)
+    return suggest(
+        snapshot, named, case.need, case.sender, overlay, day, count=count, with_excluded=with_excluded
+    )
+
+
+async def _stored_case(
+    connection: Connection, actor: FacilityId, request: str, base: str, day: date
+) -> _Case:
+    found = await find_request(connection, actor, request)
+    if found is None:
+        raise NotFound("There is no such referral, or none that you may see.")
+    content = read_content(found.content)
+    patient = None if found.patient is None else read_content(found.patient)
+    network = found.network or _named_network(content, base)
+    return _Case(need_of(content, patient, day), found.sender or actor, network, request)
+
+
+async def _sent_case(
+    connection: Connection, actor: FacilityId, request: Mapping[str, Any], base: str, day: date
+) -> _Case:
+    patient = await _patient(connection, actor, request.get("subject"), base)
+    # The id counts where it is that of a stored request; a sender's own id for a draft finds nothing.
+    return _Case(need_of(request, patient, day), actor, _named_network(request, base), request.get("id"))
+
+
+async def _patient(
+    connection: Connection, actor: FacilityId, subject: Mapping[str, Any] | None, base: str
+) -> dict[str, Any] | None:
+    """The Patient that a draft is about; None where none is known, which rules nobody out."""
+    if subject is None:
+        return None
+    logical = identifier_of(subject)
+    if logical is not None:
+        found = await find_patient_by_identifier(connection, actor, *logical)
+    else:
+        kind, patient = target_of(subject, base, lambda _system, _value: None) or ("", "")
+        found = await find_patient(connection, actor, patient) if kind == "Patient" else None
+    return None if found is None else read_content(found)
+
+
+def _named_network(request: Mapping[str, Any], base: str) -> NetworkId | None:
+    """The network of the extension; an address that is none of ours names a network that nobody is in."""
+    named = network_reference(request)
+    if named is None:
+        return None
+    key = target_of(named, base, lambda _system, _value: None)
+    return NetworkId(key[1] if key is not None else "")
+
+
+def _network(snapshot: Snapshot, case: _Case, wanted: NetworkId | None, day: date) -> NetworkId:
+    """The network that the case is decided in."""
+    own = snapshot.networks_of(case.sender, day)
+    named = case.network if case.network is not None else wanted
+    if not own:
+        raise Forbidden("The sender is a member of no network today, or its position is not known yet.")
+    if named is None and len(own) > 1:
+        raise MissingElement(
+            "The sender has several networks; name one in the extension `network`.",
+            "ServiceRequest.extension",
+        )
+    if named is not None and named not in own:
+        raise BrokenRule("The network of a referral is one of its sender's own.", "ServiceRequest.extension")
+    return named if named is not None else own[0]

@@ -1,0 +1,47 @@
+-- name: find_request
+-- A request that the facility $1 may see. Its patient as the sender sees it: who decides on a referral without its
+-- package (the office) gets the sender's answer, from which a service for children is missing for an adult.
+SELECT d.content::text AS content, r.network, r.sender, patient.content AS patient
+FROM document d
+LEFT JOIN referral r ON r.id = d.id
+LEFT JOIN LATERAL (
+    SELECT p.content::text AS content
+    FROM search_reference s JOIN document p ON p.type = 'Patient' AND p.id = s.target_id AND NOT p.deleted
+    WHERE s.type = 'ServiceRequest' AND s.id = d.id AND s.param = '_patient'
+      AND is_visible(coalesce(r.sender, $1), 'Patient', p.id)
+    LIMIT 1
+) patient ON true
+WHERE d.type = 'ServiceRequest' AND d.id = $2 AND NOT d.deleted AND is_visible($1, 'ServiceRequest', d.id)
+
+-- name: find_patient
+SELECT content::text FROM document
+WHERE type = 'Patient' AND id = $2 AND NOT deleted AND is_visible($1, 'Patient', id)
+
+-- name: find_patient_by_identifier
+-- A business identifier stands for the one patient whom the facility sees under it; none where there are several.
+SELECT min(p.content::text)
+FROM search_token t JOIN document p ON p.type = 'Patient' AND p.id = t.id AND NOT p.deleted
+WHERE t.type = 'Patient' AND t.param = 'identifier' AND t.system = $2 AND t.code = $3 AND is_visible($1, 'Patient', t.id)
+HAVING count(DISTINCT t.id) = 1
+
+-- name: overlay
+-- Only services that say they are full rule a facility out; the others need not be read.
+SELECT c.service, c.status, c.free, c.as_of, NULL::text AS rejected
+FROM capacity c JOIN service s ON s.id = c.service JOIN membership m ON m.facility = s.facility
+WHERE m.network = $2 AND c.status = 'no-capacity'
+UNION ALL
+SELECT DISTINCT NULL, NULL, NULL::int, NULL::timestamptz, o.owner
+FROM offer o
+WHERE o.referral = $3 AND o.state IN ('rejected', 'redirected') AND is_visible($1, 'ServiceRequest', o.referral)
+
+-- name: facilities_of_code
+-- By its own id, else by its id in the file of a network.
+SELECT id FROM facility WHERE id = $1
+UNION ALL
+SELECT DISTINCT facility FROM membership
+WHERE code = $1 AND ($2::text IS NULL OR network = $2) AND NOT EXISTS (SELECT FROM facility WHERE id = $1)
+ORDER BY id
+
+-- name: techniques_of_code
+SELECT list, code, name, name_en, chapter, level FROM technique
+WHERE code = $1 AND ($2::text IS NULL OR list = $2) ORDER BY list

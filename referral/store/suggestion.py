@@ -1,0 +1,84 @@
+"""What a suggestion reads per request: the request, its patient, who is full and who rejected it."""
+
+from dataclasses import dataclass
+
+from referral.domain.facility import Capacity, CapacityStatus, FacilityId, NetworkId, ServiceId, Technique
+from referral.domain.suggestion import Overlay
+from referral.store.pool import Connection
+from referral.store.statements import statement
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """A ServiceRequest that a facility may see. network, sender: None where it is no referral.
+
+    content, patient: JSON; the Patient is None where the sender (of a plain request: the facility) sees none.
+    """
+
+    content: bytes
+    network: NetworkId | None
+    sender: FacilityId | None
+    patient: bytes | None
+
+
+async def find_request(connection: Connection, actor: FacilityId, request: str) -> StoredRequest | None:
+    """The request with this id; None both where there is none and where the actor does not see it."""
+    row = await connection.fetchrow(statement("suggestion", "find_request"), actor, request)
+    if row is None:
+        return None
+    return StoredRequest(
+        content=row["content"].encode(),
+        network=row["network"],
+        sender=row["sender"],
+        patient=None if row["patient"] is None else row["patient"].encode(),
+    )
+
+
+async def find_patient(connection: Connection, actor: FacilityId, patient: str) -> bytes | None:
+    """The Patient with this id as JSON; None where the actor sees none."""
+    found: str | None = await connection.fetchval(statement("suggestion", "find_patient"), actor, patient)
+    return None if found is None else found.encode()
+
+
+async def find_patient_by_identifier(
+    connection: Connection, actor: FacilityId, system: str, value: str
+) -> bytes | None:
+    """The one Patient with this identifier as JSON; None where the actor sees none or several."""
+    found: str | None = await connection.fetchval(
+        statement("suggestion", "find_patient_by_identifier"), actor, system, value
+    )
+    return None if found is None else found.encode()
+
+
+async def read_overlay(
+    connection: Connection, actor: FacilityId, network: NetworkId, request: str | None
+) -> Overlay:
+    """Services of the network that are full, and the facilities that rejected the request; one message.
+
+    The rejections of a request that the actor does not see are not told.
+    """
+    capacity: dict[ServiceId, Capacity] = {}
+    rejected: set[FacilityId] = set()
+    for row in await connection.fetch(statement("suggestion", "overlay"), actor, network, request):
+        if row["rejected"] is not None:
+            rejected.add(row["rejected"])
+        else:
+            status = CapacityStatus(row["status"])
+            capacity[row["service"]] = Capacity(status, row["free"], row["as_of"])
+    return Overlay(capacity, frozenset(rejected))
+
+
+async def facilities_of_code(
+    connection: Connection, code: str, network: NetworkId | None = None
+) -> tuple[FacilityId, ...]:
+    """The facility with this id, else those that have it as their id in a network's file (of `network`)."""
+    rows = await connection.fetch(statement("suggestion", "facilities_of_code"), code, network)
+    return tuple(FacilityId(row["id"]) for row in rows)
+
+
+async def techniques_of_code(
+    connection: Connection, code: str, technique_list: str | None = None
+) -> tuple[Technique, ...]:
+    """The techniques with this code, of one list or of all, by list."""
+    rows = await connection.fetch(statement("suggestion", "techniques_of_code"), code, technique_list)
+    return tuple(Technique(**row) for row in rows)
