@@ -20,8 +20,6 @@ _RENEW_AFTER = 200
 class _Bearer(httpx.Auth):
     """Gets a token by a signed assertion, as an EHR does, and a new one before it expires."""
 
-    requires_response_body = True
-
     def __init__(self, base_url: str, client_id: str, private_jwk: dict[str, Any]) -> None:
         self._endpoint = f"{base_url}/oauth/token"
         self._client_id, self._jwk = client_id, private_jwk
@@ -30,6 +28,7 @@ class _Bearer(httpx.Auth):
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         if not self._token or time.monotonic() - self._at > _RENEW_AFTER:
             answer = yield self._token_request()
+            await answer.aread()
             answer.raise_for_status()
             self._token, self._at = answer.json()["access_token"], time.monotonic()
         request.headers["Authorization"] = f"Bearer {self._token}"

@@ -103,7 +103,10 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     """Carry out one move; returns the update with offer and referral as they then stand."""
     content, offer = update.draft.content, update.offer
     rule = check_offer_move(offer.state, move, update.parties)
-    disposition = disposition_of(content) if move is OfferMove.COMPLETE else None
+    disposition = None
+    if move is OfferMove.COMPLETE:
+        outcome_of(content)
+        disposition = disposition_of(content)
     given = given_needs(content, update.before)
     missing = missing_needs(rule, given, direction=update.referral.direction, disposition=disposition)
     require_needs(missing, move, "Task")
@@ -195,7 +198,6 @@ def _complete(
     workspace: Workspace, update: _Update, referral: Referral, disposition: Disposition | None
 ) -> None:
     """Check what comes back, let the senders of the journey read it, and open the way down."""
-    outcome_of(update.draft.content)
     summary = output_reference(update.draft.content, "summary")
     if summary is not None:
         key, known = require_known(workspace, summary, "Task.output")

@@ -25,7 +25,8 @@ def plan_new_offer(workspace: Workspace, draft: Draft) -> Key:
     """
     content = draft.content
     focus = target_of(content.get("focus"), workspace.base, workspace.resolve)
-    referral = workspace.referral(focus[1]) if focus is not None else None
+    known = focus is not None and workspace.known(*focus) is not None
+    referral = workspace.referral(focus[1]) if focus is not None and known else None
     if referral is None:
         raise BrokenRule("The focus of an offer is a referral that is known to you.", draft.at("focus"))
     actor = workspace.actor.facility

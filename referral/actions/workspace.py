@@ -124,8 +124,8 @@ class Workspace:
 
     def resolve(self, system: str, value: str) -> Key | None:
         """The one resource that a business identifier stands for; None where none or several do."""
-        found = self.loaded.identifiers.get((system, value), [])
-        return found[0] if len(set(found)) == 1 else None
+        found = set(self.loaded.identifiers.get((system, value), []))
+        return found.pop() if len(found) == 1 else None
 
     def referral(self, referral_id: str) -> Referral | None:
         """The referral as it stands now, with the changes of this transaction."""
@@ -231,7 +231,7 @@ class Workspace:
     def finish(self) -> ChangeSet:
         """The change set with every document and its index rows. Called once."""
         changes = self.changes
-        resolved = {known: keys[0] for known, keys in self.loaded.identifiers.items() if len(set(keys)) == 1}
+        resolved = {known: key for known in self.loaded.identifiers if (key := self.resolve(*known))}
         for (resource_type, resource_id), entry in self.pending.items():
             changes.documents.append(
                 {

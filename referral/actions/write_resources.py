@@ -50,6 +50,10 @@ _ORDER = (
 )
 
 
+# What an identifier without a type may stand for. A facility's Location has its code too.
+_NAMED_BY_IDENTIFIER = {"HealthcareService", "Organization", "Patient", "Practitioner"}
+
+
 async def write_resources(
     store: Store,
     drafts: Sequence[Draft],
@@ -185,7 +189,7 @@ def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequ
                 if draft.type in {"Task", "Communication"} and target[0] in {"ServiceRequest", "Task"}:
                     focus.add(target[1])
             elif logical is not None:
-                asked = {reference["type"]} & SUPPORTED if "type" in reference else SUPPORTED
+                asked = {reference["type"]} & SUPPORTED if "type" in reference else _NAMED_BY_IDENTIFIER
                 identifiers.setdefault(logical, set()).update(asked)
     named = [(sorted(types), system, value) for (system, value), types in sorted(identifiers.items())]
     return WriteRequest(actor.facility, update, sorted(focus), sorted(references), named, (), numbers)

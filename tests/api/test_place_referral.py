@@ -1,0 +1,245 @@
+"""A station places a referral. https://hl7.org/fhir/R4/http.html#create"""
+
+import pytest
+
+from referral.domain.number import is_referral_number
+from tests.factories import (
+    AN_LAO,
+    KIEN_AN,
+    LE_CHAN,
+    OFFICE,
+    B,
+    business,
+    created,
+    extension,
+    observation,
+    offer,
+    offered,
+    patient,
+    request,
+)
+from tests.running_service import RunningService
+
+
+def _number(resource):
+    return next(i["value"] for i in resource["identifier"] if i["system"] == f"{B}/sid/referral-number")
+
+
+async def test_a_submitted_referral_gets_its_number_journey_direction_and_network(service: RunningService):
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    own = {"system": "urn:test:order", "value": f"O-{who['id']}"}
+    asked = await created(station, request(who["id"], identifier=[own]))
+    number = _number(asked)
+    assert is_referral_number(number)
+    assert number.startswith("HP")
+    assert asked["identifier"][0] == own
+    assert asked["identifier"][1]["type"]["coding"][0]["code"] == "FILL"
+    assert extension(asked, "journey")["valueIdentifier"]["value"] == number
+    assert extension(asked, "direction")["valueCode"] == "up"
+    assert extension(asked, "network")["valueReference"]["reference"] == f"Organization/{OFFICE}"
+    for sought in (number, own["value"]):
+        found = await station.get("ServiceRequest", params={"identifier": sought})
+        assert [entry["resource"]["id"] for entry in found.json()["entry"]] == [asked["id"]]
+
+
+async def test_one_performer_is_offered_the_referral_by_the_hub(service: RunningService):
+    case = await offered(service)
+    task = await case.task(case.receiver)
+    assert (task["status"], business(task)) == ("requested", "requested")
+    assert task["focus"]["reference"] == f"ServiceRequest/{case.request['id']}"
+    assert task["owner"]["reference"] == f"Organization/{KIEN_AN}"
+    assert task["requester"]["reference"] == f"Organization/{LE_CHAN}"
+    assert task["for"]["reference"] == f"Patient/{case.patient['id']}"
+    assert task["groupIdentifier"]["value"] == _number(case.request)
+
+
+async def test_several_performers_are_a_shortlist_of_which_none_is_asked(service: RunningService):
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    asked = await created(station, request(who["id"], KIEN_AN, AN_LAO))
+    found = await station.get("Task", params={"focus": f"ServiceRequest/{asked['id']}"})
+    assert "entry" not in found.json()
+
+
+async def test_a_performer_named_by_its_facility_code_alone_is_found(service: RunningService):
+    station, hospital = await service.system(LE_CHAN), await service.system(KIEN_AN)
+    who = await created(station, patient())
+    logical = {"identifier": {"system": f"{B}/sid/facility", "value": KIEN_AN}, "display": "Kien An"}
+    by_number = {"type": "Patient", "identifier": who["identifier"][0]}
+    asked = await created(station, request(who["id"], performer=[logical], subject=by_number))
+    assert asked["performer"] == [logical]
+    assert asked["subject"] == by_number
+    found = await hospital.get("Task", params={"patient": who["id"]})
+    (entry,) = found.json()["entry"]
+    assert entry["resource"]["owner"] == logical
+    again = await hospital.get("Task", params={"owner": f"Organization/{KIEN_AN}", "patient": who["id"]})
+    assert len(again.json()["entry"]) == 1
+
+
+async def test_a_draft_is_seen_by_nobody_else_until_it_is_submitted(service: RunningService):
+    station, hospital = await service.system(LE_CHAN), await service.system(KIEN_AN)
+    who = await created(station, patient())
+    draft = await created(station, request(who["id"], KIEN_AN, status="draft"))
+    assert "identifier" not in draft
+    assert (await hospital.get(f"ServiceRequest/{draft['id']}")).status_code == 404
+    submitted = await station.put(
+        f"ServiceRequest/{draft['id']}", json=draft | {"status": "active"}, headers={"If-Match": 'W/"1"'}
+    )
+    assert submitted.status_code == 200, submitted.text
+    assert is_referral_number(_number(submitted.json()))
+    assert (await hospital.get(f"ServiceRequest/{draft['id']}")).status_code == 200
+
+
+async def test_an_offer_shows_the_package_and_nothing_else_of_the_patient(service: RunningService):
+    station, hospital = await service.system(LE_CHAN), await service.system(KIEN_AN)
+    who = await created(station, patient())
+    part = await created(station, observation(who["id"]))
+    named = await created(
+        station, observation(who["id"], hasMember=[{"reference": f"Observation/{part['id']}"}])
+    )
+    other = await created(station, observation(who["id"]))
+    stranger = await created(station, observation((await created(station, patient()))["id"]))
+    info = [{"reference": f"Observation/{found['id']}"} for found in (named, stranger)]
+    await created(station, request(who["id"], KIEN_AN, supportingInfo=info))
+    for resource, status in ((who, 200), (named, 200), (part, 200), (other, 404), (stranger, 404)):
+        answer = await hospital.get(f"{resource['resourceType']}/{resource['id']}")
+        assert answer.status_code == status
+    found = await hospital.get("Observation", params={"patient": who["id"]})
+    assert {entry["resource"]["id"] for entry in found.json()["entry"]} == {named["id"], part["id"]}
+
+
+async def test_what_is_linked_later_is_seen_by_the_receiver_too(service: RunningService):
+    case = await offered(service)
+    later = await created(case.sender, observation(case.patient["id"]))
+    assert (await case.receiver.get(f"Observation/{later['id']}")).status_code == 404
+    changed = case.request | {"supportingInfo": [{"reference": f"Observation/{later['id']}"}]}
+    answer = await case.sender.put(
+        f"ServiceRequest/{case.request['id']}", json=changed, headers={"If-Match": 'W/"1"'}
+    )
+    assert answer.status_code == 200, answer.text
+    assert (await case.receiver.get(f"Observation/{later['id']}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code", "expression"),
+    [
+        ({"subject": {"reference": "Patient/nobody"}}, 422, "business-rule", "ServiceRequest.subject"),
+        ({"subject": {"reference": f"Organization/{KIEN_AN}"}}, 400, "invalid",
+            "ServiceRequest.subject",
+        ),
+        (
+            {"performer": [{"reference": "Organization/nowhere"}]},
+            422,
+            "business-rule",
+            "ServiceRequest.performer[0]",
+        ),
+        (
+            {"requester": {"reference": f"Organization/{KIEN_AN}"}},
+            403,
+            "forbidden",
+            "ServiceRequest.requester",
+        ),
+        ({"performer": [{"reference": f"Organization/{LE_CHAN}"}]}, 422, "business-rule", "Task.owner"),
+        ({"status": "completed"}, 422, "business-rule", "ServiceRequest.status"),
+        ({"status": "banana"}, 400, "code-invalid", "ServiceRequest.status"),
+        (
+            {"basedOn": [{"reference": "ServiceRequest/none"}]},
+            422,
+            "business-rule",
+            "ServiceRequest.basedOn[0]",
+        ),
+        (
+            {"extension": [{"url": f"{B}/StructureDefinition/direction", "valueCode": "sideways"}]},
+            400,
+            "code-invalid",
+            "ServiceRequest.extension",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_what_does_not_fit_is_refused_and_leaves_nothing(
+    service: RunningService, change, status, code, expression
+):
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    answer = await station.post("ServiceRequest", json=request(who["id"]) | change)
+    assert answer.status_code == status, answer.text
+    (issue,) = answer.json()["issue"]
+    assert (issue["code"], issue["expression"]) == (code, [expression])
+    found = await station.get("ServiceRequest", params={"patient": who["id"]})
+    assert "entry" not in found.json()
+
+
+async def test_a_strangers_patient_and_no_patient_get_the_same_answer(service: RunningService):
+    station, other = await service.system(LE_CHAN), await service.system(AN_LAO)
+    who = await created(other, patient())
+    answers = [await station.post("ServiceRequest", json=request(p)) for p in (who["id"], "nobody")]
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert answers[0].json() == answers[1].json()
+
+
+async def test_offering_again_to_the_same_facility_answers_with_the_standing_offer(service: RunningService):
+    case = await offered(service)
+    mine = {"system": "urn:test:task", "value": f"T-{case.offer_id}"}
+    for status in (200, 200):
+        again = await case.sender.post("Task", json=offer(case.request["id"], KIEN_AN, identifier=[mine]))
+        assert again.status_code == status, again.text
+        assert again.json()["id"] == case.offer_id
+        assert again.json()["identifier"] == [mine]
+    elsewhere = await case.sender.post("Task", json=offer(case.request["id"], AN_LAO))
+    assert elsewhere.status_code == 409
+
+
+async def test_a_stranger_cannot_offer_a_referral_that_is_not_its_own(service: RunningService):
+    case = await offered(service)
+    other = await service.system(AN_LAO)
+    answer = await other.post("Task", json=offer(case.request["id"], KIEN_AN))
+    assert answer.status_code == 422
+    receiver = await case.receiver.post("Task", json=offer(case.request["id"], AN_LAO))
+    assert receiver.status_code == 403
+
+
+async def test_what_a_submitted_referral_asks_for_is_fixed(service: RunningService):
+    case = await offered(service)
+    address, if_match = f"ServiceRequest/{case.request['id']}", {"If-Match": 'W/"1"'}
+    for change in ({"code": {"text": "something else"}}, {"performer": []}, {"priority": "routine"}):
+        changed = {k: v for k, v in (case.request | change).items() if v != []}
+        answer = await case.sender.put(address, json=changed, headers=if_match)
+        assert answer.status_code == 422, answer.text
+    raised = await case.sender.put(address, json=case.request | {"priority": "stat"}, headers=if_match)
+    assert raised.status_code == 200
+    assert (await case.task())["priority"] == "stat"
+
+
+async def test_a_stale_hub_owned_value_stays_as_stored_and_is_told(service: RunningService):
+    case = await offered(service)
+    changed = case.request | {"status": "completed", "note": [{"text": "seen"}]}
+    answer = await case.sender.put(
+        f"ServiceRequest/{case.request['id']}",
+        json=changed,
+        headers={"If-Match": 'W/"1"', "Prefer": "return=OperationOutcome"},
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["issue"][0]["severity"] == "information"
+    assert (await case.referral())["status"] == "active"
+
+
+async def test_cancelling_withdraws_the_open_offer_and_needs_a_reason(service: RunningService):
+    case = await offered(service)
+    address, if_match = f"ServiceRequest/{case.request['id']}", {"If-Match": 'W/"1"'}
+    refused = await case.sender.put(address, json=case.request | {"status": "revoked"}, headers=if_match)
+    assert (refused.status_code, refused.json()["issue"][0]["code"]) == (422, "required")
+    why = {
+        "url": "http://hl7.org/fhir/StructureDefinition/request-statusReason",
+        "valueCodeableConcept": {
+            "coding": [{"code": "patient-declined"}],
+            "text": "The family goes elsewhere",
+        },
+    }
+    changed = case.request | {"status": "revoked", "extension": [*case.request["extension"], why]}
+    answer = await case.sender.put(address, json=changed, headers=if_match)
+    assert (answer.status_code, answer.json()["status"]) == (200, "revoked")
+    task = await case.task(case.receiver)
+    assert (task["status"], business(task)) == ("cancelled", "withdrawn")
+    assert (await case.receiver.get(f"Patient/{case.patient['id']}")).status_code == 404
