@@ -125,8 +125,11 @@ async def test_what_is_linked_later_is_seen_by_the_receiver_too(service: Running
     ("change", "status", "code", "expression"),
     [
         ({"subject": {"reference": "Patient/nobody"}}, 422, "business-rule", "ServiceRequest.subject"),
-        ({"subject": {"reference": f"Organization/{KIEN_AN}"}}, 400, "invalid",
-            "ServiceRequest.subject",
+        (
+            {"subject": {"reference": f"Organization/{KIEN_AN}"}},
+            400,
+            "invalid",
+            "ServiceRequest.subject.reference",
         ),
         (
             {"performer": [{"reference": "Organization/nowhere"}]},
