@@ -13,10 +13,10 @@ from tests.running_service import RunningService
 
 STATION = "le-chan-health-station"
 SUGGEST = "ServiceRequest/$suggest-targets"
-CATARACT = "27.0187.2039"
+APPENDECTOMY = "27.0187.2039"
 
 
-def draft(technique: str = CATARACT, **elements: Any) -> dict[str, Any]:
+def draft(technique: str = APPENDECTOMY, **elements: Any) -> dict[str, Any]:
     coding = {"system": systems.technique_system("qd4440-2020"), "code": technique}
     return {"resourceType": "ServiceRequest", "code": {"coding": [coding]}, **elements}
 

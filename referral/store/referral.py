@@ -1,0 +1,78 @@
+"""The story of a referral: what is told of it without telling of its patient."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from referral.domain.codes import Direction, Priority
+from referral.domain.lifecycle import OfferState, ReferralState
+from referral.store.pool import Connection
+from referral.store.statements import statement
+
+
+@dataclass(frozen=True, slots=True)
+class ToldOffer:
+    """One offer; `owner_name` is the facility it was put to."""
+
+    id: str
+    state: OfferState
+    owner_name: str
+    authored_on: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ToldEvent:
+    """One thing that happened to the referral or one of its offers, by whom.
+
+    type, id: the resource. from_state, to_state: words of the lifecycle, None where the move has none.
+    """
+
+    at: datetime
+    type: str
+    id: str
+    move: str
+    from_state: str | None
+    to_state: str | None
+    party: str | None
+    facility_name: str
+    reason_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A referral with its offers and events in their order. based_on: number of the one it continues."""
+
+    id: str
+    number: str
+    journey: str
+    based_on: str | None
+    state: ReferralState
+    direction: Direction
+    priority: Priority
+    network_name: str
+    sender_name: str
+    authored_on: datetime
+    offers: tuple[ToldOffer, ...]
+    events: tuple[ToldEvent, ...]
+
+
+async def find_story(connection: Connection, number: str) -> Story | None:
+    """The story of the referral with this number; None where there is none."""
+    row = await connection.fetchrow(statement("referral", "find_story"), number)
+    if row is None:
+        return None
+    offers = await connection.fetch(statement("referral", "offers_of"), row["id"])
+    events = await connection.fetch(statement("referral", "events_of"), row["id"])
+    return Story(
+        id=row["id"],
+        number=row["number"],
+        journey=row["journey"],
+        based_on=row["based_on"],
+        state=ReferralState(row["state"]),
+        direction=Direction(row["direction"]),
+        priority=Priority(row["priority"]),
+        network_name=row["network_name"],
+        sender_name=row["sender_name"],
+        authored_on=row["authored_on"],
+        offers=tuple(ToldOffer(**dict(offer) | {"state": OfferState(offer["state"])}) for offer in offers),
+        events=tuple(ToldEvent(**event) for event in events),
+    )

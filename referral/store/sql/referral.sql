@@ -1,0 +1,21 @@
+-- name: find_story
+SELECT r.id, r.number, r.journey, r.state, r.direction, r.priority, r.authored_on, r.sender, n.name AS network_name,
+       coalesce(f.name, r.sender) AS sender_name, b.number AS based_on
+FROM referral r JOIN network n ON n.id = r.network
+LEFT JOIN facility f ON f.id = r.sender
+LEFT JOIN referral b ON b.id = r.based_on
+WHERE r.number = $1
+
+-- name: offers_of
+SELECT o.id, o.state, o.authored_on, coalesce(f.name, o.owner) AS owner_name
+FROM offer o LEFT JOIN facility f ON f.id = o.owner
+WHERE o.referral = $1 ORDER BY o.authored_on, o.id
+
+-- name: events_of
+-- Texts of reasons are written by people about patients: they are not told here.
+SELECT e.at, e.type, e.id, e.move, e.from_state, e.to_state, e.party, e.reason_code,
+       coalesce(f.name, n.name, e.facility) AS facility_name
+FROM event e
+LEFT JOIN facility f ON f.id = e.facility
+LEFT JOIN network n ON n.id = e.facility
+WHERE e.referral = $1 ORDER BY e.seq

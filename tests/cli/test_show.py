@@ -1,0 +1,96 @@
+"""`referral show`: the story of a referral, without its patient."""
+
+import re
+
+import httpx
+import pytest
+
+from referral.fhir import systems
+from tests.cli.program import Program
+from tests.conftest import Database
+from tests.running_service import RunningService
+
+SENDER, RECEIVER = "le-chan-health-station", "kien-an-hospital"
+SECRETS = ("Nobody", "1944-05-06", "secret reason")
+
+
+@pytest.fixture
+def program(demo_database: Database) -> Program:
+    return Program(demo_database.dsn)
+
+
+def has(answer: httpx.Response, status: int) -> httpx.Response:
+    assert answer.status_code == status, answer.text
+    return answer
+
+
+async def rejected_referral(service: RunningService) -> tuple[str, str, str]:
+    """Number of a referral that was rejected, ids of request and offer."""
+    sender, receiver = await service.system(SENDER), await service.system(RECEIVER)
+    patient = {"resourceType": "Patient", "name": [{"family": SECRETS[0]}], "birthDate": SECRETS[1]}
+    subject = has(await sender.post("Patient", json=patient), 201).json()["id"]
+    request = {
+        "resourceType": "ServiceRequest",
+        "status": "active",
+        "intent": "order",
+        "category": [{"coding": [{"system": systems.REFERRAL_KIND, "code": "referral"}]}],
+        "subject": {"reference": f"Patient/{subject}"},
+        "performer": [{"reference": f"Organization/{RECEIVER}"}],
+    }
+    placed = has(await sender.post("ServiceRequest", json=request), 201).json()
+    (entry,) = has(await receiver.get(f"Task?focus=ServiceRequest/{placed['id']}"), 200).json()["entry"]
+    offer = entry["resource"]
+    reason = {"coding": [{"system": systems.REJECT_REASON, "code": "no-capacity"}], "text": SECRETS[2]}
+    rejection = offer | {"status": "rejected", "statusReason": reason}
+    version = {"If-Match": f'W/"{offer["meta"]["versionId"]}"'}
+    has(await receiver.put(f"Task/{offer['id']}", json=rejection, headers=version), 200)
+    number = next(
+        identifier["value"]
+        for identifier in placed["identifier"]
+        if identifier["system"] == systems.REFERRAL_NUMBER_IDENTIFIER
+    )
+    return number, placed["id"], offer["id"]
+
+
+async def test_the_story_in_its_order(service: RunningService, program: Program) -> None:
+    number, request, offer = await rejected_referral(service)
+    done = await program.run("show", number)
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = done.stdout
+    for fact in (number, f"ServiceRequest/{request}", f"Task/{offer}", "unplaced", "no-capacity"):
+        assert fact in printed
+    rows = [re.split(r"\s{2,}", line.strip()) for line in printed.splitlines() if line.startswith("  20")]
+    moves = [tuple(row[2:]) for row in rows]
+    assert moves[0] == ("submit", "referral", "draft", "unplaced")
+    assert ("reject", "offer 1", "requested", "rejected", "no-capacity") in moves
+    assert moves[-1] == ("reject", "referral", "offered", "unplaced")
+    assert all("(sender)" in row[1] for row in rows if row[2] == "submit")
+    assert all("(receiver)" in row[1] for row in rows if row[2] == "reject")
+
+
+async def test_nothing_of_the_patient_is_shown(service: RunningService, program: Program) -> None:
+    number, _, _ = await rejected_referral(service)
+    printed = (await program.run("show", number)).stdout
+    assert number in printed
+    assert [secret for secret in SECRETS if secret in printed] == []
+
+
+async def test_a_number_may_be_typed_as_it_is_read_out(service: RunningService, program: Program) -> None:
+    number, _, _ = await rejected_referral(service)
+    spoken = f"{number[:2].lower()} {number[2:6]} {number[6:]}"
+    assert (await program.run("show", spoken)).stdout == (await program.run("show", number)).stdout
+
+
+async def test_a_wrong_digit_is_found_before_the_database_is_asked(program: Program) -> None:
+    done = await Program("postgresql://nobody@/nowhere?host=/nowhere").run("show", "HP000000012")
+    text = "HP000000012 is no referral number: two letters, eight digits and the right check digit"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"referral: {text}\n")
+
+
+async def test_an_unknown_number_is_one_line(program: Program) -> None:
+    done = await program.run("show", "ZZ000000011")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "referral: there is no referral ZZ000000011\n",
+    )
