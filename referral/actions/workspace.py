@@ -7,9 +7,11 @@ from typing import Any
 
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
+from referral.domain.lifecycle import ReferralState
 from referral.domain.referral import Offer, Referral
 from referral.fhir.content import read_content, write_content
 from referral.fhir.package import package_links, patient_of
+from referral.fhir.referral import own_numbers
 from referral.fhir.resources import CLINICAL
 from referral.fhir.search_index import index_rows
 from referral.store.change_set import ChangeSet, Key, Loaded, StoredFacility
@@ -123,9 +125,14 @@ class Workspace:
         return found if found is not None and found.exists else None
 
     def resolve(self, system: str, value: str) -> Key | None:
-        """The one resource that a business identifier stands for; None where none or several do."""
+        """The one resource that a business identifier stands for; None where none or several do.
+
+        One's own comes before that of another facility: both may know a patient by the same number.
+        """
         found = set(self.loaded.identifiers.get((system, value), []))
-        return found.pop() if len(found) == 1 else None
+        own = {key for key in found if self.loaded.references[key].owner == self.actor.facility}
+        meant = own or found
+        return meant.pop() if len(meant) == 1 else None
 
     def referral(self, referral_id: str) -> Referral | None:
         """The referral as it stands now, with the changes of this transaction."""
@@ -258,6 +265,11 @@ class Workspace:
             if patient is not None:
                 changes.references.append((*own, "_patient", "Patient", patient))
             changes.references += self._parties(*own)
+            referral = self.referral(resource_id) if resource_type == "ServiceRequest" else None
+            if referral is not None:
+                ended = referral.state is ReferralState.ENTERED_IN_ERROR
+                numbers = [] if ended else own_numbers(entry.content)
+                changes.identifiers.append((referral.id, referral.sender, numbers))
         # A party may be named by the content too; one row says it.
         changes.references = list(dict.fromkeys(changes.references))
         changes.referrals = list(self.referrals.values())

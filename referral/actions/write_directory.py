@@ -205,7 +205,7 @@ class _Plan:
     def service(self) -> None:
         owner, draft = self.owner(), self.draft
         if owner == self.office_of:
-            self.write(owner)
+            self.write(owner, retired_services=[] if self.before is None else [draft.id])
             return
         service = service_of(draft.id, owner, self.content, draft.at)
         capacity = capacity_of(self.content, draft.at)

@@ -127,10 +127,16 @@ def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
     if draft.type == "Task":
         if not draft.is_create and workspace.offer(draft.id) is not None:
             return plan_offer_update(workspace, draft)
-        if is_offer(draft.content):
+        if is_offer(draft.content) and not _is_other_order(workspace, draft):
             _check_server_id(draft)
             return plan_new_offer(workspace, draft)
     return plan_clinical(workspace, draft)
+
+
+def _is_other_order(workspace: Workspace, draft: Draft) -> bool:
+    """Whether a Task fulfils a known request that is no referral, such as a laboratory order."""
+    focus = target_of(draft.content["focus"], workspace.base, workspace.resolve)
+    return focus is not None and workspace.known(*focus) is not None and workspace.referral(focus[1]) is None
 
 
 def _check_server_id(draft: Draft) -> None:

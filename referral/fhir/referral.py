@@ -68,6 +68,15 @@ def specialty_of(content: Mapping[str, Any]) -> str | None:
     return next((code for _, code in codings(content.get("performerType"))), None)
 
 
+def own_numbers(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """System ('' for none) and value of the sender's own identifiers."""
+    return [
+        (found.get("system", ""), found["value"])
+        for found in content.get("identifier", ())
+        if "value" in found and found.get("system") != systems.REFERRAL_NUMBER_IDENTIFIER
+    ]
+
+
 def check_frozen(before: Mapping[str, Any], after: Mapping[str, Any], expression: str) -> None:
     """Raises BrokenRule when an update changes what is frozen, or lowers the priority."""
     for element in FROZEN:

@@ -190,6 +190,7 @@ class ChangeSet:
     tokens, references, dates, strings: index rows, type and id first.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
     ended: facility, via, at. packages: referral, offer, facility, sender, patient, at.
+    identifiers: referral, sender, and the sender's own numbers as (system, value).
     directory: network, type, id. typed: rows of the network for `apply_directory`.
     """
 
@@ -200,6 +201,7 @@ class ChangeSet:
     strings: list[tuple[str, str, str, str]] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
+    identifiers: list[tuple[str, str, list[tuple[str, str]]]] = field(default_factory=list)
     access: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
     ended: list[tuple[str, str, datetime]] = field(default_factory=list)
     packages: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)

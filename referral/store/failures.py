@@ -9,6 +9,10 @@ from referral.domain.errors import BrokenRule, DomainError, Duplicate, IllegalMo
 _BY_CONSTRAINT: dict[str, Callable[[], DomainError]] = {
     "offer_one_open": lambda: IllegalMove("This referral has an open offer already.", ()),
     "document_next_version": lambda: StaleVersion("It was changed at the same moment; read it again."),
+    "referral_identifier_once": lambda: Duplicate(
+        "You have a referral with this identifier already: search for it by the identifier.",
+        "ServiceRequest.identifier",
+    ),
     "client_pkey": lambda: Duplicate("A client with this id is there already."),
     "membership_code": lambda: BrokenRule("Two facilities of one network have the same code."),
 }

@@ -246,3 +246,33 @@ async def test_cancelling_withdraws_the_open_offer_and_needs_a_reason(service: R
     task = await case.task(case.receiver)
     assert (task["status"], business(task)) == ("cancelled", "withdrawn")
     assert (await case.receiver.get(f"Patient/{case.patient['id']}")).status_code == 404
+
+
+async def test_the_senders_own_number_stands_for_one_referral(service: RunningService):
+    station, other = await service.system(LE_CHAN), await service.system(AN_LAO)
+    who = await created(station, patient())
+    own = {"system": "urn:test:order", "value": f"once-{who['id']}"}
+    first = await created(station, request(who["id"], identifier=[own]))
+    again = await station.post("ServiceRequest", json=request(who["id"], identifier=[own]))
+    assert (again.status_code, again.json()["issue"][0]["code"]) == (409, "duplicate")
+    elsewhere = await created(other, patient())
+    await created(other, request(elsewhere["id"], identifier=[own]))
+    why = {
+        "url": "http://hl7.org/fhir/StructureDefinition/request-statusReason",
+        "valueCodeableConcept": {"text": "Wrong patient"},
+    }
+    wrong = first | {"status": "entered-in-error", "extension": [*first["extension"], why]}
+    taken_back = await station.put(f"ServiceRequest/{first['id']}", json=wrong, headers={"If-Match": 'W/"1"'})
+    assert (taken_back.status_code, taken_back.json()["status"]) == (200, "entered-in-error")
+    await created(station, request(who["id"], identifier=[own]))
+
+
+async def test_an_order_that_is_no_referral_is_plain_data_with_its_task(service: RunningService):
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    order = request(who["id"], category=[{"text": "Laboratory"}])
+    stored = await created(station, order)
+    assert "identifier" not in stored
+    task = await created(station, offer(stored["id"], KIEN_AN))
+    assert "businessStatus" not in task
+    assert (await (await service.system(KIEN_AN)).get(f"Task/{task['id']}")).status_code == 404

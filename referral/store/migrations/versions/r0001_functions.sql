@@ -198,6 +198,13 @@ BEGIN
       network = excluded.network, authored_on = excluded.authored_on, updated_at = excluded.updated_at;
   END IF;
 
+  IF changes ? 'identifiers' THEN
+    DELETE FROM referral_identifier i USING jsonb_array_elements(changes->'identifiers') c WHERE i.referral = c->>0;
+    INSERT INTO referral_identifier (referral, sender, system, value)
+    SELECT DISTINCT c->>0, c->>1, i->>0, i->>1
+    FROM jsonb_array_elements(changes->'identifiers') c, jsonb_array_elements(c->2) i;
+  END IF;
+
   IF changes ? 'offers' THEN
     -- Those that end come before those that open, so that one referral never has two open offers on the way.
     UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at
@@ -234,7 +241,7 @@ GRANT USAGE ON SCHEMA public TO referral_service;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO referral_service;
 GRANT UPDATE ON document, referral, offer, access, network, network_version, facility, membership, affiliation,
   service, capacity, technique, client TO referral_service;
-GRANT DELETE ON search_token, search_reference, search_date, search_string, membership, affiliation, service, capacity,
+GRANT DELETE ON referral_identifier, search_token, search_reference, search_date, search_string, membership, affiliation, service, capacity,
   approval, link, directory, access_token, assertion_id TO referral_service;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO referral_service;
 REVOKE ALL ON schema_revision FROM referral_service;

@@ -240,6 +240,16 @@ CREATE INDEX referral_network_open ON referral (network, updated_at DESC, id) WH
 CREATE INDEX referral_journey ON referral (journey);
 CREATE INDEX referral_based_on ON referral (based_on) WHERE based_on IS NOT NULL;
 
+-- The sender's own numbers. Prevents one request that was sent twice from becoming two referrals.
+CREATE TABLE referral_identifier (
+  sender text NOT NULL,
+  system text NOT NULL,
+  value text NOT NULL,
+  referral text NOT NULL REFERENCES referral,
+  CONSTRAINT referral_identifier_once PRIMARY KEY (sender, system, value)
+);
+CREATE INDEX referral_identifier_referral ON referral_identifier (referral);
+
 CREATE TABLE offer (
   id text PRIMARY KEY,
   referral text NOT NULL REFERENCES referral,
