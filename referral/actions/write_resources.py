@@ -25,7 +25,7 @@ from referral.domain.errors import (
     VersionRequired,
 )
 from referral.domain.scope import Interaction, check_scope
-from referral.fhir.offer import is_offer
+from referral.fhir.offer import is_offer, returns_patient
 from referral.fhir.references import Key, identifier_of, target_of
 from referral.fhir.referral import is_referral
 from referral.fhir.resources import DIRECTORY, SUPPORTED
@@ -202,10 +202,10 @@ def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequ
 
 
 def _numbers_needed(draft: Draft) -> int:
-    """One for a referral that is submitted; one for the way back when an offer is completed."""
+    """One for a referral that is submitted; one for the way back that completing an offer opens."""
     if draft.type == "ServiceRequest":
         return int(draft.content.get("status") == "active" and is_referral(draft.content))
-    return int(draft.type == "Task" and not draft.is_create and draft.content.get("status") == "completed")
+    return int(draft.type == "Task" and not draft.is_create and returns_patient(draft.content))
 
 
 def _references(value: Any) -> Iterator[Mapping[str, Any]]:
