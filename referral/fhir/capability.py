@@ -14,7 +14,7 @@ from referral.fhir.resources import SUPPORTED
 FHIR_VERSION: Final = "4.0.1"
 MEDIA_TYPE: Final = "application/fhir+json"
 INTERACTIONS: Final = ("read", "create", "update", "search-type")
-# A referral or offer is updated with If-Match only.
+# A referral or offer is updated with If-Match only, and never under an id of the client.
 _VERSIONED_UPDATE: Final = frozenset({"ServiceRequest", "Task"})
 _OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 # Search parameters of every type.
@@ -68,10 +68,16 @@ def _security(token_endpoint: str) -> dict[str, Any]:
 
 def _resource(resource_type: str) -> dict[str, Any]:
     parameters = PARAMETERS[resource_type]
-    resource = {
+    resource: dict[str, Any] = {
         "type": resource_type,
         "interaction": [{"code": code} for code in INTERACTIONS],
         "versioning": "versioned-update" if resource_type in _VERSIONED_UPDATE else "versioned",
+        "readHistory": False,
+        "updateCreate": resource_type not in _VERSIONED_UPDATE,
+        "conditionalCreate": False,
+        "conditionalRead": "not-match",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "logical"],
         "searchInclude": [
             f"{resource_type}:{parameter.name}"
@@ -91,7 +97,7 @@ def _resource(resource_type: str) -> dict[str, Any]:
             }
         ]
     # FHIR knows no empty lists.
-    return {name: value for name, value in resource.items() if value}
+    return {name: value for name, value in resource.items() if value != []}
 
 
 def _search_parameter(resource_type: str, parameter: Parameter) -> dict[str, str]:

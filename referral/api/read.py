@@ -1,0 +1,54 @@
+"""Read. https://hl7.org/fhir/R4/http.html#read"""
+
+import re
+from email.utils import format_datetime
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from referral.api.actor import current_actor
+from referral.api.body import check_type
+from referral.api.errors import MEDIA_TYPE
+from referral.api.services import services_of
+from referral.domain.errors import Gone, NotFound
+from referral.domain.scope import Interaction, check_scope
+from referral.store.document import read_document
+
+# https://hl7.org/fhir/R4/datatypes.html#id
+_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
+
+router = APIRouter()
+
+
+@router.get("/fhir/{resource_type}/{resource_id}")
+async def read(request: Request) -> Response:
+    """The newest version; 304 where the client has it (`If-None-Match`), 410 for what is deleted.
+
+    What is unknown and what the actor does not see is the same 404.
+    """
+    services = services_of(request)
+    actor = await current_actor(request)
+    resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
+    check_type(resource_type)
+    check_scope(actor.scope, resource_type, Interaction.READ)
+    found = None
+    if _ID.fullmatch(resource_id):
+        async with services.store.reading(actor.facility) as connection:
+            found = await read_document(connection, actor.facility, resource_type, resource_id)
+    if found is None:
+        raise NotFound(f"There is no such {resource_type}, or you may not see it.")
+    if found.deleted:
+        raise Gone(f"This {resource_type} is deleted.")
+    headers = {
+        "ETag": f'W/"{found.version}"',
+        "Last-Modified": format_datetime(found.updated_at, usegmt=True),
+    }
+    if _has_it(request, found.version):
+        return Response(status_code=304, headers=headers)
+    return Response(found.content, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _has_it(request: Request, version: int) -> bool:
+    """Weak comparison of the tags of `If-None-Match`: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2"""
+    tags = [tag.strip() for tag in ",".join(request.headers.getlist("if-none-match")).split(",")]
+    return "*" in tags or any(tag.removeprefix("W/") == f'"{version}"' for tag in tags)

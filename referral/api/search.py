@@ -1,0 +1,104 @@
+"""Search of one type, by GET and by POST `_search`. https://hl7.org/fhir/R4/http.html#search"""
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from referral.api.actor import current_actor
+from referral.api.body import check_type
+from referral.api.errors import MEDIA_TYPE
+from referral.api.respond import preference
+from referral.api.services import services_of
+from referral.domain.errors import InvalidElement, TooLarge, WrongMediaType
+from referral.domain.scope import Interaction, check_scope
+from referral.domain.search import SearchQuery
+from referral.fhir.resources import SUPPORTED
+from referral.fhir.search_cursor import encode_cursor
+from referral.fhir.search_query import parse_search
+from referral.store.search import FoundResource, SearchPage, search_documents
+
+_FORM = "application/x-www-form-urlencoded"
+_LARGEST_FORM = 256 * 1024
+# More than `parse_search` takes, so that it is the one to say so.
+_MOST_PAIRS = 1000
+
+router = APIRouter()
+
+
+@router.get("/fhir/{resource_type}")
+@router.post("/fhir/{resource_type}/_search")
+async def search(request: Request) -> Response:
+    """A page of what the actor sees, as a searchset Bundle; parameters of address and form count together."""
+    services = services_of(request)
+    actor = await current_actor(request)
+    resource_type = request.path_params["resource_type"]
+    check_type(resource_type)
+    check_scope(actor.scope, resource_type, Interaction.SEARCH)
+    pairs = _pairs(request.scope["query_string"])
+    if request.method == "POST":
+        pairs += await _form(request)
+    query = parse_search(
+        resource_type,
+        pairs,
+        lenient=preference(request, "handling") == "lenient",
+        base=services.fhir_base,
+    )
+    readable = [each for each in SUPPORTED if actor.scope.allows(each, Interaction.READ)]
+    async with services.store.reading(actor.facility) as connection:
+        page = await search_documents(connection, actor.facility, query, include_types=readable)
+    return Response(_bundle(services.fhir_base, query, page), media_type=MEDIA_TYPE)
+
+
+def _pairs(text: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            text.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PAIRS
+        )
+    except ValueError:
+        raise InvalidElement("The parameters of a search are UTF-8 text, not too many of them.") from None
+
+
+async def _form(request: Request) -> list[tuple[str, str]]:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST_FORM:
+            raise TooLarge(f"The form of a search has at most {_LARGEST_FORM} bytes.")
+    # A search with everything in its address has no body to name the type of.
+    if body and media_type != _FORM:
+        raise WrongMediaType(f"Send {_FORM}.")
+    return _pairs(bytes(body))
+
+
+def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
+    """The Bundle. Resources go in as the store gives them, without being read."""
+    address = f"{fhir_base}/{query.resource_type}"
+    links = [{"relation": "self", "url": _link(address, query.self_pairs)}]
+    if page.next is not None:
+        cursor = encode_cursor(query.sort, page.next.value, page.next.id)
+        links.append({"relation": "next", "url": _link(address, (*query.self_pairs, ("_cursor", cursor)))})
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+    if page.total is not None:
+        bundle["total"] = page.total
+    bundle["link"] = links
+    entries = [_entry(fhir_base, found, "match") for found in page.matches]
+    entries += [_entry(fhir_base, found, "include") for found in page.included]
+    # FHIR knows no empty lists.
+    if entries:
+        bundle["entry"] = entries
+    return orjson.dumps(bundle)
+
+
+def _link(address: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    return f"{address}?{urlencode(pairs)}" if pairs else address
+
+
+def _entry(fhir_base: str, found: FoundResource, mode: str) -> dict[str, Any]:
+    return {
+        "fullUrl": f"{fhir_base}/{found.type}/{found.id}",
+        "resource": orjson.Fragment(found.content),
+        "search": {"mode": mode},
+    }

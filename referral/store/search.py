@@ -1,0 +1,162 @@
+"""Searches: one statement for a page, one for what its matches bring along, one for their number when asked.
+
+https://hl7.org/fhir/R4/search.html
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from referral.domain.errors import InvalidElement
+from referral.domain.search import Cursor, SearchQuery, SortKey, Total
+from referral.store.pool import Connection
+from referral.store.search_conditions import Bind, condition
+from referral.store.statements import statement
+from referral.store.visibility import visible
+
+MOST_INCLUDED: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FoundResource:
+    """A resource in an answer; `content` is JSON text."""
+
+    type: str
+    id: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """One page: `next` is where the following one begins, None on the last; `total` only when asked for."""
+
+    matches: tuple[FoundResource, ...]
+    included: tuple[FoundResource, ...]
+    next: Cursor | None
+    total: int | None
+
+
+class _Values(list[object]):
+    """The bind parameters of a statement."""
+
+    def bind(self, value: object) -> str:
+        self.append(value)
+        return f"${len(self)}"
+
+
+async def search_documents(
+    connection: Connection, visible_to: str, query: SearchQuery, *, include_types: Collection[str]
+) -> SearchPage:
+    """What the facility `visible_to` sees of the answer.
+
+    include_types: the types that `_include` and `_revinclude` may bring. What they name and the facility does
+    not see is left out. Raises InvalidElement when one page would bring more than MOST_INCLUDED of them.
+    """
+    total = None
+    if query.count == 0 or query.total in (Total.ACCURATE, Total.ESTIMATE):
+        sql, values = count_statement(visible_to, query)
+        total = await connection.fetchval(sql, *values)
+    if query.count == 0:
+        return SearchPage((), (), None, total)
+    sql, values = page_statement(visible_to, query)
+    rows = await connection.fetch(sql, *values)
+    page = rows[: query.count]
+    matches = tuple(FoundResource(query.resource_type, row["id"], row["content"]) for row in page)
+    following = Cursor(page[-1]["sort"], page[-1]["id"]) if len(rows) > query.count else None
+    included = await _included(connection, visible_to, query, matches, include_types)
+    return SearchPage(matches, included, following, total)
+
+
+def count_statement(visible_to: str, query: SearchQuery) -> tuple[str, list[object]]:
+    """SQL and values of the number of matches."""
+    values = _Values([visible_to, query.resource_type])
+    return f"SELECT count(*) FROM document d WHERE {_matching(query, values.bind)}", values  # noqa: S608
+
+
+def page_statement(visible_to: str, query: SearchQuery) -> tuple[str, list[object]]:
+    """SQL and values of one page and the match after it; columns id, content, sort."""
+    values = _Values([visible_to, query.resource_type])
+    matching = _matching(query, values.bind)
+    order = _Order(query.sort, values.bind)
+    if query.cursor is not None:
+        matching += f" AND ({order.after(query.cursor, values.bind)})"
+    sql = (
+        f"SELECT d.id, d.content::text AS content, {order.column} AS sort"  # noqa: S608 - values are bound
+        f" FROM document d {order.join} WHERE {matching}"
+        f" ORDER BY {order.terms} LIMIT {values.bind(query.count + 1)}"
+    )
+    return sql, values
+
+
+def _matching(query: SearchQuery, bind: Bind) -> str:
+    conditions = ["d.type = $2", "NOT d.deleted", visible(query.resource_type)]
+    conditions += [f"({condition(criterion, bind)})" for criterion in query.criteria]
+    return " AND ".join(conditions)
+
+
+class _Order:
+    """The order of a search as SQL: what it joins, sorts by, and what comes after a cursor."""
+
+    def __init__(self, key: SortKey, bind: Bind) -> None:
+        self.join = ""
+        self._descending = key.descending
+        direction = "DESC" if key.descending else "ASC"
+        match key.param:
+            case "_id":
+                # By one column alone: so it is read in the order of the primary key.
+                self.column, self.terms = "NULL::timestamptz", f"d.id {direction}"
+            case "_lastUpdated":
+                self.column, self.terms = "d.updated_at", f"d.updated_at {direction}, d.id"
+            case param:
+                outer = "max(s.high)" if key.descending else "min(s.low)"
+                self.join = (
+                    f"CROSS JOIN LATERAL (SELECT {outer} AS value FROM search_date s"  # noqa: S608
+                    f" WHERE s.type = $2 AND s.id = d.id AND s.param = {bind(param)}) AS dated"
+                )
+                self.column, self.terms = "dated.value", f"dated.value {direction} NULLS LAST, d.id"
+        self._by_id = key.param == "_id"
+        self._may_lack = bool(self.join)
+
+    def after(self, cursor: Cursor, bind: Bind) -> str:
+        """The condition of what comes after the last match of the page before."""
+        if self._by_id:
+            return f"d.id {'<' if self._descending else '>'} {bind(cursor.id)}"
+        following_id = f"d.id > {bind(cursor.id)}"
+        if cursor.value is None:
+            return f"{self.column} IS NULL AND {following_id}"
+        value = f"{bind(cursor.value)}::timestamptz"
+        beyond, bound = ("<", "<=") if self._descending else (">", ">=")
+        # The bound alone is what an index can begin with.
+        later = (
+            f"{self.column} {bound} {value} AND ({self.column} {beyond} {value}"
+            f" OR {self.column} = {value} AND {following_id})"
+        )
+        return f"({later}) OR {self.column} IS NULL" if self._may_lack else later
+
+
+async def _included(
+    connection: Connection,
+    visible_to: str,
+    query: SearchQuery,
+    matches: tuple[FoundResource, ...],
+    types: Collection[str],
+) -> tuple[FoundResource, ...]:
+    if not matches or not (query.includes or query.revincludes):
+        return ()
+    rows = await connection.fetch(
+        statement("search", "included"),
+        visible_to,
+        query.resource_type,
+        [found.id for found in matches],
+        [include.param for include in query.includes],
+        [include.target for include in query.includes],
+        [include.source for include in query.revincludes],
+        [include.param for include in query.revincludes],
+        list(types),
+        MOST_INCLUDED + 1,
+    )
+    if len(rows) > MOST_INCLUDED:
+        raise InvalidElement(
+            f"This page brings more than {MOST_INCLUDED} included resources: ask with a smaller _count."
+        )
+    return tuple(FoundResource(*row) for row in rows)

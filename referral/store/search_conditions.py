@@ -1,0 +1,164 @@
+"""Criteria as SQL conditions on a document `d`: fixed texts, every value of a client a bind parameter.
+
+`$2` is the type that is searched. Values go in as arrays where that is possible, so that searches of one
+shape are one prepared statement.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final, assert_never
+
+from referral.domain.search import (
+    STRING_SEPARATOR,
+    Criterion,
+    DateCriterion,
+    IdCriterion,
+    Kind,
+    LastUpdatedCriterion,
+    MissingCriterion,
+    Prefix,
+    ReferenceCriterion,
+    StringCriterion,
+    StringMode,
+    TokenCriterion,
+)
+
+Bind = Callable[[object], str]
+"""Takes a value, gives the name of its bind parameter."""
+
+_NOTHING: Final = "false"
+_TABLES: Final = {
+    Kind.TOKEN: "search_token",
+    Kind.REFERENCE: "search_reference",
+    Kind.STRING: "search_string",
+    Kind.DATE: "search_date",
+}
+# The last character there is: what starts with a text sorts before the text with this after it.
+_LAST: Final = "\U0010ffff"
+# Readings of referral.domain.search.Prefix; from start (within) to end (without) of the value.
+_COMPARISONS: Final = {
+    Prefix.EQ: "s.low >= {start} AND s.high <= {end}",
+    Prefix.NE: "s.low < {start} OR s.high > {end}",
+    Prefix.GT: "s.high > {end}",
+    Prefix.LT: "s.low < {start}",
+    Prefix.GE: "s.low >= {start} OR s.high > {end}",
+    Prefix.LE: "s.low < {start} OR s.high <= {end}",
+    Prefix.SA: "s.low >= {end}",
+    Prefix.EB: "s.high <= {start}",
+    Prefix.AP: "s.low < {end} AND s.high > {start}",
+}
+
+
+def condition(criterion: Criterion, bind: Bind) -> str:
+    """The condition that a document meets when it meets the criterion."""
+    match criterion:
+        case TokenCriterion():
+            return _token(criterion, bind)
+        case ReferenceCriterion():
+            return _reference(criterion, bind)
+        case StringCriterion():
+            return _string(criterion, bind)
+        case DateCriterion():
+            return _date(criterion, bind)
+        case MissingCriterion():
+            return _missing(criterion, bind)
+        case IdCriterion() | LastUpdatedCriterion():
+            return _column(criterion, bind)
+        case _:
+            assert_never(criterion)
+
+
+def _row(table: str, param: str, rows: str) -> str:
+    narrowed = f" AND {rows}" if rows else ""
+    return f"EXISTS (SELECT FROM {table} s WHERE s.type = $2 AND s.id = d.id AND s.param = {param}{narrowed})"
+
+
+def _any(conditions: Iterable[str]) -> str:
+    return " OR ".join(f"({each})" for each in conditions) or _NOTHING
+
+
+def _token(criterion: TokenCriterion, bind: Bind) -> str:
+    if not criterion.values:
+        return f"NOT {_NOTHING}" if criterion.negated else _NOTHING
+    rows = _pairs(criterion.values, ("system", "code"), bind)
+    found = _row("search_token", bind(criterion.param), rows)
+    return f"NOT {found}" if criterion.negated else found
+
+
+def _reference(criterion: ReferenceCriterion, bind: Bind) -> str:
+    if not criterion.values:
+        return _NOTHING
+    rows = _pairs(criterion.values, ("target_type", "target_id"), bind)
+    return _row("search_reference", bind(criterion.param), rows)
+
+
+def _pairs(values: Sequence[tuple[str | None, str | None]], columns: tuple[str, str], bind: Bind) -> str:
+    """The condition that a row `s` equals one of the values in both columns; None equals anything."""
+    first, second = [value[0] for value in values], [value[1] for value in values]
+    rows = []
+    # An index begins with the second column.
+    if None not in second:
+        rows.append(f"s.{columns[1]} = ANY ({bind(second)}::text[])")
+        if set(first) == {None}:
+            return rows[0]
+        if len(set(first)) == 1:
+            return f"{rows[0]} AND s.{columns[0]} = {bind(first[0])}"
+    rows.append(
+        f"EXISTS (SELECT FROM unnest({bind(first)}::text[], {bind(second)}::text[]) AS v (first, second)"
+        f" WHERE (v.first IS NULL OR v.first = s.{columns[0]})"
+        f" AND (v.second IS NULL OR v.second = s.{columns[1]}))"
+    )
+    return " AND ".join(rows)
+
+
+def _string(criterion: StringCriterion, bind: Bind) -> str:
+    match criterion.mode:
+        case StringMode.EXACT:
+            rows = f"s.folded = ANY ({bind(list(criterion.values))}::text[])"
+        case StringMode.PREFIX:
+            # Not LIKE: its pattern would have to be known when the statement is planned.
+            rows = _any(
+                f"s.folded ~>=~ {bind(value)}::text AND s.folded ~<~ {bind(value + _LAST)}::text"
+                for value in criterion.values
+            )
+        case StringMode.CONTAINS:
+            rows = (
+                f"EXISTS (SELECT FROM unnest({bind(list(criterion.values))}::text[]) AS v (part)"
+                f" WHERE strpos(split_part(s.folded, {bind(STRING_SEPARATOR)}::text, 1), v.part) > 0)"
+            )
+        case _:
+            assert_never(criterion.mode)
+    return _row("search_string", bind(criterion.param), f"({rows})")
+
+
+def _date(criterion: DateCriterion, bind: Bind) -> str:
+    rows = _any(
+        _COMPARISONS[prefix].format(start=_Moment(start, bind), end=_Moment(end, bind))
+        for prefix, start, end in criterion.comparisons
+    )
+    return _row("search_date", bind(criterion.param), f"({rows})")
+
+
+class _Moment:
+    """A moment that becomes a bind parameter where the text of a comparison names it."""
+
+    def __init__(self, value: datetime, bind: Bind) -> None:
+        self._value, self._bind = value, bind
+
+    def __str__(self) -> str:
+        return f"{self._bind(self._value)}::timestamptz"
+
+
+def _missing(criterion: MissingCriterion, bind: Bind) -> str:
+    rows = "" if criterion.target_type is None else f"s.target_type = {bind(criterion.target_type)}"
+    found = _row(_TABLES[criterion.kind], bind(criterion.param), rows)
+    return f"NOT {found}" if criterion.missing else found
+
+
+def _column(criterion: IdCriterion | LastUpdatedCriterion, bind: Bind) -> str:
+    if isinstance(criterion, IdCriterion):
+        return f"d.id = ANY ({bind(list(criterion.ids))}::text[])"
+    return _any(
+        f"d.updated_at >= {bind(since)}::timestamptz AND d.updated_at < {bind(until)}::timestamptz"
+        for since, until in criterion.ranges
+    )

@@ -1,0 +1,23 @@
+"""The condition under which a facility sees a document, as SQL for assembled statements.
+
+`$1` is the facility that looks, `d` the document. The same conditions stand in `sql/document.sql` and
+`sql/search.sql`.
+"""
+
+from typing import Final
+
+from referral.domain.visibility import DIRECTORY
+
+_BY_ACCESS: Final = (
+    "EXISTS (SELECT FROM access a"
+    " WHERE a.facility = $1 AND a.type = d.type AND a.id = d.id AND a.until IS NULL)"
+)
+_BY_DIRECTORY: Final = (
+    "EXISTS (SELECT FROM directory x JOIN actor_network n ON n.network = x.network"
+    " WHERE n.facility = $1 AND x.type = d.type AND x.id = d.id)"
+)
+
+
+def visible(resource_type: str) -> str:
+    """For documents of one type: one table alone, so that the planner may start there."""
+    return _BY_DIRECTORY if resource_type in DIRECTORY else _BY_ACCESS

@@ -1,0 +1,92 @@
+"""How PostgreSQL runs the searches of every day: from an index, never over whole tables."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from referral.fhir.search_query import parse_search
+from referral.store.pool import Store
+from referral.store.search import page_statement
+from tests.store.documents import BASE, START
+
+# 7,000 referrals of 90 stations to 10 hospitals: a patient, a request and an offer each, one of 20 open.
+_FILL = """
+CREATE TEMP TABLE one AS
+  SELECT n, 's' || n % 90 AS station, 'h' || n % 10 AS hospital,
+         CASE WHEN n % 20 = 0 THEN 'requested' ELSE 'completed' END AS status,
+         $1::timestamptz + n * interval '1 minute' AS at
+  FROM generate_series(1, 7000) n;
+CREATE TEMP TABLE resource AS
+  SELECT t.type, t.letter || n AS id, one.* FROM one,
+    (VALUES ('Patient', 'p'), ('ServiceRequest', 'r'), ('Task', 't')) AS t (type, letter);
+INSERT INTO document (type, id, version, updated_at, content, owner)
+  SELECT type, id, 1, at, jsonb_build_object('resourceType', type, 'id', id, 'text', repeat('x', 500)),
+    station FROM resource;
+INSERT INTO access (facility, type, id, scope, since)
+  SELECT station, type, id, 'owner', at FROM resource
+  UNION ALL SELECT hospital, type, id, 'referral', at FROM resource;
+INSERT INTO search_token
+  SELECT 'Patient', id, 'identifier', 'urn:card', n::text FROM resource WHERE type = 'Patient'
+  UNION ALL SELECT type, id, 'status', '', status FROM resource WHERE type <> 'Patient'
+  UNION ALL SELECT type, id, 'intent', '', 'order' FROM resource WHERE type <> 'Patient';
+INSERT INTO search_reference
+  SELECT type, id, 'subject', 'Patient', 'p' || n FROM resource WHERE type <> 'Patient'
+  UNION ALL SELECT type, id, 'requester', 'Organization', station FROM resource WHERE type <> 'Patient'
+  UNION ALL SELECT type, id, 'owner', 'Organization', hospital FROM resource WHERE type = 'Task'
+  UNION ALL SELECT type, id, 'focus', 'ServiceRequest', 'r' || n FROM resource WHERE type = 'Task';
+INSERT INTO search_string
+  SELECT type, id, 'name', 'nguyen van ' || n || E'\\x1f' FROM resource WHERE type = 'Patient';
+DROP TABLE resource, one;
+"""
+
+
+@pytest.fixture
+async def filled(store: Store, database: Any) -> None:
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(_FILL.replace("$1", f"'{START.isoformat()}'"))
+    await owner.execute("ANALYZE document, access, search_token, search_reference, search_string")
+    await owner.close()
+
+
+def scans(plan: Any) -> Iterator[str]:
+    """The tables that a plan reads from end to end."""
+    if plan["Node Type"] == "Seq Scan":
+        yield plan["Relation Name"]
+    for inner in plan.get("Plans", []):
+        yield from scans(inner)
+
+
+SEARCHES = [
+    ("h1", "Task?owner=Organization/h1&status=requested,received,accepted,in-progress&_sort=-_lastUpdated"),
+    ("s1", "Task?requester=Organization/s1&status=requested,received,accepted,in-progress&_count=20"),
+    ("h1", "Task?owner=Organization/h1&status=requested&_sort=_lastUpdated&_lastUpdated=ge2026-03-05"),
+    ("h1", "Task?patient=p11&_sort=-authored-on"),
+    ("h1", "Task?focus=ServiceRequest/r11"),
+    ("h1", "ServiceRequest?patient=Patient/p11"),
+    ("s1", "Patient?identifier=urn:card|91"),
+    ("s1", "Patient?identifier=91"),
+    ("h1", "Patient?name=nguyen van 11"),
+    ("h1", "Patient"),
+    ("h1", "Patient?_id=p11,p21"),
+    ("stranger", "Task?status=requested"),
+]
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_no_search_of_every_day_reads_a_whole_table(store: Store, filled: None, mode: str) -> None:
+    found = {}
+    async with store.writing("h1") as connection:
+        await connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
+        for facility, address in SEARCHES:
+            resource_type, _, text = address.partition("?")
+            pairs = [
+                (name, value) for name, _, value in (pair.partition("=") for pair in text.split("&")) if name
+            ]
+            query = parse_search(resource_type, pairs, lenient=False, base=BASE)
+            sql, values = page_statement(facility, query)
+            plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values))
+            found[address] = list(scans(plan[0]["Plan"]))
+    assert found == {address: [] for _, address in SEARCHES}
