@@ -42,12 +42,12 @@ def _set_actor(actor: str | None) -> str:
 class Store:
     """A pool of connections under the service's login role."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        self._pool = pool
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", patience: float) -> None:
+        self._pool, self._patience = pool, patience
 
     @classmethod
-    async def open(cls, dsn: str, *, size: int = 10) -> Self:
-        """Open the pool.
+    async def open(cls, dsn: str, *, size: int = 10, patience: float = 10) -> Self:
+        """Open the pool. `patience`: seconds that a use waits for a free connection.
 
         Raises StoreUnavailable where no server answers, or where the login role of `dsn`
         is not a member of `referral_service` (or is too mighty to be held by its limits).
@@ -64,7 +64,7 @@ class Store:
             )
         except (*_AWAY, asyncpg.PostgresError) as failure:
             raise StoreUnavailable(f"No connection to the database: {failure}") from failure
-        store = cls(pool)
+        store = cls(pool, patience)
         try:
             await store._check_role()
         except BaseException:
@@ -118,7 +118,7 @@ class Store:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
-            async with self._pool.acquire(timeout=10) as connection:
+            async with self._pool.acquire(timeout=self._patience) as connection:
                 yield connection
         except DomainError:
             raise

@@ -1,0 +1,27 @@
+"""Every statement of the store is one that the migrated database understands."""
+
+import re
+from importlib import resources
+
+import pytest
+
+from referral.store.pool import Store
+from referral.store.statements import nouns, statements
+
+STATEMENTS = [(noun, name) for noun in nouns() for name in statements(noun)]
+
+
+def test_every_file_names_each_of_its_statements_once():
+    for noun in nouns():
+        text = resources.files("referral.store").joinpath("sql", f"{noun}.sql").read_text("utf-8")
+        names = re.findall(r"^-- name: (\w+)", text, re.MULTILINE)
+        assert names
+        assert list(statements(noun)) == names
+        before_the_first = text.partition("-- name:")[0].splitlines()
+        assert all(line.startswith("--") for line in before_the_first)
+
+
+@pytest.mark.parametrize(("noun", "name"), STATEMENTS, ids=[f"{noun}.{name}" for noun, name in STATEMENTS])
+async def test_a_statement_is_prepared(store: Store, noun: str, name: str):
+    async with store.reading(None) as connection:
+        await connection.prepare(statements(noun)[name])
