@@ -1,7 +1,7 @@
 """The typed rows of all networks, as the graph and the suggestions need them."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,12 @@ from referral.domain.facility import (
     CapacityStatus,
     Directory,
     Facility,
-    FacilityId,
     Level,
     Link,
     LinkKind,
     Membership,
     NetworkId,
     Service,
-    ServiceId,
     Technique,
     Tier,
 )
@@ -96,24 +94,6 @@ async def load_directory(connection: Connection) -> DirectoryRows:
         for table in _TABLES:
             tables[table] = await connection.fetch(statement("network", table))
         return DirectoryRows(version, tables)
-
-
-async def facility_of_code(connection: Connection, network: NetworkId, code: str) -> FacilityId | None:
-    """The facility that has this id in the file of a network; None where there is none."""
-    found = await connection.fetchval(statement("network", "facility_of_code"), network, code)
-    return None if found is None else FacilityId(found)
-
-
-async def find_policy(connection: Connection, network: NetworkId) -> Policy | None:
-    """The policy of a network; None for an unknown one."""
-    found = await connection.fetchval(statement("network", "policy"), network)
-    return None if found is None else Policy.from_mapping(json.loads(found))
-
-
-async def find_capacities(connection: Connection, services: Iterable[ServiceId]) -> dict[ServiceId, Capacity]:
-    """What these services can take now; a service that said nothing is not in the answer."""
-    rows = await connection.fetch(statement("network", "capacities"), list(services))
-    return {ServiceId(row["service"]): capacity_of(row) for row in rows}
 
 
 def facility_of(row: Row) -> Facility:

@@ -28,12 +28,3 @@ ORDER BY facility, service, list, technique, valid_from
 
 -- name: links
 SELECT network, origin, destination, minutes, kind, both_ways, source FROM link ORDER BY network, origin, destination, kind
-
--- name: facility_of_code
-SELECT facility FROM membership WHERE network = $1 AND code = $2
-
--- name: policy
-SELECT policy::text FROM network WHERE id = $1
-
--- name: capacities
-SELECT service, status, free, as_of FROM capacity WHERE service = ANY ($1::text[])
