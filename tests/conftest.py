@@ -99,15 +99,15 @@ async def serve(dsn: str) -> AsyncIterator[RunningService]:
 
 
 @pytest.fixture(scope="session")
-def _superuser_dsn(_directory: Path, cluster: EmbeddedPostgres) -> str:
+def superuser_dsn(_directory: Path, cluster: EmbeddedPostgres) -> str:
     password = json.loads((_directory / "postgres" / "passwords.json").read_text())["postgres"]
     return f"postgresql://postgres:{password}@/postgres?{cluster.dsn.partition('?')[2]}"
 
 
 @pytest.fixture(scope="session")
-async def demo_database(_superuser_dsn: str, database: Database) -> Database:
+async def demo_database(superuser_dsn: str, database: Database) -> Database:
     """A second database with the demo network, for the session's one running service."""
-    mighty = await asyncpg.connect(_superuser_dsn)
+    mighty = await asyncpg.connect(superuser_dsn)
     await mighty.execute("CREATE DATABASE demo OWNER referral_owner")
     await mighty.close()
     demo = Database(

@@ -76,7 +76,8 @@ class Store:
         async with self.reading(None) as connection:
             row = await connection.fetchrow(
                 "SELECT rolname, rolsuper OR rolbypassrls AS mighty,"
-                " EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS migrated,"
+                # Roles are the cluster's, so one alone says nothing about this database.
+                " to_regclass('document') IS NOT NULL AND to_regrole($1) IS NOT NULL AS migrated,"
                 " EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid"
                 "  WHERE m.member = r.oid AND g.rolname = $1) AS member"
                 " FROM pg_roles r WHERE rolname = current_user",

@@ -11,6 +11,7 @@ from tests.conftest import Database
 
 ACTOR = "SELECT current_setting('referral.actor', true)"
 PROCESS = "SELECT pg_backend_pid()"
+HALF = "INSERT INTO audit (at, action) VALUES (now(), 'half')"
 
 
 @pytest.fixture
@@ -63,10 +64,14 @@ async def test_what_is_written_is_there_afterwards_and_what_failed_is_not(single
     insert = "INSERT INTO audit (at, action) VALUES (now(), $1)"
     async with single.writing(None) as connection:
         await connection.execute(insert, "kept")
-    with pytest.raises(LookupError):
+
+    async def give_up() -> None:
         async with single.writing(None) as connection:
             await connection.execute(insert, "given up")
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await give_up()
     async with single.reading(None) as connection:
         assert await connection.fetchval("SELECT array_agg(action) FROM audit") == ["kept"]
 
@@ -90,10 +95,10 @@ async def test_a_cancelled_use_gives_back_a_clean_connection(single: Store):
         assert await connection.fetchval("SELECT count(*) FROM audit") == 0
 
 
-async def test_a_connection_that_died_idle_is_replaced(single: Store, _superuser_dsn: str):
+async def test_a_connection_that_died_idle_is_replaced(single: Store, superuser_dsn: str):
     async with single.reading(None) as connection:
         process = await connection.fetchval(PROCESS)
-    await kill(_superuser_dsn, process)
+    await kill(superuser_dsn, process)
     # Whether the end was noticed before this use or by it depends on the moment; the use after it works.
     try:
         async with single.reading(None) as connection:
@@ -106,42 +111,48 @@ async def test_a_connection_that_died_idle_is_replaced(single: Store, _superuser
 
 @pytest.mark.parametrize("use", ["reading", "writing"])
 async def test_a_connection_that_dies_in_use_is_told_and_replaced(
-    single: Store, _superuser_dsn: str, use: str
+    single: Store, superuser_dsn: str, use: str
 ):
-    insert = "INSERT INTO audit (at, action) VALUES (now(), 'half')"
-    with pytest.raises(StoreUnavailable):
+    async def broken() -> None:
         async with getattr(single, use)("station-1") as connection:
             if use == "writing":
-                await connection.execute(insert)
-            await kill(_superuser_dsn, await connection.fetchval(PROCESS))
+                await connection.execute(HALF)
+            await kill(superuser_dsn, await connection.fetchval(PROCESS))
             await connection.execute("SELECT 1")
+
+    with pytest.raises(StoreUnavailable):
+        await broken()
     async with single.writing(None) as connection:
         assert await connection.fetchval(ACTOR) == ""
         assert await connection.fetchval("SELECT count(*) FROM audit") == 0
 
 
 async def test_a_connection_that_dies_before_the_commit_is_told_and_leaves_nothing(
-    single: Store, _superuser_dsn: str
+    single: Store, superuser_dsn: str
 ):
-    with pytest.raises(StoreUnavailable):
+    async def broken() -> None:
         async with single.writing("station-1") as connection:
-            await connection.execute("INSERT INTO audit (at, action) VALUES (now(), 'half')")
-            await kill(_superuser_dsn, await connection.fetchval(PROCESS))
+            await connection.execute(HALF)
+            await kill(superuser_dsn, await connection.fetchval(PROCESS))
+
+    with pytest.raises(StoreUnavailable):
+        await broken()
     async with single.reading(None) as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit") == 0
 
 
-async def test_a_connection_that_dies_in_the_middle_of_a_statement_is_told(
-    single: Store, _superuser_dsn: str
-):
-    with pytest.raises(StoreUnavailable):
+async def test_a_connection_that_dies_in_the_middle_of_a_statement_is_told(single: Store, superuser_dsn: str):
+    async def broken() -> None:
         async with single.writing("station-1") as connection:
             process = await connection.fetchval(PROCESS)
-            killing = asyncio.create_task(kill(_superuser_dsn, process))
+            killing = asyncio.create_task(kill(superuser_dsn, process))
             try:
                 await connection.execute("SELECT pg_sleep(60)")
             finally:
                 await killing
+
+    with pytest.raises(StoreUnavailable):
+        await broken()
     async with single.reading(None) as connection:
         assert await connection.fetchval("SELECT 1") == 1
 
