@@ -28,13 +28,11 @@ from referral.fhir.directory import (
     GENDER,
     HOURS_EXTENSION,
     INSURER_IDENTIFIER,
-    MCSD_FACILITY,
-    MCSD_TYPE,
     NETWORK_KIND,
     ORGANIZATION_KIND,
     POSITION_SOURCE_EXTENSION,
 )
-from referral.fhir.elements import code_of, codings, extension
+from referral.fhir.elements import codings, extension
 from referral.fhir.intervals import interval
 from referral.fhir.opening_hours import opening_hours
 from referral.fhir.systems import (
@@ -102,11 +100,6 @@ def location_row(content: Mapping[str, Any], at: At) -> dict[str, Any] | None:
             raise BrokenRule(f"The {name} must be from -{limit} to {limit} degrees.", at(f"position.{name}"))
         found[name] = float(value)
     return found
-
-
-def is_facility_location(content: Mapping[str, Any]) -> bool:
-    """Whether a Location is typed as a facility of mCSD."""
-    return any(code_of(found, MCSD_TYPE) == MCSD_FACILITY for found in content.get("type", ()))
 
 
 def service_of(service_id: str, facility: str, content: Mapping[str, Any], at: At) -> Service:
