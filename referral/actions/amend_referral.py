@@ -23,7 +23,7 @@ from referral.fhir.elements import code_of
 from referral.fhir.offer import stamp_offer
 from referral.fhir.references import Key
 from referral.fhir.referral import check_frozen, is_referral, priority_of, stamp_referral, status_reason
-from referral.fhir.states import referral_move
+from referral.fhir.states import referral_move, status_of
 
 _PACKAGE_HOLDERS = {OfferState.COMPLETED, OfferState.CLOSED}
 
@@ -42,7 +42,7 @@ def plan_referral_update(workspace: Workspace, draft: Draft, *, offered: bool) -
     parties = parties_of(workspace.actor.facility, sender=referral.sender, office=referral.network)
     if not parties:
         raise Forbidden("Only its sender changes a referral; a receiver moves its offer, the Task.")
-    move = referral_move(referral.state, draft.content["status"])
+    move = referral_move(referral.state, status_of(draft.content))
     if move is not None:
         check_referral_move(referral.state, move, parties)
     if Party.SENDER not in parties and move is None:

@@ -34,7 +34,7 @@ from referral.fhir.offer import (
 )
 from referral.fhir.references import Key
 from referral.fhir.referral import stamp_referral
-from referral.fhir.states import REFERRAL_STATUS, target_state
+from referral.fhir.states import REFERRAL_STATUS, status_of, target_state
 
 _WITHOUT_CARE = {
     OfferState.REJECTED,
@@ -74,7 +74,7 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
     _keep_hub_owned(workspace, draft, before)
     update = _Update(draft, offer, referral, before, parties)
     content = draft.content
-    target = target_state(offer.state, content["status"], business_status(content))
+    target = target_state(offer.state, status_of(content), business_status(content))
     moves = () if target is None else plan_offer_moves(offer.state, target, parties)
     write_systems(content, moves)
     stamp_offer(content, offer, referral, before["lastModified"])

@@ -15,7 +15,7 @@ from referral.domain.number import referral_number
 from referral.domain.referral import Referral
 from referral.fhir.references import Key, references_at, target_of
 from referral.fhir.referral import direction_of, network_reference, priority_of, stamp_referral
-from referral.fhir.states import is_submitted
+from referral.fhir.states import is_submitted, status_of
 
 
 def plan_new_referral(workspace: Workspace, draft: Draft, *, offered: bool) -> Key:
@@ -25,7 +25,7 @@ def plan_new_referral(workspace: Workspace, draft: Draft, *, offered: bool) -> K
     Raises BrokenRule for another status than draft or active, for unknown parties or patient and for a
     network that is not shared; Forbidden when the requester is another facility.
     """
-    submitted = is_submitted(draft.content["status"])
+    submitted = is_submitted(status_of(draft.content))
     referral = _read_referral(workspace, draft)
     if submitted:
         submit(workspace, draft, referral, offered=offered)

@@ -195,7 +195,9 @@ def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequ
                 if draft.type in {"Task", "Communication"} and target[0] in {"ServiceRequest", "Task"}:
                     focus.add(target[1])
             elif logical is not None:
-                asked = {reference["type"]} & SUPPORTED if "type" in reference else _NAMED_BY_IDENTIFIER
+                # A contained resource with an identifier comes here too, and its type may be a concept.
+                of_type = reference.get("type")
+                asked = {of_type} & SUPPORTED if isinstance(of_type, str) else _NAMED_BY_IDENTIFIER
                 identifiers.setdefault(logical, set()).update(asked)
     named = [(sorted(types), system, value) for (system, value), types in sorted(identifiers.items())]
     return WriteRequest(actor.facility, update, sorted(focus), sorted(references), named, (), numbers)

@@ -54,11 +54,14 @@ def check_id(resource_id: str) -> None:
         raise InvalidElement("An id has 1 to 64 of A-Z, a-z, 0-9, '-' and '.'.", "id")
 
 
-def read_version(tag: str | None) -> int | None:
-    """The version in an `If-Match`; None where there is none. Raises InvalidElement for another form."""
+def read_version(tag: str | None, expression: str | None = None) -> int | None:
+    """The version in an `If-Match`; None where there is none. Raises InvalidElement for another form.
+
+    expression: the FHIRPath of a tag that stands in a Bundle.
+    """
     if tag is None:
         return None
     found = _ETAG.fullmatch(tag.strip())
     if found is None:
-        raise InvalidElement('If-Match names one version, as W/"3".')
+        raise InvalidElement('If-Match names one version, as W/"3".', expression)
     return int(found[1])

@@ -28,7 +28,14 @@ async def transaction(request: Request) -> Response:
     check_resource("Bundle", bundle)
     entries = read_transaction(bundle, services.new_id, services.fhir_base)
     drafts = [
-        Draft(entry.type, entry.id, entry.content, entry.is_create, read_version(entry.if_match), entry.place)
+        Draft(
+            entry.type,
+            entry.id,
+            entry.content,
+            entry.is_create,
+            read_version(entry.if_match, entry.place.replace("resource", "request.ifMatch")),
+            entry.place,
+        )
         for entry in entries
     ]
     written = await write_resources(

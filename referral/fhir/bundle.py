@@ -31,7 +31,7 @@ def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base:
     address that does not fit or a resource written twice, MissingElement for an entry without its parts.
     """
     if bundle.get("type") != "transaction":
-        raise NotSupported("Of Bundles, only transactions are taken here.")
+        raise NotSupported("Of Bundles, only transactions are taken here.", "Bundle.type")
     entries = [
         _entry(entry, f"Bundle.entry[{position}]", new_id, base)
         for position, entry in enumerate(bundle.get("entry", ()))
@@ -52,31 +52,40 @@ def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base:
 
 
 def _entry(entry: Mapping[str, Any], path: str, new_id: Callable[[], str], base: str) -> Entry:
-    if "request" not in entry or "resource" not in entry:
-        raise MissingElement("An entry of a transaction needs its request and its resource.", path)
-    request, content = entry["request"], entry["resource"]
+    request = entry.get("request", {})
+    for name in ("method", "url"):
+        if name not in request:
+            raise MissingElement(f"An entry of a transaction needs its {name}.", f"{path}.request.{name}")
+    if request["method"] not in {"POST", "PUT"}:
+        raise NotSupported(
+            f"A transaction takes POST and PUT here, not {request['method']}.", f"{path}.request.method"
+        )
+    if "resource" not in entry:
+        raise MissingElement("An entry of a transaction needs its resource.", f"{path}.resource")
+    content = entry["resource"]
     for name in ("ifNoneExist", "ifNoneMatch", "ifModifiedSince"):
         if name in request:
-            raise NotSupported(f"Conditional writes ({name}) are not supported here.")
+            raise NotSupported(
+                f"Conditional writes ({name}) are not supported here.", f"{path}.request.{name}"
+            )
     resource_type = content["resourceType"]
     if resource_type not in SUPPORTED:
-        raise NotSupported(f"The resource type {resource_type[:64]!r} is not supported here.")
+        raise NotSupported(
+            f"The resource type {resource_type[:64]!r} is not supported here.",
+            f"{path}.resource.resourceType",
+        )
     found = _ADDRESS.fullmatch(request["url"].removeprefix(base + "/").removeprefix("/"))
     if found is None or found[1] != resource_type:
         raise InvalidElement(f"The address of this entry must be of {resource_type}.", f"{path}.request.url")
-    match request["method"]:
-        case "POST" if found[2] is None:
-            return Entry(resource_type, new_id(), content, True, None, f"{path}.resource")
-        case "PUT" if found[2] is not None:
-            if content.get("id") != found[2]:
-                raise InvalidElement(
-                    "The id of the resource must be that of the address.", f"{path}.resource.id"
-                )
-            return Entry(resource_type, found[2], content, False, request.get("ifMatch"), f"{path}.resource")
-        case "POST" | "PUT":
-            raise InvalidElement("POST is to Type, PUT to Type/id.", f"{path}.request.url")
-        case method:
-            raise NotSupported(f"A transaction takes POST and PUT here, not {method}.")
+    is_create = request["method"] == "POST"
+    if is_create is not (found[2] is None):
+        raise InvalidElement("POST is to Type, PUT to Type/id.", f"{path}.request.url")
+    place = f"{path}.resource"
+    if is_create:
+        return Entry(resource_type, new_id(), content, True, None, place)
+    if content.get("id") != found[2]:
+        raise InvalidElement("The id of the resource must be that of the address.", f"{place}.id")
+    return Entry(resource_type, found[2], content, False, request.get("ifMatch"), place)
 
 
 def _resolve(value: Any, ids: Mapping[str, str]) -> None:

@@ -20,6 +20,7 @@ from referral.domain.errors import BrokenRule, DomainError, MalformedContent, Pr
 MAX_DEPTH: Final = 64
 MAX_EXPONENT: Final = 300
 MAX_DIGITS: Final = 1000
+MAX_PROBLEMS: Final = 100
 
 # Integers up to this many characters are plain `int`: they fit the 64 bits that the writer takes.
 _PLAIN_INTEGER: Final = 18
@@ -46,6 +47,7 @@ def read_content(body: bytes) -> dict[str, Any]:
     Raises MalformedContent when the body is not JSON in UTF-8, not an object, repeats a key, holds a
     NUL or half of a surrogate pair, or is nested deeper than `MAX_DEPTH`; BrokenRule for a number
     that `jsonb` cannot keep (-0, exponents beyond `MAX_EXPONENT`, more than `MAX_DIGITS` digits).
+    At most `MAX_PROBLEMS` problems are listed.
     """
     return _Reader().read(body)
 
@@ -149,9 +151,12 @@ def _number_fault(text: str) -> str | None:
 def _raise_found(kind: type[DomainError], found: list[tuple[object, str]], content: dict[str, Any]) -> None:
     if not found:
         return
-    paths = {id(value): path for path, value in _values(content)}
+    # A large body can be wrong a million times; the first hundred are told.
+    told = found[:MAX_PROBLEMS]
+    sought = {id(value) for value, _ in told}
+    paths = {id(value): path for path, value in _values(content) if id(value) in sought}
     # A value that a repeated key threw away has no path of its own.
-    raise kind([Problem(text, paths.get(id(value))) for value, text in found])
+    raise kind([Problem(text, paths.get(id(value))) for value, text in told])
 
 
 def _values(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:

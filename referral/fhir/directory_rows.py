@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from referral.domain.errors import BrokenRule, UnknownCode
+from referral.domain.errors import BrokenRule, MissingElement, UnknownCode
 from referral.domain.facility import (
     MAINLAND,
     AffiliationKind,
@@ -95,6 +95,8 @@ def location_row(content: Mapping[str, Any], at: At) -> dict[str, Any] | None:
         "landmass": (extension(content, LANDMASS_EXTENSION) or {}).get("valueCode", MAINLAND),
     }
     for name, limit in (("latitude", 90), ("longitude", 180)):
+        if name not in position:
+            raise MissingElement(f"A position needs its {name}.", at(f"position.{name}"))
         value = Decimal(number_text(position[name]))
         if abs(value) > limit:
             raise BrokenRule(f"The {name} must be from -{limit} to {limit} degrees.", at(f"position.{name}"))

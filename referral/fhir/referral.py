@@ -11,6 +11,7 @@ from referral.domain.errors import BrokenRule, UnknownCode
 from referral.domain.referral import Referral
 from referral.fhir import systems
 from referral.fhir.elements import codings, extension, reference, set_extension
+from referral.fhir.search_index import token_key
 from referral.fhir.states import REFERRAL_STATUS
 
 FROZEN = ("code", "subject", "performer")
@@ -43,9 +44,9 @@ def direction_of(content: Mapping[str, Any], expression: str) -> Direction | Non
 
 
 def network_reference(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The reference to the network that the sender named, if any."""
+    """The reference to the network that the sender named, if any; empty where it names none in it."""
     found = extension(content, systems.NETWORK_EXTENSION)
-    return None if found is None else found.get("valueReference")
+    return None if found is None else found.get("valueReference", {})
 
 
 def status_reason(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -69,9 +70,9 @@ def specialty_of(content: Mapping[str, Any]) -> str | None:
 
 
 def own_numbers(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """System ('' for none) and value of the sender's own identifiers."""
+    """System ('' for none) and value of the sender's own identifiers, as `token_key` gives them."""
     return [
-        (found.get("system", ""), found["value"])
+        (token_key(found.get("system", "")), token_key(found["value"]))
         for found in content.get("identifier", ())
         if "value" in found and found.get("system") != systems.REFERRAL_NUMBER_IDENTIFIER
     ]

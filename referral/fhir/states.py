@@ -6,9 +6,9 @@ A referral is a ServiceRequest (http://hl7.org/fhir/R4/servicerequest.html), an 
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from referral.domain.errors import BrokenRule, UnknownCode
+from referral.domain.errors import BrokenRule, MissingElement, UnknownCode
 from referral.domain.lifecycle import OfferState, ReferralMove, ReferralState
 
 
@@ -85,6 +85,15 @@ def target_state(stored: OfferState, status: str, business: str | None) -> Offer
     if business is None and status == before.status:
         return None
     return offer_state(status, business)
+
+
+def status_of(content: Mapping[str, Any]) -> str:
+    """The status of a referral or offer. Raises MissingElement where only an extension stands for it."""
+    if "status" not in content:
+        raise MissingElement(
+            "What the hub moves needs its status itself.", f"{content['resourceType']}.status"
+        )
+    return str(content["status"])
 
 
 def is_submitted(status: str) -> bool:

@@ -13,6 +13,9 @@ _BY_CONSTRAINT: dict[str, Callable[[], DomainError]] = {
         "You have a referral with this identifier already: search for it by the identifier.",
         "ServiceRequest.identifier",
     ),
+    "facility_insurer_code": lambda: Duplicate(
+        "Another facility has this insurer's code.", "Organization.identifier"
+    ),
     "client_pkey": lambda: Duplicate("A client with this id is there already."),
     "membership_code": lambda: BrokenRule("Two facilities of one network have the same code."),
 }
