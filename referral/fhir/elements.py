@@ -40,15 +40,12 @@ def extension(content: Mapping[str, Any], url: str) -> Mapping[str, Any] | None:
     return next((found for found in content.get("extension", ()) if found.get("url") == url), None)
 
 
-def set_extension(content: dict[str, Any], url: str, value: Mapping[str, Any] | None) -> None:
-    """Put one extension, its value[x] as a mapping of one key, in place of those with this url."""
-    rest = [found for found in content.get("extension", ()) if found.get("url") != url]
-    if value is not None:
-        rest.append({"url": url, **value})
-    if rest:
-        content["extension"] = rest
-    else:
-        content.pop("extension", None)
+def set_extension(content: dict[str, Any], url: str, value: Mapping[str, Any]) -> None:
+    """Put one extension, its value[x] as a mapping of one key: where one with this url stands, else last."""
+    before = content.get("extension", [])
+    rest = [found for found in before if found.get("url") != url]
+    place = next((place for place, found in enumerate(before) if found.get("url") == url), len(before))
+    content["extension"] = [*rest[:place], {"url": url, **value}, *rest[place:]]
 
 
 def reference(resource_type: str, resource_id: str) -> dict[str, str]:

@@ -126,5 +126,6 @@ def _stamp_number(content: dict[str, Any], number: str) -> list[str]:
     sent = content.get("identifier", [])
     rest = [found for found in sent if found.get("system") != systems.REFERRAL_NUMBER_IDENTIFIER]
     theirs = [found for found in sent if found.get("system") == systems.REFERRAL_NUMBER_IDENTIFIER]
-    content["identifier"] = [*rest, own]
+    place = sent.index(theirs[0]) if theirs else len(sent)
+    content["identifier"] = [*rest[:place], own, *rest[place:]]
     return ["identifier"] if theirs and theirs != [own] else []
