@@ -73,13 +73,13 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     return outcome_response(error.status_code, [("error", code, text, None)], error.headers)
 
 
-async def _fault(_request: Request, _error: Exception) -> Response:
+def fault_response() -> Response:
+    """The answer where the service itself is at fault; it says nothing of what went wrong."""
     text = "A fault of this service, not of your request; its operators find it in the log by the request id."
     return outcome_response(500, [("fatal", "exception", text, None)])
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Let every error of the application become an OperationOutcome."""
+    """Let every error that is told become an OperationOutcome; `RequestLog` answers the faults."""
     app.add_exception_handler(errors.DomainError, _domain_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _fault)

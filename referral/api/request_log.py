@@ -6,13 +6,19 @@ import traceback
 from collections.abc import Callable
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from referral.api.errors import fault_response
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 
 
 class RequestLog:
-    """ASGI middleware: gives each request its id (`X-Request-ID`, the client's own if any) and logs it."""
+    """ASGI middleware: gives each request its id (`X-Request-ID`, the client's own if any) and logs it.
+
+    A fault is answered here, and goes no further: the server would log it with its text.
+    """
 
     def __init__(self, app: ASGIApp, new_id: Callable[[], str]) -> None:
         self._app = app
@@ -36,16 +42,20 @@ class RequestLog:
                 message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
             await send(message)
 
-        fault: BaseException | None = None
+        fault: Exception | None = None
         try:
             await self._app(scope, receive, note)
-        except Exception as error:
+        except ClientDisconnect:
+            # Nobody is there to be answered: the line has the status 0.
+            pass
+        except Exception as error:  # noqa: BLE001 - whoever gets it would log its text
             fault = error
-            raise
+            if not status:
+                await fault_response()(scope, receive, note)
         finally:
             self._write(scope, status, started, fault)
 
-    def _write(self, scope: Scope, status: int, started: float, fault: BaseException | None) -> None:
+    def _write(self, scope: Scope, status: int, started: float, fault: Exception | None) -> None:
         actor = scope["state"].get("actor")
         fields = {
             "request_id": scope["state"]["request_id"],
