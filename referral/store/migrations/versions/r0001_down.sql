@@ -1,8 +1,7 @@
+DROP FUNCTION is_visible(text, text, text);
 DROP FUNCTION load_for_write(jsonb);
 DROP FUNCTION apply_changes(jsonb);
 DROP FUNCTION apply_directory(jsonb);
-DROP FUNCTION grant_package(text, text, text, text, text, timestamptz);
-DROP FUNCTION is_visible(text, text, text);
 DROP TABLE assertion_id, access_token, client, audit, change, event, offer, referral_identifier, referral, directory, access,
   search_string, search_date, search_reference, search_token, document_version, document, link, approval,
   technique, capacity, service, affiliation CASCADE;
