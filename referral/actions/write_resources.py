@@ -144,17 +144,24 @@ def _check_server_id(draft: Draft) -> None:
         raise IdNotAllowed("The ids of referrals and offers are given by the hub: POST it without an id.")
 
 
+def _is_of_the_hub(draft: Draft) -> bool:
+    """Whether it is a referral or an offer."""
+    read = {"ServiceRequest": is_referral, "Task": is_offer}.get(draft.type)
+    return read is not None and read(draft.content)
+
+
 def _check_version(workspace: Workspace, draft: Draft) -> None:
     """An update must be of something visible, and of the version that the client means."""
     stored = workspace.loaded.documents.get(draft.key)
     if draft.is_create:
         return
-    if stored is None:
-        if draft.expected is not None:
-            raise StaleVersion("If-Match names a version, but there is no such resource.")
+    if stored is None or not stored.visible:
+        # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
+        if draft.expected is None and _is_of_the_hub(draft):
+            _check_server_id(draft)
+        if draft.expected is not None or stored is not None:
+            raise NotFound("No such resource, or not one that you may see.")
         return
-    if not stored.visible:
-        raise NotFound("No such resource, or not one that you may see.")
     if stored.deleted:
         raise Gone("This resource is deleted.")
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)

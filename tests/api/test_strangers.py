@@ -1,0 +1,498 @@
+"""Every route, asked by who has no part in a referral, no token, a bad one, or one of too small a scope."""
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from referral.actions.issue_token import hash_of
+from referral.app import create_app, make_services
+from referral.domain.search import STRING_SEPARATOR
+from referral.fhir.parameters import PARAMETERS, reverse_references
+from referral.fhir.resources import CLINICAL, DIRECTORY
+from tests.api.secrets import Names, bundle, hidden, invented
+from tests.factories import KIEN_AN, LE_CHAN, created, observation, offer, patient, request, summary
+from tests.running_service import RunningService
+
+# No other test signs these in: whatever they find would be somebody else's.
+STRANGER, WRITING_STRANGER = "ninh-giang-medical-centre", "tu-ky-medical-centre"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Content-Type": "application/fhir+json"}
+AT_FIRST = {"If-Match": 'W/"1"'}
+
+Build = Callable[[Names], Iterator[httpx.Request]]
+Route = tuple[str, str]
+
+OPEN: frozenset[Route] = frozenset(
+    {
+        ("GET", "/openapi.json"),
+        ("GET", "/docs"),
+        ("GET", "/docs/oauth2-redirect"),
+        ("GET", "/redoc"),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/.well-known/smart-configuration"),
+        ("GET", "/fhir/.well-known/smart-configuration"),
+        ("GET", "/fhir/metadata"),
+        ("POST", "/oauth/token"),
+    }
+)
+"""What is for everyone; it holds nothing about anybody."""
+
+
+def ask(method: str, address: str, content: Any = None, **headers: str) -> httpx.Request:
+    """A request to an address below the FHIR base."""
+    body = content if isinstance(content, bytes | None) else json.dumps(content).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Request(method, f"http://hub/fhir{address}", content=body, headers=JSON | named)
+
+
+def reads(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, resource_id in names.resources.items():
+        yield ask("GET", f"/{resource_type}/{resource_id}")
+        yield ask("GET", f"/{resource_type}/{resource_id}", If_None_Match='W/"1"')
+    yield ask("GET", f"/Observation/{names.note}")
+
+
+def _questions(names: Names) -> Iterator[tuple[str, dict[str, str]]]:
+    """Searches that name something of the referral."""
+    for resource_type, resource_id in names.resources.items():
+        yield resource_type, {"_id": resource_id}
+        yield resource_type, {"_id": resource_id, "_total": "accurate"}
+        yield resource_type, {"_id": resource_id, "_summary": "count"}
+    for resource_type in ("Patient", "Observation", "Condition", "DocumentReference", "Communication"):
+        yield resource_type, {"identifier": names.person_number}
+    for resource_type in ("ServiceRequest", "Task"):
+        yield resource_type, {"identifier": names.number, "_include": f"{resource_type}:patient"}
+    yield "Task", {"group-identifier": names.number}
+    yield "Patient", {"name": names.family, "_revinclude": "Task:patient"}
+
+
+def searches(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, pairs in _questions(names):
+        yield ask("GET", f"/{resource_type}?{httpx.QueryParams(pairs)}")
+
+
+def posted_searches(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, pairs in _questions(names):
+        body = str(httpx.QueryParams(pairs)).encode()
+        yield ask("POST", f"/{resource_type}/_search", body, Content_Type=FORM["Content-Type"])
+
+
+def _drafts(names: Names) -> Iterator[dict[str, Any]]:
+    """New resources of a stranger that name hidden ones where they must be known."""
+    subject = {"identifier": {"system": "urn:test:person", "value": names.person_number}}
+    yield observation(names.patient)
+    yield observation(names.patient, subject={"type": "Patient"} | subject)
+    yield summary(names.patient)
+    yield {"resourceType": "Condition", "subject": {"reference": f"Patient/{names.patient}"}}
+    yield request(names.patient, KIEN_AN)
+    yield request(names.patient, KIEN_AN, status="draft")
+    yield request(names.patient, KIEN_AN, subject=subject)
+    yield offer(names.request, STRANGER)
+    yield offer(names.request, KIEN_AN)
+    for element, kind in (("basedOn", "ServiceRequest"), ("partOf", "Task")):
+        named = {"reference": f"{kind}/{names.resources[kind]}"}
+        yield {"resourceType": "Communication", "status": "completed", element: [named]}
+    yield {
+        "resourceType": "Communication",
+        "status": "completed",
+        "subject": {"reference": f"Patient/{names.patient}"},
+    }
+
+
+def creates(names: Names) -> Iterator[httpx.Request]:
+    for draft in _drafts(names):
+        yield ask("POST", f"/{draft['resourceType']}", draft)
+
+
+def _moves(names: Names) -> Iterator[dict[str, Any]]:
+    """What a stranger would like a referral and its offer to become."""
+    yield request(names.patient, KIEN_AN, id=names.request)
+    yield request(names.patient, KIEN_AN, id=names.request, status="revoked")
+    for status in ("accepted", "completed", "cancelled"):
+        yield offer(names.request, KIEN_AN, id=names.task, status=status)
+
+
+def updates(names: Names) -> Iterator[httpx.Request]:
+    for content in _moves(names):
+        address = f"/{content['resourceType']}/{content['id']}"
+        yield ask("PUT", address, content)
+        yield ask("PUT", address, content, If_Match='W/"1"')
+        yield ask("PUT", address, content, If_Match='W/"7"')
+    for resource_type, resource_id in names.resources.items():
+        content = _plain(resource_type, resource_id)
+        yield ask("PUT", f"/{resource_type}/{resource_id}", content, If_Match='W/"1"')
+
+
+def _plain(resource_type: str, resource_id: str) -> dict[str, Any]:
+    """A small resource of a type under this id, with no reference to anything."""
+    more: dict[str, dict[str, Any]] = {
+        "Patient": {"gender": "male"},
+        "ServiceRequest": {"status": "active", "intent": "plan", "subject": {"display": "nobody"}},
+        "Task": {"status": "draft", "intent": "plan"},
+        "Observation": {"status": "final", "code": {"text": "x"}},
+        "Condition": {"subject": {"display": "nobody"}},
+        "DocumentReference": {"status": "current", "content": [{"attachment": {"title": "x"}}]},
+        "Communication": {"status": "completed"},
+    }
+    return {"resourceType": resource_type, "id": resource_id} | more[resource_type]
+
+
+def transactions(names: Names) -> Iterator[httpx.Request]:
+    for path in ("", "/"):
+        own = {"resourceType": "Patient", "gender": "male"}
+        for draft in _drafts(names):
+            kind = draft["resourceType"]
+            yield ask("POST", path, bundle(("POST", "Patient", own), ("POST", kind, draft)))
+        for content in _moves(names):
+            address = f"{content['resourceType']}/{content['id']}"
+            yield ask("POST", path, bundle(("POST", "Patient", own), ("PUT", address, content)))
+
+
+def suggestions(names: Names) -> Iterator[httpx.Request]:
+    address = f"/ServiceRequest/{names.request}/$suggest-targets"
+    yield ask("POST", address)
+    yield ask("POST", address, {"resourceType": "Parameters"})
+
+
+def suggestions_by_query(names: Names) -> Iterator[httpx.Request]:
+    yield ask("GET", f"/ServiceRequest/{names.request}/$suggest-targets")
+    yield ask("GET", f"/ServiceRequest/{names.request}/$suggest-targets?excluded=true")
+
+
+def suggestions_for_drafts(names: Names) -> Iterator[httpx.Request]:
+    logical = {"identifier": {"system": "urn:test:person", "value": names.person_number}}
+    for subject in ({"reference": f"Patient/{names.patient}"}, logical):
+        # The draft has the id of the hidden request: its rejections and its patient must not count.
+        sent = request(names.patient, id=names.request, subject=subject)
+        parameter = [{"name": "serviceRequest", "resource": sent}, {"name": "excluded", "valueBoolean": True}]
+        yield ask(
+            "POST", "/ServiceRequest/$suggest-targets", {"resourceType": "Parameters", "parameter": parameter}
+        )
+
+
+CASES: dict[Route, Build] = {
+    ("GET", "/fhir/{resource_type}/{resource_id}"): reads,
+    ("PUT", "/fhir/{resource_type}/{resource_id}"): updates,
+    ("GET", "/fhir/{resource_type}"): searches,
+    ("POST", "/fhir/{resource_type}"): creates,
+    ("POST", "/fhir/{resource_type}/_search"): posted_searches,
+    ("POST", "/fhir"): transactions,
+    ("POST", "/fhir/"): transactions,
+    ("POST", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions,
+    ("GET", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions_by_query,
+    ("POST", "/fhir/ServiceRequest/$suggest-targets"): suggestions_for_drafts,
+}
+"""What a stranger tries by each route. The requests for hidden names and for invented ones are the same."""
+
+ANSWERED = {suggestions_for_drafts, searches, posted_searches}
+"""Tries that are answered, with nothing of the referral; all others are refused."""
+
+
+def _routes(found: Any) -> Iterator[Route]:
+    for route in found:
+        if hasattr(route, "path"):
+            yield from ((method, route.path) for method in route.methods - {"HEAD"})
+        else:
+            yield from _routes(route.original_router.routes)
+
+
+@pytest.fixture(scope="module")
+async def nobody(service: RunningService) -> AsyncIterator[httpx.AsyncClient]:
+    """Who sends no token by itself."""
+    async with httpx.AsyncClient(base_url=service.fhir, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def secret(service: RunningService) -> Names:
+    return await hidden(service)
+
+
+def sent_by(
+    client: httpx.AsyncClient, asked: httpx.Request, more: dict[str, str] | None = None
+) -> httpx.Request:
+    """The same request, to the service that the client is of."""
+    url = str(asked.url).replace("http://hub/fhir", str(client.base_url).rstrip("/"))
+    headers = {
+        name: value
+        for name, value in asked.headers.items()
+        if name.startswith("if-") or name == "content-type"
+    }
+    return client.build_request(asked.method, url, content=asked.content, headers=headers | (more or {}))
+
+
+def test_every_route_is_open_to_all_or_tried_by_strangers(service: RunningService):
+    app = create_app(make_services(service.store, service.base_url))
+    routes = set(_routes(app.routes))
+    assert len(routes) > 15
+    assert routes == OPEN | CASES.keys()
+
+
+@pytest.mark.parametrize("route", CASES, ids=" ".join)
+async def test_what_is_hidden_is_answered_as_what_is_not_there(
+    service: RunningService, secret: Names, route: Route
+):
+    stranger = await service.system(STRANGER)
+    nothing = invented()
+    tried = 0
+    for about_hidden, about_nothing in zip(CASES[route](secret), CASES[route](nothing), strict=True):
+        first = await stranger.send(sent_by(stranger, about_hidden))
+        second = await stranger.send(sent_by(stranger, about_nothing))
+        assert secret.without(first) == nothing.without(second), about_hidden.url
+        if CASES[route] in ANSWERED:
+            assert first.status_code == 200, first.text
+            assert first.json().get("entry") is None
+            assert first.json().get("total") in {None, 0}
+        else:
+            assert 400 <= first.status_code < 500, first.text
+            assert first.json()["resourceType"] == "OperationOutcome"
+        tried += 1
+    assert tried
+
+
+async def test_a_taken_id_is_refused_without_a_word_about_what_has_it(service: RunningService, secret: Names):
+    """The one thing that cannot be kept from who guesses an id that another system has chosen."""
+    stranger, owner = await service.system(STRANGER), await service.system(LE_CHAN)
+    for resource_type, resource_id in secret.resources.items():
+        reader = await service.system(KIEN_AN) if resource_type == "DocumentReference" else owner
+        before = (await reader.get(f"{resource_type}/{resource_id}")).text
+        content = _plain(resource_type, resource_id)
+        for asked in (
+            ask("PUT", f"/{resource_type}/{resource_id}", content),
+            ask("POST", "", bundle(("PUT", f"{resource_type}/{resource_id}", content))),
+        ):
+            answer = await stranger.send(sent_by(stranger, asked))
+            assert answer.status_code == 404, answer.text
+            assert secret.without(answer)[2] == answer.text
+        assert (await reader.get(f"{resource_type}/{resource_id}")).text == before
+
+
+async def test_no_search_parameter_finds_it(service: RunningService, secret: Names):
+    owner, stranger = await service.system(LE_CHAN), await service.system(STRANGER)
+    found_by: dict[str, set[str]] = {resource_type: set() for resource_type in CLINICAL}
+    async for resource_type, resource_id, pair in _findings(service, secret):
+        found_by[resource_type].add(pair[0])
+        narrowed = await owner.get(resource_type, params=[pair, ("_id", resource_id)])
+        assert len(narrowed.json()["entry"]) == 1, (resource_type, pair)
+        answer = await stranger.get(resource_type, params=[pair, ("_total", "accurate")])
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["total"], "entry" in answer.json()) == (0, False), (resource_type, pair)
+    assert {"status", "requester", "subject", "priority", "identifier"} <= found_by["ServiceRequest"]
+    assert {"name", "birthdate", "gender", "organization", "phone"} <= found_by["Patient"]
+    assert {"owner", "focus", "business-status", "modified", "group-identifier"} <= found_by["Task"]
+
+
+async def _findings(service: RunningService, secret: Names):
+    """Every (type, id, search) under which the store has the hidden resources."""
+    for resource_type, resource_id in secret.resources.items():
+        public = {found.rows: found.name for found in PARAMETERS[resource_type] if found.indexed}
+        async with service.store.reading(None) as connection:
+            key = (resource_type, resource_id)
+            where = "WHERE type = $1 AND id = $2"
+            tokens = await connection.fetch(f"SELECT param, system, code FROM search_token {where}", *key)
+            references = await connection.fetch(f"SELECT * FROM search_reference {where}", *key)
+            strings = await connection.fetch(f"SELECT param, folded FROM search_string {where}", *key)
+            dates = await connection.fetch(f"SELECT param, low FROM search_date {where}", *key)
+        for row in tokens:
+            if row["code"]:
+                name, _, about = row["param"].partition(":")
+                yield *key, (f"{public[name]}:{about}" if about else public[name], row["code"])
+                if row["system"]:
+                    yield (
+                        *key,
+                        (
+                            f"{public[name]}:{about}" if about else public[name],
+                            f"{row['system']}|{row['code']}",
+                        ),
+                    )
+        for row in references:
+            if row["param"] in public and row["target_type"]:
+                yield *key, (f"{public[row['param']]}:{row['target_type']}", row["target_id"])
+                yield *key, (public[row["param"]], f"{row['target_type']}/{row['target_id']}")
+        for row in strings:
+            start = row["folded"].partition(STRING_SEPARATOR)[0]
+            yield *key, (public[row["param"]], start[:12])
+            yield *key, (f"{public[row['param']]}:contains", start[1:9])
+        for row in dates:
+            yield *key, (public[row["param"]], f"ge{row['low'].date()}")
+        yield *key, ("_id", resource_id)
+        yield *key, ("_lastUpdated", "ge2000-01-01")
+
+
+async def test_nothing_comes_along_with_what_a_stranger_may_see(service: RunningService, secret: Names):
+    stranger, owner = await service.system(STRANGER), await service.system(LE_CHAN)
+    ways = [
+        (target, f"{source}:{parameter.name}")
+        for target in sorted(DIRECTORY)
+        for source, parameter in reverse_references(target)
+        if source in CLINICAL
+    ]
+    assert ("Organization", "Task:owner") in ways
+    for target, way in ways:
+        params = {"_revinclude": way, "_count": "200"}
+        answer = await stranger.get(target, params=params)
+        assert answer.status_code == 200, answer.text
+        entries = answer.json().get("entry", [])
+        assert {entry["resource"]["resourceType"] for entry in entries} <= {target}
+    seen = await owner.get("Organization", params={"_id": KIEN_AN, "_revinclude": "Task:owner"})
+    assert secret.task in seen.text
+
+
+async def test_naming_what_is_hidden_shows_nothing_of_it(service: RunningService, secret: Names):
+    """References that are kept as sent lead nowhere, for who sends them as for who is offered them."""
+    stranger, hospital = await service.system(WRITING_STRANGER), await service.system(KIEN_AN)
+    own = await created(stranger, patient())
+    named = [{"reference": f"{kind}/{name}"} for kind, name in secret.resources.items()]
+    record = await created(stranger, summary(own["id"], context={"related": named}))
+    sent = observation(own["id"], derivedFrom=[{"reference": f"Observation/{secret.observation}"}])
+    taken = await created(stranger, sent)
+    info = [
+        *named,
+        {"reference": f"Observation/{taken['id']}"},
+        {"reference": f"DocumentReference/{record['id']}"},
+    ]
+    asked = await created(stranger, request(own["id"], "gia-loc-medical-centre", supportingInfo=info))
+    task = {
+        "resourceType": "Task",
+        "status": "draft",
+        "intent": "plan",
+        "for": {"reference": f"Patient/{own['id']}"},
+    }
+    await created(stranger, task | {"focus": named[0], "basedOn": named})
+    other = await service.system("gia-loc-medical-centre")
+    for client in (stranger, other):
+        for kind, name in secret.resources.items():
+            assert (await client.get(f"{kind}/{name}")).status_code == 404
+            assert (await client.get(kind, params={"_id": name})).json().get("entry") is None
+    for client, address in (
+        (stranger, f"DocumentReference?_id={record['id']}&_include=DocumentReference:related"),
+        (stranger, f"Task?patient={own['id']}&_include=Task:focus&_include=Task:based-on"),
+        (other, f"Task?focus=ServiceRequest/{asked['id']}&_include=Task:focus"),
+        (other, f"DocumentReference?_id={record['id']}&_include=DocumentReference:related"),
+    ):
+        entries = (await client.get(address)).json()["entry"]
+        assert not {entry["resource"]["id"] for entry in entries} & set(secret.resources.values())
+    # Nor does pointing at a hidden resource show the pointing one to its owner.
+    for kind, way in (("ServiceRequest", "Task:focus"), ("Observation", "DocumentReference:related")):
+        answer = await hospital.get(kind, params={"_id": secret.resources[kind], "_revinclude": way})
+        found = {entry["resource"]["id"] for entry in answer.json()["entry"]}
+        assert found <= {secret.resources[kind], secret.task}
+
+
+TOKENLESS: dict[str, dict[str, str]] = {
+    "none": {},
+    "empty": {"Authorization": ""},
+    "garbage": {"Authorization": "Bearer " + "x" * 43},
+    "two words": {"Authorization": "Bearer one two"},
+    "another scheme": {"Authorization": "Basic dXNlcjpwYXNz"},
+    "too long": {"Authorization": "Bearer " + "x" * 5000},
+}
+
+
+def refused_at_the_door(answer: httpx.Response) -> None:
+    """401 as RFC 6750 and FHIR want it."""
+    assert answer.status_code == 401, answer.text
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["content-type"] == "application/fhir+json; charset=utf-8"
+    (issue,) = answer.json()["issue"]
+    assert (answer.json()["resourceType"], issue["severity"], issue["code"]) == (
+        "OperationOutcome",
+        "error",
+        "login",
+    )
+
+
+@pytest.mark.parametrize("kind", [*TOKENLESS, "expired", "switched off"])
+@pytest.mark.parametrize("route", CASES, ids=" ".join)
+async def test_without_a_good_token_there_is_nothing(
+    service: RunningService, nobody: httpx.AsyncClient, secret: Names, route: Route, kind: str
+):
+    headers = TOKENLESS.get(kind) or {}
+    if kind in {"expired", "switched off"}:
+        headers = {"Authorization": f"Bearer {await stale_token(service, expired=kind == 'expired')}"}
+    # The door is the same for all tries; each of them is made with no token and with a bad one.
+    tries = list(CASES[route](secret)) if kind in {"none", "garbage"} else [next(CASES[route](secret))]
+    for asked in tries:
+        refused_at_the_door(await nobody.send(sent_by(nobody, asked, headers)))
+
+
+async def stale_token(service: RunningService, *, expired: bool) -> str:
+    """A token of the sender's own system that was good once."""
+    token, client, now = secrets.token_urlsafe(32), f"stale-{secrets.token_hex(8)}", datetime.now(UTC)
+    async with service.store.writing(None) as connection:
+        await connection.execute(
+            "INSERT INTO client (id, facility, name, scope, jwks, active, created_at)"
+            " VALUES ($1, $2, 'old', 'system/*.cruds', '{}', $3, $4)",
+            *(client, LE_CHAN, expired, now),
+        )
+        await connection.execute(
+            "INSERT INTO access_token VALUES ($1, $2, 'system/*.cruds', $3, $4)",
+            *(
+                hash_of(token),
+                client,
+                now - timedelta(hours=1),
+                now + timedelta(seconds=-1 if expired else 600),
+            ),
+        )
+    return token
+
+
+TOO_SMALL: dict[Build, str] = {
+    reads: "system/*.cuds",
+    updates: "system/*.crds",
+    searches: "system/*.crud",
+    posted_searches: "system/*.crud",
+    creates: "system/*.ruds",
+    transactions: "system/*.rds",
+    suggestions: "system/*.cuds",
+    suggestions_by_query: "system/*.cuds",
+    suggestions_for_drafts: "system/*.cuds",
+}
+"""For each try, all rights but the one that it needs."""
+
+
+@pytest.mark.parametrize("scope", ["too small", "of other types"])
+@pytest.mark.parametrize("route", CASES, ids=" ".join)
+async def test_a_token_of_too_small_a_scope_is_refused_its_own_too(
+    service: RunningService, secret: Names, route: Route, scope: str
+):
+    build = CASES[route]
+    owner = await service.system(
+        LE_CHAN, TOO_SMALL[build] if scope == "too small" else "system/Location.cruds"
+    )
+    for asked in build(secret):
+        answer = await owner.send(sent_by(owner, asked))
+        assert answer.status_code == 403, answer.text
+        (issue,) = answer.json()["issue"]
+        assert (issue["severity"], issue["code"]) == ("error", "forbidden")
+        assert secret.without(answer)[2] == answer.text
+
+
+async def test_an_include_brings_no_type_that_the_scope_leaves_out(service: RunningService, secret: Names):
+    owner = await service.system(LE_CHAN, "system/Task.rs system/Patient.s")
+    params = {
+        "_id": secret.task,
+        "_include": ["Task:patient", "Task:focus"],
+        "_revinclude": "Communication:part-of",
+    }
+    answer = await owner.get("Task", params=params)
+    assert [entry["resource"]["id"] for entry in answer.json()["entry"]] == [secret.task]
+    everything = await (await service.system(LE_CHAN)).get("Task", params=params)
+    brought = {entry["resource"]["id"] for entry in everything.json()["entry"]}
+    assert brought == {secret.task, secret.patient, secret.request, secret.communication}
+
+
+@pytest.mark.parametrize("route", sorted(OPEN), ids=" ".join)
+async def test_what_is_open_tells_of_nobody(
+    service: RunningService, nobody: httpx.AsyncClient, secret: Names, route: Route
+):
+    method, path = route
+    answer = await nobody.request(method, f"{service.base_url}{path}")
+    assert answer.status_code == (400 if path == "/oauth/token" else 200)
+    assert secret.without(answer)[2] == answer.text
