@@ -157,10 +157,15 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
         return
     if stored is None or not stored.visible:
         # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
-        if draft.expected is None and _is_of_the_hub(draft):
+        absent = "No such resource, or not one that you may see."
+        if _is_of_the_hub(draft):
+            if draft.expected is not None:
+                raise NotFound(absent)
             _check_server_id(draft)
-        if draft.expected is not None or stored is not None:
-            raise NotFound("No such resource, or not one that you may see.")
+        if draft.expected is not None:
+            raise StaleVersion(f"If-Match names a version. {absent}")
+        if stored is not None:
+            raise NotFound(absent)
         return
     if stored.deleted:
         raise Gone("This resource is deleted.")
