@@ -55,6 +55,8 @@ def read_question(content: dict[str, Any], *, stored: bool) -> Question:
     given: dict[str, Any] = {}
     for position, entry in enumerate(entries):
         path = f"Parameters.parameter[{position}]"
+        if "name" not in entry:
+            raise MissingElement("A parameter needs its name.", f"{path}.name")
         name = entry["name"]
         if name not in _EXPECTED or (stored and name == "serviceRequest"):
             raise InvalidElement(f"The parameter {name[:64]!r} is not known here.", f"{path}.name")

@@ -20,6 +20,29 @@ from tests.api.issuer import (
     application,
     register,
 )
+from tests.api.refusals import rows
+from tests.factories import LE_CHAN, created, patient
+from tests.running_service import RunningService
+
+
+@pytest.fixture
+async def station(service: RunningService) -> httpx.AsyncClient:
+    """The system of a station."""
+    return await service.system(LE_CHAN)
+
+
+@pytest.fixture
+async def who(station: httpx.AsyncClient) -> str:
+    """Id of a patient of the station."""
+    return str((await created(station, patient()))["id"])
+
+
+@pytest.fixture
+async def nothing_stored(service: RunningService, who: str) -> AsyncIterator[None]:
+    """Fails a test that leaves a row behind."""
+    before = await rows(service)
+    yield
+    assert await rows(service) == before
 
 
 @pytest.fixture(scope="module")
