@@ -49,6 +49,8 @@ def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: b
     number = referral_number(prefix, workspace.take_number())
     based_on = workspace.referral(referral.based_on) if referral.based_on else None
     journey = based_on.journey if based_on is not None else None
+    if based_on is not None and journey is None:
+        raise BrokenRule("The referral that this one continues is not submitted.", draft.at("basedOn"))
     target = None if offered else _single_target(workspace, draft)
     placed = replace(referral, number=number, journey=journey or number, state=ReferralState.UNPLACED)
     workspace.referrals[referral.id] = placed

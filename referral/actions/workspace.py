@@ -153,8 +153,13 @@ class Workspace:
 
     def journey_senders(self, referral: Referral) -> frozenset[str]:
         """The senders of the referrals before this one in its journey, without its own."""
-        before = self.loaded.referrals.get(referral.based_on or "")
-        return (before.journey_senders if before else frozenset()) - {referral.sender}
+        stored = self.loaded.referrals.get(referral.id) or self.loaded.referrals.get(referral.based_on or "")
+        senders = stored.journey_senders if stored else frozenset()
+        # What it continues may be new too, in the same transaction.
+        before = self.referrals.get(referral.based_on or "")
+        if before is not None:
+            senders |= {before.sender} | self.journey_senders(before)
+        return senders - {referral.sender}
 
     def take_number(self) -> int:
         """The next number of the sequence that was loaded with this command."""

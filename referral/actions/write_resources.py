@@ -5,6 +5,7 @@ Four messages whatever it is: BEGIN with the actor, load and lock, apply the cha
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from referral.actions.amend_referral import plan_referral_update
@@ -78,7 +79,7 @@ async def write_resources(
         workspace = Workspace(actor, now, request_id, base, new_id, loaded)
         keys: dict[Key, Key] = {}
         offered = _offered(drafts, workspace)
-        for draft in sorted(drafts, key=lambda draft: _ORDER.index(draft.type)):
+        for draft in _in_order(drafts, base):
             with _placed(draft):
                 _check_version(workspace, draft)
                 keys[draft.key] = _plan(workspace, draft, offered)
@@ -86,6 +87,23 @@ async def write_resources(
         if changes.documents:
             await apply_changes(connection, changes)
     return [workspace.written(keys[draft.key]) for draft in drafts]
+
+
+def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
+    """Each draft after those that it may name: the order of a Bundle's entries means nothing."""
+    keys = {draft.key for draft in drafts}
+    named: dict[Key, set[Key]] = {draft.key: set() for draft in drafts}
+    for draft in drafts:
+        for reference in _references(draft.content) if len(drafts) > 1 else ():
+            target = target_of(reference, base, lambda _system, _value: None)
+            if target is not None and target in keys and target[0] == draft.type and target != draft.key:
+                named[draft.key].add(target)
+    try:
+        places = {key: place for place, key in enumerate(TopologicalSorter(named).static_order())}
+    except CycleError:
+        # What names itself in a circle is refused where it matters.
+        places = {key: place for place, key in enumerate(named)}
+    return sorted(drafts, key=lambda draft: (_ORDER.index(draft.type), places[draft.key]))
 
 
 class _placed:  # noqa: N801 - reads as a verb where it is used

@@ -88,7 +88,7 @@ class StoredNetwork:
 
 @dataclass(frozen=True, slots=True)
 class StoredReferral:
-    """A referral with what its journey tells: all senders in it, and whether a way down exists already."""
+    """A referral with what its journey tells: the senders up to it, and whether a way down exists already."""
 
     row: Referral
     journey_senders: frozenset[str]

@@ -84,7 +84,12 @@ BEGIN
   RETURN QUERY
     SELECT 'referral', 'ServiceRequest', r.id, NULL::int, NULL::boolean, NULL::text, NULL::text,
            to_jsonb(r) || jsonb_build_object(
-             'journey_senders', (SELECT jsonb_agg(DISTINCT j.sender) FROM referral j WHERE j.journey = r.journey),
+             -- From the first of its journey up to this one: who comes later has no right to what came before.
+             'journey_senders', (
+               WITH RECURSIVE before (id, sender, based_on) AS (
+                 SELECT r.id, r.sender, r.based_on
+                 UNION SELECT j.id, j.sender, j.based_on FROM before b JOIN referral j ON j.id = b.based_on
+               ) SELECT jsonb_agg(DISTINCT b.sender) FROM before b),
              'returned', EXISTS (SELECT FROM referral b WHERE b.based_on = r.id AND b.direction = 'down'
                                  AND b.state NOT IN ('cancelled', 'entered-in-error')))
     FROM referral r
