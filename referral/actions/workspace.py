@@ -244,7 +244,8 @@ class Workspace:
         """The change set with every document and its index rows. Called once."""
         changes = self.changes
         resolved = {known: key for known in self.loaded.identifiers if (key := self.resolve(*known))}
-        for (resource_type, resource_id), entry in self.pending.items():
+        # In one order for all commands, so that two of them never wait for each other.
+        for (resource_type, resource_id), entry in sorted(self.pending.items(), key=lambda item: item[0]):
             changes.documents.append(
                 {
                     "type": resource_type,

@@ -1,4 +1,4 @@
-"""Constraint violations as domain errors, by the name of the constraint."""
+"""Constraint violations as domain errors, by the name of the constraint; and commands that met each other."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,15 @@ import asyncpg
 
 from referral.domain.errors import BrokenRule, DomainError, Duplicate, IllegalMove, StaleVersion
 
+
+def _changed_meanwhile() -> DomainError:
+    return StaleVersion("It was changed at the same moment; read it again.")
+
+
 _BY_CONSTRAINT: dict[str, Callable[[], DomainError]] = {
     "offer_one_open": lambda: IllegalMove("This referral has an open offer already.", ()),
-    "document_next_version": lambda: StaleVersion("It was changed at the same moment; read it again."),
+    "document_next_version": _changed_meanwhile,
+    "document_pkey": _changed_meanwhile,
     "referral_identifier_once": lambda: Duplicate(
         "You have a referral with this identifier already: search for it by the identifier.",
         "ServiceRequest.identifier",
@@ -23,5 +29,7 @@ _BY_CONSTRAINT: dict[str, Callable[[], DomainError]] = {
 
 def domain_error(failure: asyncpg.PostgresError) -> DomainError | None:
     """The domain error behind a violated constraint; None for anything else (a fault of ours)."""
+    if isinstance(failure, asyncpg.exceptions.TransactionRollbackError):
+        return _changed_meanwhile()
     known = _BY_CONSTRAINT.get(getattr(failure, "constraint_name", None) or "")
     return known() if known else None

@@ -100,7 +100,12 @@ class Store:
         """A connection acting for the facility `actor` (None: the service itself), outside a transaction."""
         async with self._connection() as connection:
             await connection.execute(_set_actor(actor))
-            yield connection
+            try:
+                yield connection
+            except asyncpg.DataError:
+                # A value that cannot be sent leaves its statement prepared and half open, with its locks.
+                await connection.execute("SELECT")
+                raise
 
     @asynccontextmanager
     async def writing(self, actor: str | None) -> AsyncIterator[Connection]:

@@ -76,17 +76,22 @@ async def test_what_is_written_is_there_afterwards_and_what_failed_is_not(single
         assert await connection.fetchval("SELECT array_agg(action) FROM audit") == ["kept"]
 
 
-async def test_a_cancelled_use_gives_back_a_clean_connection(single: Store):
-    entered = asyncio.Event()
+async def asleep(superuser_dsn: str) -> None:
+    """Wait until a statement sleeps in the server: a cancel that comes before it is lost."""
+    mighty = await asyncpg.connect(superuser_dsn)
+    while not await mighty.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+        await asyncio.sleep(0.01)
+    await mighty.close()
 
+
+async def test_a_cancelled_use_gives_back_a_clean_connection(single: Store, superuser_dsn: str):
     async def wait_long() -> None:
         async with single.writing("station-1") as connection:
             await connection.execute("INSERT INTO audit (at, action) VALUES (now(), 'cancelled')")
-            entered.set()
             await connection.execute("SELECT pg_sleep(60)")
 
     task = asyncio.create_task(wait_long())
-    await entered.wait()
+    await asleep(superuser_dsn)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -174,3 +179,13 @@ async def test_no_server_is_told_in_one_line():
         await Store.open("postgresql://somebody:secret@127.0.0.1:1/referral")
     assert "\n" not in str(told.value)
     assert "secret" not in str(told.value)
+
+
+async def test_a_value_that_cannot_be_sent_leaves_no_lock_behind(single: Store, superuser_dsn: str):
+    with pytest.raises(asyncpg.DataError):
+        async with single.reading(None) as connection:
+            process = await connection.fetchval(PROCESS)
+            await connection.fetch("SELECT FROM audit WHERE seq = $1", "no number")
+    mighty = await asyncpg.connect(superuser_dsn)
+    assert not await mighty.fetch("SELECT FROM pg_locks WHERE pid = $1 AND locktype = 'relation'", process)
+    await mighty.close()
