@@ -79,8 +79,10 @@ async def test_what_is_written_is_there_afterwards_and_what_failed_is_not(single
 async def asleep(superuser_dsn: str) -> None:
     """Wait until a statement sleeps in the server: a cancel that comes before it is lost."""
     mighty = await asyncpg.connect(superuser_dsn)
-    while not await mighty.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
-        await asyncio.sleep(0.01)
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    while await mighty.fetchval(sleeping) == 0:
+        # Nothing tells when another session has begun to sleep.
+        await mighty.execute("SELECT pg_stat_clear_snapshot()")
     await mighty.close()
 
 
@@ -182,9 +184,10 @@ async def test_no_server_is_told_in_one_line():
 
 
 async def test_a_value_that_cannot_be_sent_leaves_no_lock_behind(single: Store, superuser_dsn: str):
+    async with single.reading(None) as connection:
+        process = await connection.fetchval(PROCESS)
     with pytest.raises(asyncpg.DataError):
         async with single.reading(None) as connection:
-            process = await connection.fetchval(PROCESS)
             await connection.fetch("SELECT FROM audit WHERE seq = $1", "no number")
     mighty = await asyncpg.connect(superuser_dsn)
     assert not await mighty.fetch("SELECT FROM pg_locks WHERE pid = $1 AND locktype = 'relation'", process)
