@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
 from referral.domain.facility import (
     Affiliation,
     AffiliationKind,
@@ -90,9 +88,9 @@ async def load_directory(connection: Connection) -> DirectoryRows:
     """All rows at one moment. The connection must not be in a transaction."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         version = await network_version(connection)
-        tables: dict[str, list[asyncpg.Record]] = {}
+        tables: dict[str, list[Row]] = {}
         for table in _TABLES:
-            tables[table] = await connection.fetch(statement("network", table))
+            tables[table] = [dict(row) for row in await connection.fetch(statement("network", table))]
         return DirectoryRows(version, tables)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 import orjson
 
 from referral.domain.facility import NetworkId
@@ -128,6 +127,5 @@ async def compare_documents(
     }
 
 
-async def _fetch(connection: Connection, name: str, *arguments: object) -> list[asyncpg.Record]:
-    rows: list[asyncpg.Record] = await connection.fetch(statement("network_import", name), *arguments)
-    return rows
+async def _fetch(connection: Connection, name: str, *arguments: object) -> list[Row]:
+    return [dict(row) for row in await connection.fetch(statement("network_import", name), *arguments)]
