@@ -82,7 +82,7 @@ async def serve(dsn: str) -> AsyncIterator[RunningService]:
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     store = await Store.open(dsn, size=10)
     services = make_services(store, base_url)
-    # Kept longer than a test lasts: else a connection may be closed at the moment that a client uses it again.
+    # Kept longer than a test lasts: else one may be closed at the moment that a client uses it again.
     config = uvicorn.Config(
         create_app(services), log_level="critical", access_log=False, timeout_keep_alive=600
     )
