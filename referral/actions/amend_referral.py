@@ -22,7 +22,14 @@ from referral.fhir import systems
 from referral.fhir.elements import code_of
 from referral.fhir.offer import stamp_offer
 from referral.fhir.references import Key
-from referral.fhir.referral import check_frozen, is_referral, priority_of, stamp_referral, status_reason
+from referral.fhir.referral import (
+    check_frozen,
+    is_referral,
+    keep_network,
+    priority_of,
+    stamp_referral,
+    status_reason,
+)
 from referral.fhir.states import referral_move, status_of
 
 _PACKAGE_HOLDERS = {OfferState.COMPLETED, OfferState.CLOSED}
@@ -69,6 +76,8 @@ def _rewrite_draft(workspace: Workspace, draft: Draft, referral: Referral) -> No
 def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[str, Any]) -> None:
     content = draft.content
     check_frozen(before, content, draft.type)
+    if keep_network(content, before):
+        workspace.note(draft.key, "ServiceRequest.network belongs to the hub and stays as it is.")
     for name in stamp_referral(content, referral):
         workspace.note(draft.key, f"ServiceRequest.{name} belongs to the hub and stays as it is.")
     if same_content(content, before):

@@ -90,6 +90,16 @@ def check_frozen(before: Mapping[str, Any], after: Mapping[str, Any], expression
         raise BrokenRule("The priority of a submitted referral may only rise.", f"{expression}.priority")
 
 
+def keep_network(content: dict[str, Any], before: Mapping[str, Any]) -> bool:
+    """Put the network that stands in place of what an update says; whether it said another."""
+    stands, sent = (extension(found, systems.NETWORK_EXTENSION) for found in (before, content))
+    if stands is None or sent == stands:
+        return False
+    value = {name: value for name, value in stands.items() if name != "url"}
+    set_extension(content, systems.NETWORK_EXTENSION, value)
+    return sent is not None
+
+
 def stamp_referral(content: dict[str, Any], referral: Referral) -> list[str]:
     """Write what the hub owns; returns the names of elements whose sent value was put aside."""
     aside: list[str] = []

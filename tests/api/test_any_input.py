@@ -1,14 +1,20 @@
 """Valid requests changed at any place: taken or refused, always in JSON, never a 5xx."""
 
 import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from referral.actions.import_network import import_network
+from referral.store.pool import Store
 from tests.api.mutations import MUTATIONS, VALUES, Mutation, mutated
 from tests.api.refusals import outcome
+from tests.conftest import Database, serve
 from tests.factories import (
     AN_LAO,
     KIEN_AN,
@@ -23,6 +29,7 @@ from tests.factories import (
     request,
 )
 from tests.running_service import RunningService
+from tests.small_network import small_network
 
 # The same examples in every run; no stored ones, so that one machine sees what another does.
 EXAMPLES = settings(
@@ -152,6 +159,14 @@ async def test_any_question(service: RunningService, mutations: list[Mutation]) 
     await send(system, "POST", "ServiceRequest/$suggest-targets", mutated(valid, mutations))
 
 
+@pytest.fixture
+async def office(store: Store, database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    """The office of a network of its own, where no other test looks."""
+    await import_network(store, small_network(), datetime.now(UTC))
+    async with serve(database.dsn) as running:
+        yield await running.system("hill")
+
+
 @EXAMPLES
 @given(
     mutations=MUTATIONS,
@@ -159,15 +174,12 @@ async def test_any_question(service: RunningService, mutations: list[Mutation]) 
     position=st.integers(0, 100),
 )
 async def test_any_directory_resource(
-    service: RunningService, mutations: list[Mutation], kind: str, position: int
+    office: httpx.AsyncClient, mutations: list[Mutation], kind: str, position: int
 ) -> None:
-    office = await service.system(OFFICE)
     found = (await office.get(kind, params={"_count": "20"})).json()["entry"]
     valid = found[position % len(found)]["resource"]
-    del valid["id"]
-    # A new part of the network that stays out of the way of other tests.
-    valid["active"] = False
     await send(office, "POST", kind, mutated(valid, mutations))
+    await send(office, "PUT", f"{kind}/{valid['id']}", mutated(valid, mutations))
 
 
 @EXAMPLES

@@ -226,3 +226,24 @@ async def test_a_position_without_its_degrees(service: RunningService) -> None:
     place["position"] = {"latitude": 91, "longitude": 106.6}
     refused(await office.post("Location", json=place), 422, "business-rule", "Location.position.latitude")
     assert await rows(service) == before
+
+
+async def test_another_network_than_the_referrals_is_put_aside(service: RunningService) -> None:
+    case = await offered(service)
+    rest = [found for found in case.request["extension"] if found["url"] != NETWORK]
+    for said in (
+        [],
+        [{"url": NETWORK, "valueString": "another"}],
+        [{"url": NETWORK, "valueReference": {"display": "x"}}],
+    ):
+        current = await case.referral()
+        changed = current | {"extension": rest + said, "note": [{"text": f"seen {len(str(said))}"}]}
+        answer = await case.sender.put(
+            f"ServiceRequest/{current['id']}",
+            json=changed,
+            headers={"If-Match": f'W/"{current["meta"]["versionId"]}"', "Prefer": "return=OperationOutcome"},
+        )
+        assert answer.status_code == 200, answer.text
+        assert ("network" in outcome(answer)[0]["diagnostics"]) == bool(said)
+        kept = [found for found in (await case.referral())["extension"] if found["url"] == NETWORK]
+        assert kept == [{"url": NETWORK, "valueReference": {"reference": f"Organization/{OFFICE}"}}]

@@ -223,8 +223,10 @@ async def test_the_official_examples_come_back(
 ) -> None:
     office = await service.system(OFFICE)
     person = await created(office, {"resourceType": "Practitioner", "name": [{"text": "A doctor"}]})
-    # What must be known here, by element; other references are kept as they are.
-    organization = {"reference": f"Organization/{KIEN_AN}"}
+    # A house of its own, as its Locations say where it is. Other references are kept as they are.
+    house = await created(office, {"resourceType": "Organization", "name": "A house of examples"})
+    place = await created(office, {"resourceType": "Location", "name": "Its ground"})
+    organization = {"reference": f"Organization/{house['id']}"}
     known = {
         "practitioner": {"reference": f"Practitioner/{person['id']}"},
         "network": [{"reference": f"Organization/{OFFICE}"}],
@@ -239,7 +241,7 @@ async def test_the_official_examples_come_back(
         if kind in CLINICAL:
             elements: Resource = {PATIENT_ELEMENT.get(kind, "subject"): {"reference": f"Patient/{who}"}}
         else:
-            parent = organization if kind == "Organization" else {"reference": f"Location/{KIEN_AN}"}
+            parent = organization if kind == "Organization" else {"reference": f"Location/{place['id']}"}
             elements = known | {"partOf": parent}
         content |= {element: value for element, value in elements.items() if element in content}
         client = station if kind in CLINICAL else office

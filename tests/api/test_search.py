@@ -10,7 +10,9 @@ from fhir.resources.R4B.bundle import Bundle
 
 from tests.running_service import RunningService
 
-STATION, HOSPITAL, STRANGER = "le-chan-health-station", "viet-tiep-friendship-hospital", "kien-an-hospital"
+STATION, HOSPITAL = "le-chan-health-station", "viet-tiep-friendship-hospital"
+# No other test sends anything to it or from it: all that it sees of patients is nothing.
+STRANGER = "thanh-ha-medical-centre"
 FORM = "application/x-www-form-urlencoded"
 
 
