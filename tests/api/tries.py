@@ -1,0 +1,168 @@
+"""What somebody tries by each route of the service, about a referral that is named."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+
+from tests.api.secrets import Names, bundle
+from tests.factories import KIEN_AN, observation, offer, request, summary
+
+STRANGER = "ninh-giang-medical-centre"
+"""No other test signs it in: whatever it found would be somebody else's."""
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Content-Type": "application/fhir+json"}
+
+Build = Callable[[Names], Iterator[httpx.Request]]
+Route = tuple[str, str]
+
+
+def ask(method: str, address: str, content: Any = None, **headers: str) -> httpx.Request:
+    """A request to an address below the FHIR base."""
+    body = content if isinstance(content, bytes | None) else json.dumps(content).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Request(method, f"http://hub/fhir{address}", content=body, headers=JSON | named)
+
+
+def reads(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, resource_id in names.resources.items():
+        yield ask("GET", f"/{resource_type}/{resource_id}")
+        yield ask("GET", f"/{resource_type}/{resource_id}", If_None_Match='W/"1"')
+    yield ask("GET", f"/Observation/{names.note}")
+
+
+def _questions(names: Names) -> Iterator[tuple[str, dict[str, str]]]:
+    """Searches that name something of the referral."""
+    for resource_type, resource_id in names.resources.items():
+        yield resource_type, {"_id": resource_id}
+        yield resource_type, {"_id": resource_id, "_total": "accurate"}
+        yield resource_type, {"_id": resource_id, "_summary": "count"}
+    for resource_type in ("Patient", "Observation", "Condition", "DocumentReference", "Communication"):
+        yield resource_type, {"identifier": names.person_number}
+    for resource_type in ("ServiceRequest", "Task"):
+        yield resource_type, {"identifier": names.number, "_include": f"{resource_type}:patient"}
+    yield "Task", {"group-identifier": names.number}
+    yield "Patient", {"name": names.family, "_revinclude": "Task:patient"}
+
+
+def searches(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, pairs in _questions(names):
+        yield ask("GET", f"/{resource_type}?{httpx.QueryParams(pairs)}")
+
+
+def posted_searches(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, pairs in _questions(names):
+        body = str(httpx.QueryParams(pairs)).encode()
+        yield ask("POST", f"/{resource_type}/_search", body, Content_Type=FORM["Content-Type"])
+
+
+def _drafts(names: Names) -> Iterator[dict[str, Any]]:
+    """New resources of a stranger that name hidden ones where they must be known."""
+    subject = {"identifier": {"system": "urn:test:person", "value": names.person_number}}
+    yield observation(names.patient)
+    yield observation(names.patient, subject={"type": "Patient"} | subject)
+    yield summary(names.patient)
+    yield {"resourceType": "Condition", "subject": {"reference": f"Patient/{names.patient}"}}
+    yield request(names.patient, KIEN_AN)
+    yield request(names.patient, KIEN_AN, status="draft")
+    yield request(names.patient, KIEN_AN, subject=subject)
+    yield offer(names.request, STRANGER)
+    yield offer(names.request, KIEN_AN)
+    for element, kind in (("basedOn", "ServiceRequest"), ("partOf", "Task")):
+        named = {"reference": f"{kind}/{names.resources[kind]}"}
+        yield {"resourceType": "Communication", "status": "completed", element: [named]}
+    yield {
+        "resourceType": "Communication",
+        "status": "completed",
+        "subject": {"reference": f"Patient/{names.patient}"},
+    }
+
+
+def creates(names: Names) -> Iterator[httpx.Request]:
+    for draft in _drafts(names):
+        yield ask("POST", f"/{draft['resourceType']}", draft)
+
+
+def _moves(names: Names) -> Iterator[dict[str, Any]]:
+    """What a stranger would like a referral and its offer to become."""
+    yield request(names.patient, KIEN_AN, id=names.request)
+    yield request(names.patient, KIEN_AN, id=names.request, status="revoked")
+    for status in ("accepted", "completed", "cancelled"):
+        yield offer(names.request, KIEN_AN, id=names.task, status=status)
+
+
+def updates(names: Names) -> Iterator[httpx.Request]:
+    for content in _moves(names):
+        address = f"/{content['resourceType']}/{content['id']}"
+        yield ask("PUT", address, content)
+        yield ask("PUT", address, content, If_Match='W/"1"')
+        yield ask("PUT", address, content, If_Match='W/"7"')
+    for resource_type, resource_id in names.resources.items():
+        content = plain(resource_type, resource_id)
+        yield ask("PUT", f"/{resource_type}/{resource_id}", content, If_Match='W/"1"')
+
+
+def plain(resource_type: str, resource_id: str) -> dict[str, Any]:
+    """A small resource of a type under this id, with no reference to anything."""
+    more: dict[str, dict[str, Any]] = {
+        "Patient": {"gender": "male"},
+        "ServiceRequest": {"status": "active", "intent": "plan", "subject": {"display": "nobody"}},
+        "Task": {"status": "draft", "intent": "plan"},
+        "Observation": {"status": "final", "code": {"text": "x"}},
+        "Condition": {"subject": {"display": "nobody"}},
+        "DocumentReference": {"status": "current", "content": [{"attachment": {"title": "x"}}]},
+        "Communication": {"status": "completed"},
+    }
+    return {"resourceType": resource_type, "id": resource_id} | more[resource_type]
+
+
+def transactions(names: Names) -> Iterator[httpx.Request]:
+    for path in ("", "/"):
+        own = {"resourceType": "Patient", "gender": "male"}
+        for draft in _drafts(names):
+            kind = draft["resourceType"]
+            yield ask("POST", path, bundle(("POST", "Patient", own), ("POST", kind, draft)))
+        for content in _moves(names):
+            address = f"{content['resourceType']}/{content['id']}"
+            yield ask("POST", path, bundle(("POST", "Patient", own), ("PUT", address, content)))
+
+
+def suggestions(names: Names) -> Iterator[httpx.Request]:
+    address = f"/ServiceRequest/{names.request}/$suggest-targets"
+    yield ask("POST", address)
+    yield ask("POST", address, {"resourceType": "Parameters"})
+
+
+def suggestions_by_query(names: Names) -> Iterator[httpx.Request]:
+    yield ask("GET", f"/ServiceRequest/{names.request}/$suggest-targets")
+    yield ask("GET", f"/ServiceRequest/{names.request}/$suggest-targets?excluded=true")
+
+
+def suggestions_for_drafts(names: Names) -> Iterator[httpx.Request]:
+    logical = {"identifier": {"system": "urn:test:person", "value": names.person_number}}
+    for subject in ({"reference": f"Patient/{names.patient}"}, logical):
+        # The draft has the id of the hidden request: its rejections and its patient must not count.
+        sent = request(names.patient, id=names.request, subject=subject)
+        parameter = [{"name": "serviceRequest", "resource": sent}, {"name": "excluded", "valueBoolean": True}]
+        yield ask(
+            "POST", "/ServiceRequest/$suggest-targets", {"resourceType": "Parameters", "parameter": parameter}
+        )
+
+
+CASES: dict[Route, Build] = {
+    ("GET", "/fhir/{resource_type}/{resource_id}"): reads,
+    ("PUT", "/fhir/{resource_type}/{resource_id}"): updates,
+    ("GET", "/fhir/{resource_type}"): searches,
+    ("POST", "/fhir/{resource_type}"): creates,
+    ("POST", "/fhir/{resource_type}/_search"): posted_searches,
+    ("POST", "/fhir"): transactions,
+    ("POST", "/fhir/"): transactions,
+    ("POST", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions,
+    ("GET", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions_by_query,
+    ("POST", "/fhir/ServiceRequest/$suggest-targets"): suggestions_for_drafts,
+}
+"""What a stranger tries by each route. The requests for hidden names and for invented ones are the same."""
+
+ANSWERED = {suggestions_for_drafts, searches, posted_searches}
+"""Tries that are answered, with nothing of the referral; all others are refused."""
