@@ -22,6 +22,7 @@ from referral.embedded import EmbeddedError, EmbeddedPostgres
 from referral.store.pool import Store
 
 DEFAULT_PORT = 8000
+_KEEP_ALIVE_SECONDS = 75
 _GRACE_SECONDS = 20
 _WATCH_SECONDS = 1
 
@@ -140,6 +141,8 @@ async def running(
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
+                # Longer than clients keep a connection in their pools, so that none ends as it is used again.
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             )
         )
         if database.embedded is not None:
