@@ -1,47 +1,90 @@
 """Keep the snapshot of a process beside the stored network."""
 
 import asyncio
+import traceback
 
 import structlog
 
 from referral.domain.errors import StoreUnavailable
+from referral.domain.policy import PolicyError
 from referral.network.snapshot import Snapshot, SnapshotHolder, build_snapshot
 from referral.store.network import DirectoryRows, load_directory, network_version
 from referral.store.pool import Store
 
 _log = structlog.get_logger(__name__)
 
+_PATIENCE = 20
+"""How many times longer the watch waits after a failure that is not the database's: to load is work."""
+
 
 async def refresh_network(store: Store, holder: SnapshotHolder) -> bool:
     """Load, build in a thread and swap when the stored version is another one; tell whether it was.
 
-    Raises StoreUnavailable when the database is away; the snapshot then stays as it is.
+    Raises StoreUnavailable when the database is away, PolicyError for a policy that this version cannot
+    read; the snapshot then stays as it is.
     """
-    async with store.reading(None) as connection:
-        if await network_version(connection) == holder.current.version:
-            return False
-        rows = await load_directory(connection)
-    snapshot = await asyncio.to_thread(_build, rows)
-    holder.swap(snapshot)
+    if await _stored_version(store) == holder.current.version:
+        return False
+    await _load(store, holder)
     return True
 
 
 async def watch_network(store: Store, holder: SnapshotHolder, every: float = 0.5) -> None:
-    """Refresh every so many seconds, for ever; an answering database that went away is asked again."""
-    away = False
+    """Refresh every so many seconds, for ever; the old snapshot stays while there is no newer one.
+
+    A database that went away is asked again; a version that cannot be loaded is told of once, and tried
+    again now and then.
+    """
+    away, failed = False, -1
     while True:
+        pause, version = every, 0
         try:
-            if await refresh_network(store, holder):
+            version = await _stored_version(store)
+            if version != holder.current.version:
+                await _load(store, holder)
                 _log.info("network_refreshed", version=holder.current.version)
             if away:
                 _log.info("network_watch_resumed")
-            away = False
+            away, failed = False, -1
         except StoreUnavailable as failure:
             if not away:
                 _log.warning("network_watch_interrupted", reason=str(failure))
             away = True
-        await asyncio.sleep(every)
+        except Exception as failure:  # noqa: BLE001 - a watch that ended would leave the graph stale for ever
+            if failed != version:
+                _log_failure(failure, version, holder.current.version)
+            failed, pause = version, every * _PATIENCE
+        await asyncio.sleep(pause)
+
+
+async def _stored_version(store: Store) -> int:
+    async with store.reading(None) as connection:
+        return await network_version(connection)
+
+
+async def _load(store: Store, holder: SnapshotHolder) -> None:
+    async with store.reading(None) as connection:
+        rows = await load_directory(connection)
+    snapshot = await asyncio.to_thread(_build, rows)
+    holder.swap(snapshot)
+    for network, policy in snapshot.policies.items():
+        if policy.unknown:
+            _log.warning("network_policy_partly_read", network=network, skipped=policy.unknown)
 
 
 def _build(rows: DirectoryRows) -> Snapshot:
     return build_snapshot(rows.version, rows.directory())
+
+
+def _log_failure(failure: Exception, version: int, kept: int) -> None:
+    # Where, not what: the text of an exception may quote a row. That of a policy names its keys only.
+    frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(failure.__traceback__)]
+    faults = failure.faults if isinstance(failure, PolicyError) else ()
+    _log.error(
+        "network_refresh_failed",
+        version=version,
+        kept=kept,
+        error=type(failure).__name__,
+        faults=faults,
+        frames=frames[-12:],
+    )

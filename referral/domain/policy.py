@@ -6,7 +6,7 @@ required.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -79,8 +79,9 @@ def default_pairs() -> tuple[Pair, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of one network. `unknown` names top-level tables that nothing reads, to warn about.
+    """The rules of one network.
 
+    `unknown` names what nothing reads: top-level tables, and keys of a stored policy (`travel.toll`).
     `slip` and `clocks` are kept as given.
     """
 
@@ -98,8 +99,16 @@ class Policy:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, object]) -> "Policy":
-        """Read a policy. Raises PolicyError with every fault at once."""
-        return _Reader().policy(mapping)
+        """Read a policy that a person wrote. Raises PolicyError with every fault at once."""
+        return _Reader(lenient=False).policy(mapping)
+
+    @classmethod
+    def from_stored(cls, mapping: Mapping[str, object]) -> "Policy":
+        """Read a policy that was imported, perhaps by a newer version: keys not known here go to `unknown`.
+
+        Raises PolicyError for what cannot be read even so.
+        """
+        return _Reader(lenient=True).policy(mapping)
 
     def limit(self, priority: Priority) -> Decimal | None:
         """Longest travel in minutes for this priority; None when there is no limit."""
@@ -143,8 +152,10 @@ class Policy:
 class _Reader:
     """Reads the tables one by one and collects faults, so that a person can mend all of them at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lenient: bool) -> None:
+        self.lenient = lenient
         self.faults: list[Fault] = []
+        self.skipped: list[str] = []
 
     def policy(self, mapping: Mapping[str, object]) -> Policy:
         network = self.table(mapping, "network", ("id", "name", "prefix", "office"))
@@ -162,11 +173,11 @@ class _Reader:
             weights=self.weights(mapping),
             slip=MappingProxyType(dict(self.table(mapping, "slip", None))),
             clocks=MappingProxyType(dict(self.table(mapping, "clocks", None))),
-            unknown=tuple(name for name in mapping if name not in _TABLES),
         )
         if self.faults:
             raise PolicyError(self.faults)
-        return policy
+        tables = (name for name in mapping if name not in _TABLES)
+        return replace(policy, unknown=(*tables, *self.skipped))
 
     def table(
         self, mapping: Mapping[str, object], name: str, keys: tuple[str, ...] | None
@@ -174,12 +185,15 @@ class _Reader:
         return self.known(mapping.get(name, {}), name, keys)
 
     def known(self, value: object, path: str, keys: tuple[str, ...] | None) -> Mapping[str, object]:
-        """Take a table with no other keys than these (None: any)."""
+        """Take a table with no other keys than these (None: any); lenient: others are skipped."""
         if not isinstance(value, Mapping):
             self.faults.append((path, "must be a table"))
             return {}
-        if keys is not None:
-            self.faults.extend((f"{path}.{key}", "is not known here") for key in value if key not in keys)
+        others = [] if keys is None else [f"{path}.{key}" for key in value if key not in keys]
+        if self.lenient:
+            self.skipped += others
+        else:
+            self.faults += [(other, "is not known here") for other in others]
         return value
 
     def text(self, table: Mapping[str, object], path: str, key: str, *, required: bool = True) -> str | None:

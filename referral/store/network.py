@@ -47,7 +47,10 @@ class DirectoryRows:
     tables: Mapping[str, Sequence[Row]]
 
     def directory(self) -> Directory:
-        """The rows as values. A facility without a position is left out, with all that names it."""
+        """The rows as values. A facility without a position is left out, with all that names it.
+
+        Raises PolicyError for a stored policy that this version cannot read.
+        """
         tables = self.tables
         facilities = tuple(facility_of(row) for row in tables["facilities"])
         placed = {facility.id for facility in facilities}
@@ -71,7 +74,7 @@ class DirectoryRows:
                 if row["origin"] in placed and row["destination"] in placed
             ),
             policies={
-                NetworkId(row["id"]): Policy.from_mapping(json.loads(row["policy"]))
+                NetworkId(row["id"]): Policy.from_stored(json.loads(row["policy"]))
                 for row in tables["networks"]
             },
             network_names={NetworkId(row["id"]): row["name"] for row in tables["networks"]},

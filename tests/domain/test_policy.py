@@ -191,3 +191,22 @@ def test_a_required_text_that_is_absent_is_told_as_required() -> None:
         "network.name": "is required",
         "network.prefix": "is required",
     }
+
+
+def test_a_stored_policy_is_read_although_it_has_keys_of_another_version() -> None:
+    tables = {
+        "network": NETWORK | {"motto": "x"},
+        "pairs": [{"from": "station", "to": "core", "weekdays": "all"}],
+        "weights": {"level": 5, "comfort": 1},
+        "library": {},
+    }
+    stored = Policy.from_stored(tables)
+    assert stored.weights.level == Decimal(5)
+    assert [(rule.sender, rule.targets) for rule in stored.pairs] == [(STATION, {CORE})]
+    assert set(stored.unknown) == {"library", "network.motto", "pairs[0].weekdays", "weights.comfort"}
+    assert set(faults(tables)) == {"network.motto", "pairs[0].weekdays", "weights.comfort"}
+
+
+def test_a_stored_policy_with_a_value_that_means_nothing_is_refused() -> None:
+    with pytest.raises(PolicyError, match=r"weights\.level"):
+        Policy.from_stored({"network": NETWORK, "weights": {"level": "much"}})

@@ -1,13 +1,18 @@
 """The rows of a network in the store and out again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
+import structlog
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
+from referral.actions import refresh_network as refreshing
 from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.domain.facility import NetworkId, ServiceId
@@ -125,3 +130,68 @@ async def test_the_watch_outlives_a_database_that_goes_away(database: Database, 
         await asyncio.gather(watch, return_exceptions=True)
         await watching.close()
         await owner.close()
+
+
+async def store_policy(database: Database, **tables: object) -> None:
+    """Put a policy as another version of the program would, and say that the network changed."""
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute("UPDATE network SET policy = policy || $1::jsonb", json.dumps(tables))
+    await owner.execute("UPDATE network_version SET version = version + 1")
+    await owner.close()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EventDict]]:
+    """What the watch tells, by a logger that no earlier test has bound to another set-up."""
+    monkeypatch.setattr(refreshing, "_log", structlog.get_logger())
+    with capture_logs() as entries:
+        yield entries
+
+
+async def test_a_policy_of_a_newer_version_is_read_as_far_as_it_is_known(
+    database: Database, store: Store, log: list[EventDict]
+) -> None:
+    await import_network(store, small_network(), NOW)
+    await store_policy(database, travel={"speed_kmh": 50, "toll": 1}, weather={"rain": True})
+    holder = SnapshotHolder()
+    await refresh_network(store, holder)
+    policy = holder.current.policy(HILL)
+    assert policy.travel.speed_kmh == 50.0
+    told = [entry for entry in log if entry["event"] == "network_policy_partly_read"]
+    assert [(entry["network"], set(entry["skipped"])) for entry in told] == [
+        ("hill", {"weather", "travel.toll"})
+    ]
+
+
+async def test_the_watch_outlives_a_network_that_cannot_be_read(
+    database: Database, store: Store, log: list[EventDict]
+) -> None:
+    await import_network(store, small_network(), NOW)
+    holder = SnapshotHolder()
+    await refresh_network(store, holder)
+    first = holder.current
+
+    async def has_failed(times: int) -> bool:
+        return len([entry for entry in log if entry["event"] == "network_refresh_failed"]) == times
+
+    async def is_newer() -> bool:
+        return holder.current.version > first.version
+
+    watch = asyncio.create_task(watch_network(store, holder, every=0.001))
+    try:
+        await store_policy(database, weights={"level": "secret"})
+        await until(lambda: has_failed(1))
+        assert holder.current is first
+        await store_policy(database, weights={"level": -1})
+        await until(lambda: has_failed(2))
+        await store_policy(database, weights={"level": 15})
+        await until(is_newer)
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+    assert await has_failed(2), "each version is told of once"
+    assert holder.current.policy(HILL).weights.level == 15
+    failures = [entry for entry in log if entry["event"] == "network_refresh_failed"]
+    assert {entry["error"] for entry in failures} == {"PolicyError"}
+    assert "weights.level" in str(failures)
+    assert "secret" not in str(failures)
