@@ -60,13 +60,14 @@ def organization(name: str = "New") -> Content:
 
 
 def location(facility: str, **elements: object) -> Content:
-    position = {"latitude": 10.25, "longitude": 106.5}
-    return {
+    """A place; None takes an element away."""
+    content: Content = {
         "resourceType": "Location",
         "managingOrganization": named("Organization", facility),
-        "position": position,
+        "position": {"latitude": 10.25, "longitude": 106.5},
         **elements,
     }
+    return {name: value for name, value in content.items() if value is not None}
 
 
 def service(facility: str, **elements: object) -> Content:

@@ -200,7 +200,7 @@ class _Plan:
         if row is None or owner == self.office_of:
             self.write(owner)
             return
-        self.write(owner, locations=[{"id": owner} | row])
+        self.write(owner, locations=[{"id": self.draft.id, "facility": owner} | row])
 
     def service(self) -> None:
         owner, draft = self.owner(), self.draft

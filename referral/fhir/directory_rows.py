@@ -86,7 +86,7 @@ def is_network(content: Mapping[str, Any]) -> bool:
 
 
 def location_row(content: Mapping[str, Any], at: At) -> dict[str, Any] | None:
-    """Columns of a facility that its Location states; None for a part of a place or one without position."""
+    """Columns of a facility that a Location may state; None for a part of a place or one without position."""
     position = content.get("position")
     if position is None or "partOf" in content:
         return None

@@ -46,6 +46,47 @@ async def test_a_place_moves_its_facility(two_networks: Store) -> None:
     assert await version(two_networks) > before
 
 
+PLACE = "SELECT latitude, longitude FROM facility WHERE id = $1"
+
+
+def at(latitude: float) -> Content:
+    return {"latitude": latitude, "longitude": 107.125}
+
+
+async def test_a_second_place_of_a_facility_does_not_move_it(two_networks: Store) -> None:
+    before = await rows(two_networks, PLACE, "hospital")
+    await write(two_networks, "hospital", ("car-park", location("hospital", position=at(12))))
+    await change(two_networks, "hospital", "Location", "car-park", position=at(13))
+    assert await rows(two_networks, PLACE, "hospital") == before
+
+
+async def test_a_facility_without_a_place_stands_at_the_first_that_it_gets(two_networks: Store) -> None:
+    await write(two_networks, "hill", ("new", organization()), ("nowhere", location("new", position=None)))
+    assert await rows(two_networks, PLACE, "new") == [{"latitude": None, "longitude": None}]
+    gate, park = ("gate", location("new", position=at(11))), ("car-park", location("new", position=at(12)))
+    await write(two_networks, "hill", gate, park)
+    assert await rows(two_networks, PLACE, "new") == [at(11)]
+    # What is first stays first: it may be corrected, alone or beside others.
+    moved = [(one, content | {"position": at(13)}) for one, content in (park, gate)]
+    await write(two_networks, "hill", *moved, update=True)
+    assert await rows(two_networks, PLACE, "new") == [at(13)]
+    await change(two_networks, "hill", "Location", "car-park", position=at(14))
+    assert await rows(two_networks, PLACE, "new") == [at(13)]
+
+
+async def test_the_place_of_the_facilitys_own_id_comes_before_all_others(two_networks: Store) -> None:
+    await write(
+        two_networks,
+        "hill",
+        ("new", organization()),
+        ("car-park", location("new", position=at(11))),
+        ("new", location("new", position=at(12))),
+    )
+    assert await rows(two_networks, PLACE, "new") == [at(12)]
+    await change(two_networks, "hill", "Location", "car-park", position=at(13))
+    assert await rows(two_networks, PLACE, "new") == [at(12)]
+
+
 def capacity(status: str, *parts: Content) -> Content:
     return {"url": CAPACITY_EXTENSION, "extension": [{"url": "status", "valueCode": status}, *parts]}
 

@@ -5,7 +5,7 @@
 --   network_names [{id, name}]      what the office says of itself over FHIR
 --   facilities [facility]           upsert of whole rows (an import)
 --   organizations [facility]        upsert of what an Organization says; the position stays
---   locations [facility]            id, latitude, longitude, position, landmass: what a Location says
+--   locations [{id, facility, latitude, longitude, position, landmass}]  what a Location says, see below
 --   memberships [membership]        upsert; members of the network also find the facility's resources
 --   ended_memberships [{network, facility, valid_to}]
 --   affiliations [affiliation]      upsert by document;  dropped_affiliations [document]
@@ -28,15 +28,24 @@ BEGIN
   ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_en = excluded.name_en, level = excluded.level,
     points = excluded.points, former_level = excluded.former_level, landmass = excluded.landmass,
     latitude = excluded.latitude, longitude = excluded.longitude, position = excluded.position,
-    commune = excluded.commune, insurer_code = excluded.insurer_code, phone = excluded.phone, active = excluded.active;
+    commune = excluded.commune, insurer_code = excluded.insurer_code, phone = excluded.phone, active = excluded.active,
+    place = excluded.place;
   INSERT INTO facility (id, name, name_en, level, points, former_level, commune, insurer_code, phone, active)
   SELECT id, name, name_en, level, points, former_level, commune, insurer_code, phone, active
   FROM jsonb_populate_recordset(NULL::facility, typed->'organizations')
   ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_en = excluded.name_en, level = excluded.level,
     points = excluded.points, former_level = excluded.former_level, commune = excluded.commune,
     insurer_code = excluded.insurer_code, phone = excluded.phone, active = excluded.active;
-  UPDATE facility f SET latitude = l.latitude, longitude = l.longitude, position = l.position, landmass = l.landmass
-  FROM jsonb_populate_recordset(NULL::facility, typed->'locations') l WHERE f.id = l.id;
+  -- A facility stands where the Location of its own id says; without that one, where the first that had a position says.
+  UPDATE facility f SET latitude = l.latitude, longitude = l.longitude, position = l.position, landmass = l.landmass, place = l.id
+  FROM (
+    SELECT DISTINCT ON (w.id) l.*
+    FROM ROWS FROM (jsonb_to_recordset(typed->'locations') AS (
+      id text, facility text, latitude double precision, longitude double precision, position text, landmass text
+    )) WITH ORDINALITY AS l (id, facility, latitude, longitude, position, landmass, nth)
+    JOIN facility w ON w.id = l.facility AND (l.id = w.id OR l.id = w.place OR w.latitude IS NULL)
+    ORDER BY w.id, l.id = w.id DESC, l.nth
+  ) l WHERE f.id = l.facility;
 
   DELETE FROM affiliation WHERE document IN (SELECT jsonb_array_elements_text(typed->'dropped_affiliations'));
   INSERT INTO affiliation SELECT * FROM jsonb_populate_recordset(NULL::affiliation, typed->'affiliations')

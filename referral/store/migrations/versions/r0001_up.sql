@@ -42,7 +42,9 @@ CREATE TABLE facility (
   commune text,
   insurer_code text,
   phone text,
-  active boolean NOT NULL DEFAULT true
+  active boolean NOT NULL DEFAULT true,
+  -- The Location that gave the position; null after an import, whose Location has the facility's id.
+  place text
 );
 CREATE UNIQUE INDEX facility_insurer_code ON facility (insurer_code) WHERE insurer_code IS NOT NULL;
 
