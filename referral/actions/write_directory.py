@@ -1,8 +1,8 @@
 """Write a resource of the directory over FHIR: who may, and what it says in typed rows.
 
 An own facility writes its places, services and people, and of its Organization the contact; the office of a
-network writes everything of its members. A facility in no network yet
-belongs to the office that made it.
+network writes everything of its members. A facility in no network yet belongs to the office that made it.
+An approval is the right of a facility to do a technique: the office alone gives and withdraws it.
 """
 
 from collections.abc import Mapping
@@ -31,6 +31,12 @@ from referral.fhir.references import Key, references_at, target_of
 
 OWN_CONTACT: Final = frozenset({"telecom", "address", "contact"})
 """What a facility may change of its own Organization."""
+
+NOT_APPROVED: Final = (
+    "HealthcareService.type is kept as sent, and changes no approval: approvals are given and withdrawn by"
+    " the network's office."
+)
+"""Told to a facility that changes the techniques of its own service."""
 
 # The elements whose references must name something known, by type, with the types that they may name.
 _NAMED: Final[Mapping[str, Mapping[str, str]]] = {
@@ -222,14 +228,26 @@ class _Plan:
             rows["capacities"] = [{"service": draft.id} | stated]
         elif capacity_before is not None:
             rows["dropped_capacities"] = [draft.id]
-        rows["withdrawn_approvals"] = [
-            {"service": draft.id, "list": name, "technique": code} for name, code in sorted(had - techniques)
-        ]
-        rows["approvals"] = [
-            {"facility": owner, "service": draft.id, "list": name, "technique": code, "state": "approved"}
-            for name, code in sorted(techniques - had)
-        ]
+        if self.office_of is not None:
+            rows |= self.approvals(owner, added=techniques - had, dropped=had - techniques)
+        elif techniques != had:
+            self.workspace.note(draft.key, NOT_APPROVED)
         self.write(owner, **rows)
+
+    def approvals(
+        self, owner: str, *, added: frozenset[tuple[str, str]], dropped: frozenset[tuple[str, str]]
+    ) -> dict[str, list[Any]]:
+        """What the office gives and takes by writing techniques into a service and out of it."""
+        service = self.draft.id
+        return {
+            "withdrawn_approvals": [
+                {"service": service, "list": name, "technique": code} for name, code in sorted(dropped)
+            ],
+            "approvals": [
+                {"facility": owner, "service": service, "list": name, "technique": code, "state": "approved"}
+                for name, code in sorted(added)
+            ],
+        }
 
     # OrganizationAffiliation: who belongs to the network, and what ties its members.
 

@@ -1,9 +1,11 @@
 """What a write of the directory over FHIR changes in the typed rows."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from referral.actions.write_directory import NOT_APPROVED
 from referral.domain.errors import BrokenRule, Duplicate, Forbidden, NotFound
 from referral.fhir.systems import AFFILIATION_KIND, CAPACITY_EXTENSION, FACILITY_IDENTIFIER, TIER
 from referral.store.change_set import ChangeSet, apply_changes
@@ -22,6 +24,7 @@ from tests.directory_writer import (
     organization,
     rows,
     service,
+    stored,
     tie,
     version,
     write,
@@ -108,22 +111,48 @@ async def test_a_service_reports_capacity_without_a_new_version_of_the_network(t
     assert await version(two_networks) == before
 
 
-async def test_a_service_gains_and_loses_techniques(two_networks: Store) -> None:
-    held = "SELECT network, state, decision FROM approval WHERE service = 'hospital.surgery'"
-    before = await rows(two_networks, held)
-    await change(two_networks, "hospital", "HealthcareService", "hospital.surgery", name="Other")
-    assert await rows(two_networks, held) == before
-    await change(two_networks, "hospital", "HealthcareService", "hospital.surgery", type=None)
-    assert await rows(two_networks, held) == []
+HELD = "SELECT network, state, decision FROM approval WHERE service = 'hospital.surgery'"
+SURGERY = ("HealthcareService", "hospital.surgery")
+BY_IMPORT = [{"network": "hill", "state": "approved", "decision": "12/QD"}]
+BY_OFFICE = [{"network": None, "state": "approved", "decision": None}]
+
+
+async def test_the_office_approves_what_it_adds_and_withdraws_what_it_drops(two_networks: Store) -> None:
+    await change(two_networks, "hill", *SURGERY, name="Other")
+    assert await rows(two_networks, HELD) == BY_IMPORT
+    await change(two_networks, "hill", *SURGERY, type=None)
+    assert await rows(two_networks, HELD) == []
     unknown = {"coding": [TECHNIQUE | {"code": "T99"}]}
-    await change(
-        two_networks,
-        "hospital",
-        "HealthcareService",
-        "hospital.surgery",
-        type=[{"coding": [TECHNIQUE]}, unknown],
-    )
-    assert await rows(two_networks, held) == [{"network": None, "state": "approved", "decision": None}]
+    await change(two_networks, "hill", *SURGERY, type=[{"coding": [TECHNIQUE]}, unknown])
+    assert await rows(two_networks, HELD) == BY_OFFICE
+
+
+async def test_a_facility_does_not_approve_itself(two_networks: Store) -> None:
+    techniques = [{"coding": [TECHNIQUE]}]
+    (made,) = await write(two_networks, "station", ("theatre", service("station", type=techniques)))
+    assert json.loads(made.content)["type"] == techniques
+    assert made.notes == (NOT_APPROVED,)
+    await change(two_networks, "station", "HealthcareService", "theatre", type=None)
+    await change(two_networks, "station", "HealthcareService", "theatre", type=techniques)
+    assert await rows(two_networks, "SELECT * FROM approval WHERE facility = 'station'") == []
+
+
+async def test_a_facility_does_not_withdraw_what_it_was_given(two_networks: Store) -> None:
+    content = await stored(two_networks, *SURGERY)
+    without = {name: value for name, value in content.items() if name != "type"}
+    (dropped,) = await write(two_networks, "hospital", ("hospital.surgery", without), update=True)
+    assert "type" not in json.loads(dropped.content)
+    assert dropped.notes == (NOT_APPROVED,)
+    assert await rows(two_networks, HELD) == BY_IMPORT
+    # The office gives it once, although the content says it anew.
+    await change(two_networks, "hill", *SURGERY, type=content["type"])
+    assert await rows(two_networks, HELD) == BY_IMPORT
+
+
+async def test_a_facility_that_leaves_its_techniques_as_they_are_is_told_nothing(two_networks: Store) -> None:
+    content = await stored(two_networks, *SURGERY) | {"name": "Other"}
+    (written,) = await write(two_networks, "hospital", ("hospital.surgery", content), update=True)
+    assert written.notes == ()
 
 
 async def test_a_service_moves_only_between_facilities_that_its_writer_speaks_for(

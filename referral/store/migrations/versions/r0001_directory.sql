@@ -14,7 +14,7 @@
 --   capacities [capacity]           upsert;  dropped_capacities [service id]
 --   techniques [technique]          upsert
 --   dropped_approvals [approval]    every equal row;  withdrawn_approvals [{service, list, technique}] whatever else they say
---   approvals [approval]            insert; those of techniques that no list has are left out
+--   approvals [approval]            insert; left out: of techniques that no list has; without a network, what is approved already
 --   dropped_links [link], links [link]
 CREATE FUNCTION apply_directory(typed jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -90,7 +90,13 @@ BEGIN
   DELETE FROM approval a USING jsonb_populate_recordset(NULL::approval, typed->'withdrawn_approvals') o
   WHERE a.service = o.service AND a.list = o.list AND a.technique = o.technique;
   INSERT INTO approval SELECT a.* FROM jsonb_populate_recordset(NULL::approval, typed->'approvals') a
-    JOIN technique t ON t.list = a.list AND t.code = a.technique;
+    JOIN technique t ON t.list = a.list AND t.code = a.technique
+  WHERE a.network IS NOT NULL OR NOT EXISTS (
+    SELECT FROM approval b
+    WHERE b.facility = a.facility AND b.service = a.service AND b.list = a.list AND b.technique = a.technique
+      AND b.state = 'approved' AND (b.valid_from IS NULL OR b.valid_from <= current_date)
+      AND (b.valid_to IS NULL OR b.valid_to >= current_date)
+  );
 
   DELETE FROM link l USING jsonb_populate_recordset(NULL::link, typed->'dropped_links') o
   WHERE l.origin = o.origin AND l IS NOT DISTINCT FROM o;

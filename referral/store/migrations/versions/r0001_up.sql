@@ -109,7 +109,7 @@ CREATE TABLE technique (
 );
 
 CREATE TABLE approval (
-  -- The network whose file says so; null for what a HealthcareService says over FHIR.
+  -- The network whose file says so; null for what an office wrote into a HealthcareService over FHIR.
   network text REFERENCES network,
   facility text NOT NULL REFERENCES facility,
   service text REFERENCES service ON DELETE CASCADE,
