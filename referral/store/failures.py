@@ -23,6 +23,7 @@ _BY_CONSTRAINT: dict[str, Callable[[], DomainError]] = {
         "Another facility has this insurer's code.", "Organization.identifier"
     ),
     "client_pkey": lambda: Duplicate("A client with this id is there already."),
+    "membership_document_key": _changed_meanwhile,
     "membership_code": lambda: BrokenRule("Two facilities of one network have the same code."),
 }
 
