@@ -12,12 +12,12 @@ from typing import IO, Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from referral.actions.add_client import add_client, generate_keys, list_clients
 from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
+from referral.cli.standard_output import standard_output
 from referral.domain.actor import Client
 from referral.domain.facility import FacilityId
 from referral.store.pool import Store
@@ -108,7 +108,8 @@ def list_all(data: Path) -> None:
     if not clients:
         click.echo("No client is registered.")
         return
-    Console(highlight=False, markup=False, emoji=False).print(table, soft_wrap=True)
+    # Ids are there to be copied: a long row is for the terminal to wrap.
+    standard_output(wide=True).print(table, soft_wrap=True)
 
 
 async def _list(data: Path) -> tuple[Client, ...]:

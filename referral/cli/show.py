@@ -11,6 +11,7 @@ from rich.table import Table
 
 from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
+from referral.cli.standard_output import standard_output
 from referral.domain.number import is_referral_number
 from referral.store.referral import Story, ToldEvent, find_story
 
@@ -29,7 +30,7 @@ def show(data: Path, number: str) -> None:
     story = asyncio.run(_find(data, number))
     if story is None:
         raise Refusal(f"there is no referral {number}")
-    _print(Console(highlight=False, markup=False, emoji=False), story)
+    _print(standard_output(), story)
 
 
 async def _find(data: Path, number: str) -> Story | None:

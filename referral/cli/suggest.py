@@ -1,6 +1,7 @@
 """`referral suggest`."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +16,7 @@ from referral.actions.refresh_network import refresh_network
 from referral.actions.suggest_targets import suggest_targets
 from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
+from referral.cli.standard_output import standard_output
 from referral.domain.codes import Direction, Priority
 from referral.domain.facility import FacilityId, NetworkId, Technique
 from referral.domain.suggestion import Need, Suggestion, Suggestions
@@ -22,6 +24,9 @@ from referral.fhir.suggestion import DEFAULT_COUNT, MAX_COUNT
 from referral.network.snapshot import Snapshot, SnapshotHolder
 from referral.store.pool import Connection, Store
 from referral.store.suggestion import facilities_of_code, techniques_of_code
+
+_REASON = 20
+"""Narrowest column of reasons; on a terminal too narrow for that the rows wrap."""
 
 
 def _words(codes: type[StrEnum]) -> click.Choice[str]:
@@ -97,7 +102,7 @@ async def _suggest(  # noqa: PLR0917 - passes on what the command was given
             count=count,
             with_excluded=excluded,
         )
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = standard_output()
     what = "" if technique is None else f" for {technique.name} ({technique.code}, {technique.list})"
     console.print(f"From {_name(snapshot, sender)}{what}, {need.priority}:", soft_wrap=True)
     _print(console, snapshot, found, excluded)
@@ -143,29 +148,36 @@ def _name(snapshot: Snapshot, facility: FacilityId) -> str:
 
 def _print(console: Console, snapshot: Snapshot, found: Suggestions, excluded: bool) -> None:
     if found.ranked:
-        console.print(_ranked(snapshot, found.ranked))
+        console.print(_ranked(snapshot, found.ranked), soft_wrap=True)
     else:
         console.print("No facility of the network can take this patient now.")
     if excluded:
-        table = Table(Column("ruled out", overflow="fold"), "rule and why", box=box.SIMPLE_HEAD)
+        ruled_out = _facility_column("ruled out", [entry.target for entry in found.excluded])
+        table = Table(ruled_out, Column("rule and why", min_width=_REASON), box=box.SIMPLE_HEAD)
         for entry in found.excluded:
             table.add_row(_labelled(snapshot, entry.target), entry.text)
-        console.print(table)
+        console.print(table, soft_wrap=True)
 
 
 def _ranked(snapshot: Snapshot, ranked: tuple[Suggestion, ...]) -> Table:
-    table = Table("#", Column("target", overflow="fold"), box=box.SIMPLE_HEAD)
+    target = _facility_column("target", [suggestion.target for suggestion in ranked])
+    table = Table("#", target, box=box.SIMPLE_HEAD)
     codes = [term.code for term in ranked[0].terms]
     for code in codes:
         table.add_column(f"{code} min", justify="right")
     table.add_column("= cost min", justify="right")
-    table.add_column("because")
+    table.add_column("because", min_width=_REASON)
     for rank, suggestion in enumerate(ranked, 1):
         minutes = [str(term.minutes) for term in suggestion.terms]
         reasons = "; ".join(term.text for term in suggestion.terms)
-        target = _labelled(snapshot, suggestion.target)
-        table.add_row(str(rank), target, *minutes, str(suggestion.cost), reasons)
+        label = _labelled(snapshot, suggestion.target)
+        table.add_row(str(rank), label, *minutes, str(suggestion.cost), reasons)
     return table
+
+
+def _facility_column(head: str, facilities: Sequence[FacilityId]) -> Column:
+    """A column of names and ids that is never narrower than an id, so that each can be copied."""
+    return Column(head, overflow="fold", min_width=max(map(len, facilities), default=0))
 
 
 def _labelled(snapshot: Snapshot, facility: FacilityId) -> str:

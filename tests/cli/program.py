@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import pty
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -14,13 +17,29 @@ class Program:
     dsn: str
 
     async def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run it to its end, on a terminal wide enough for tables."""
+        """Run it to its end, its output into a pipe (however wide the terminal is, whence it was called)."""
         return await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "referral", *arguments],
-            env={**os.environ, "DATABASE_URL": self.dsn, "COLUMNS": "240"},
+            env={**os.environ, "DATABASE_URL": self.dsn, "COLUMNS": "80"},
             capture_output=True,
             text=True,
             check=False,
             timeout=120,
         )
+
+    async def run_on_terminal(self, *arguments: str) -> str:
+        """What it prints on a terminal of 80 columns."""
+        return await asyncio.to_thread(self._run_on_terminal, *arguments)
+
+    def _run_on_terminal(self, *arguments: str) -> str:
+        ours, its = pty.openpty()
+        environment = {**os.environ, "DATABASE_URL": self.dsn, "COLUMNS": "80", "TERM": "xterm"}
+        with subprocess.Popen([sys.executable, "-m", "referral", *arguments], env=environment, stdout=its):
+            os.close(its)
+            printed = b""
+            # Linux says that nobody writes any more by an error.
+            with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:
+                while some := terminal.read(4096):
+                    printed += some
+        return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode())

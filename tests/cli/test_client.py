@@ -105,3 +105,16 @@ async def test_for_an_unknown_facility_no_key_is_left_behind(program: Program, t
     )
     assert (done.returncode, done.stderr) == (2, "referral: There is no facility 'nowhere'.\n")
     assert not out.exists()
+
+
+async def test_ids_are_copied_from_a_narrow_terminal_too(service: RunningService, program: Program) -> None:
+    del service
+    client_id = "a-system-with-a-name-that-is-nearly-as-long-as-an-id-may-be-63ch"
+    added = ("client", "add", "--facility", FACILITY, "--name", "Ward 4", "--id", client_id, "--generate")
+    key = json.loads((await program.run(*added)).stdout)["kid"]
+    for printed in (
+        (await program.run("client", "list")).stdout,
+        await program.run_on_terminal("client", "list"),
+    ):
+        (line,) = [line for line in printed.splitlines() if client_id in line.split()]
+        assert {FACILITY, "system/*.cruds", key} <= set(line.split())

@@ -1,5 +1,6 @@
 """`referral suggest`: a table that adds up, and one clear line for what is unknown."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -57,6 +58,15 @@ async def test_nobody_is_an_answer(program: Program) -> None:
     done = await program.run("suggest", *FROM, *APPENDECTOMY, "--direction", "down")
     assert done.returncode == 0
     assert "No facility of the network can take this patient now." in done.stdout
+
+
+async def test_ids_are_whole_on_a_narrow_terminal(program: Program) -> None:
+    asked = ("suggest", *FROM, *APPENDECTOMY, "--priority", "urgent", "--count", "50", "--excluded")
+    words = set((await program.run(*asked)).stdout.split())
+    printed = await program.run_on_terminal(*asked)
+    ids = {word for word in words if re.fullmatch("[a-z]+(-[a-z0-9]+){2,}", word)} - {"health-station"}
+    assert len(ids) > 50
+    assert ids <= set(printed.split())
 
 
 @pytest.mark.parametrize(
