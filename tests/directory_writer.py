@@ -12,8 +12,7 @@ from referral.domain.actor import Actor
 from referral.domain.facility import Facility, FacilityId, Membership, NetworkId, Tier
 from referral.domain.scope import read_scopes
 from referral.fhir.content import read_content
-from referral.fhir.directory import MCSD_TYPE
-from referral.fhir.systems import AFFILIATION_KIND, TIER
+from referral.fhir.systems import AFFILIATION_KIND, MCSD_TYPE, TIER
 from referral.store.network import network_version
 from referral.store.pool import Store
 from tests.small_network import small_network

@@ -24,31 +24,28 @@ from referral.fhir.elements import concept, reference
 from referral.fhir.opening_hours import available_times
 from referral.fhir.systems import (
     AFFILIATION_KIND,
-    BASE,
+    AGE_RANGE_EXTENSION,
     CAPACITY_EXTENSION,
     FACILITY_IDENTIFIER,
     FORMER_LEVEL_EXTENSION,
+    GENDER,
+    HOURS_EXTENSION,
+    INSURER_IDENTIFIER,
     LANDMASS_EXTENSION,
     LEVEL_EXTENSION,
+    MCSD_FACILITY,
+    MCSD_TYPE,
+    NETWORK_KIND,
+    ORGANIZATION_KIND,
+    PHYSICAL_TYPE,
     POINTS_EXTENSION,
+    POSITION_SOURCE_EXTENSION,
     SNOMED_CT,
     SPECIALTY,
     TIER,
     UCUM,
     technique_system,
 )
-
-MCSD_TYPE: Final = "https://profiles.ihe.net/ITI/mCSD/CodeSystem/IHE.mCSD.Organization.Location.Types"
-MCSD_FACILITY: Final = "facility"
-ORGANIZATION_KIND: Final = f"{BASE}/CodeSystem/organization-kind"
-NETWORK_KIND: Final = "network"
-INSURER_IDENTIFIER: Final = f"{BASE}/sid/insurer-code"
-GENDER: Final = "http://hl7.org/fhir/administrative-gender"
-PHYSICAL_TYPE: Final = "http://terminology.hl7.org/CodeSystem/location-physical-type"
-
-AGE_RANGE_EXTENSION: Final = f"{BASE}/StructureDefinition/age-range"
-HOURS_EXTENSION: Final = f"{BASE}/StructureDefinition/hours"
-POSITION_SOURCE_EXTENSION: Final = f"{BASE}/StructureDefinition/position-source"
 
 # Numbers of this length stand for concepts of SNOMED CT (https://confluence.ihtsdotools.org/x/oRwQB, SCTID).
 _SCTID: Final = re.compile(r"[1-9][0-9]{5,17}")

@@ -23,26 +23,24 @@ from referral.domain.facility import (
     Tier,
 )
 from referral.fhir.content import number_text
-from referral.fhir.directory import (
-    AGE_RANGE_EXTENSION,
-    GENDER,
-    HOURS_EXTENSION,
-    INSURER_IDENTIFIER,
-    NETWORK_KIND,
-    ORGANIZATION_KIND,
-    POSITION_SOURCE_EXTENSION,
-)
 from referral.fhir.elements import codings, extension
 from referral.fhir.intervals import interval
 from referral.fhir.opening_hours import opening_hours
 from referral.fhir.systems import (
     AFFILIATION_KIND,
+    AGE_RANGE_EXTENSION,
     CAPACITY_EXTENSION,
     FACILITY_IDENTIFIER,
     FORMER_LEVEL_EXTENSION,
+    GENDER,
+    HOURS_EXTENSION,
+    INSURER_IDENTIFIER,
     LANDMASS_EXTENSION,
     LEVEL_EXTENSION,
+    NETWORK_KIND,
+    ORGANIZATION_KIND,
     POINTS_EXTENSION,
+    POSITION_SOURCE_EXTENSION,
     TIER,
     technique_list,
 )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from referral.domain.search import Kind
+from referral.fhir.systems import BOOLEAN
 
-BOOLEAN_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/special-values"
 _HL7: Final = "http://hl7.org/fhir/"
 
 
@@ -61,7 +61,7 @@ def _code(name: str, path: str, system: str) -> Parameter:
 
 
 def _boolean(name: str, path: str) -> Parameter:
-    return Parameter(name, Kind.TOKEN, (path,), system=BOOLEAN_SYSTEM, rows=name)
+    return Parameter(name, Kind.TOKEN, (path,), system=BOOLEAN, rows=name)
 
 
 def _string(name: str, *paths: str) -> Parameter:

@@ -29,9 +29,10 @@ from referral.domain.search import (
     Total,
 )
 from referral.fhir.intervals import BEGINNING, END, Interval, interval, widened
-from referral.fhir.parameters import BOOLEAN_SYSTEM, PARAMETERS, Parameter, parameter
+from referral.fhir.parameters import PARAMETERS, Parameter, parameter
 from referral.fhir.search_cursor import decode_cursor
 from referral.fhir.search_index import fold, folded_value, reference_key, string_key, token_key
+from referral.fhir.systems import BOOLEAN
 
 DEFAULT_COUNT: Final = 50
 MAX_COUNT: Final = 200
@@ -177,7 +178,7 @@ def _tokens(searched: Parameter, texts: list[str]) -> tuple[tuple[str | None, st
     tokens = [_token(text) for text in texts]
     if searched.system is None:
         return tuple(tokens)
-    if searched.system == BOOLEAN_SYSTEM and any(code not in ("true", "false") for _, code in tokens):
+    if searched.system == BOOLEAN and any(code not in ("true", "false") for _, code in tokens):
         raise _ParameterError("it takes true or false.")
     # The rows of plain codes have no system: another one than the implied matches nothing.
     return tuple((None, code) for system, code in tokens if system in (None, "", searched.system))

@@ -1,6 +1,7 @@
 """Every canonical address, code system and identifier system that the service writes or looks for.
 
-Ours stand under `BASE`; the others are HL7's (https://hl7.org/fhir/R4/terminologies-systems.html).
+Ours stand under `BASE`; the others are HL7's (https://hl7.org/fhir/R4/terminologies-systems.html) and
+IHE's (https://profiles.ihe.net/ITI/mCSD/).
 """
 
 from typing import Final
@@ -30,6 +31,8 @@ CAPACITY_STATUS: Final = f"{_CODE_SYSTEM}/capacity-status"
 COST_TERM: Final = f"{_CODE_SYSTEM}/cost-term"
 EXCLUSION: Final = f"{_CODE_SYSTEM}/exclusion"
 SPECIALTY: Final = f"{_CODE_SYSTEM}/specialty"
+ORGANIZATION_KIND: Final = f"{_CODE_SYSTEM}/organization-kind"
+NETWORK_KIND: Final = "network"
 _TECHNIQUE: Final = f"{_CODE_SYSTEM}/technique-"
 
 # Code systems of others.
@@ -39,6 +42,11 @@ UCUM: Final = "http://unitsofmeasure.org"
 TASK_CODE: Final = "http://hl7.org/fhir/CodeSystem/task-code"
 IDENTIFIER_TYPE: Final = f"{_HL7}/v2-0203"
 ORGANIZATION_TYPE: Final = f"{_HL7}/organization-type"
+PHYSICAL_TYPE: Final = f"{_HL7}/location-physical-type"
+GENDER: Final = "http://hl7.org/fhir/administrative-gender"
+MCSD_TYPE: Final = "https://profiles.ihe.net/ITI/mCSD/CodeSystem/IHE.mCSD.Organization.Location.Types"
+MCSD_FACILITY: Final = "facility"
+BOOLEAN: Final = f"{_HL7}/special-values"
 SECURITY_SERVICE: Final = f"{_HL7}/restful-security-service"
 
 # Our extensions.
@@ -50,6 +58,9 @@ LEVEL_EXTENSION: Final = f"{_EXTENSION}/level"
 POINTS_EXTENSION: Final = f"{_EXTENSION}/points"
 FORMER_LEVEL_EXTENSION: Final = f"{_EXTENSION}/former-level"
 LANDMASS_EXTENSION: Final = f"{_EXTENSION}/landmass"
+POSITION_SOURCE_EXTENSION: Final = f"{_EXTENSION}/position-source"
+HOURS_EXTENSION: Final = f"{_EXTENSION}/hours"
+AGE_RANGE_EXTENSION: Final = f"{_EXTENSION}/age-range"
 CAPACITY_EXTENSION: Final = f"{_EXTENSION}/capacity"
 RECOGNITION_EXTENSION: Final = f"{_EXTENSION}/recognition"
 
@@ -59,6 +70,7 @@ TASK_REPLACES_EXTENSION: Final = f"{_HL7_EXTENSION}/task-replaces"
 
 # Identifier systems.
 FACILITY_IDENTIFIER: Final = f"{_IDENTIFIER}/facility"
+INSURER_IDENTIFIER: Final = f"{_IDENTIFIER}/insurer-code"
 REFERRAL_NUMBER_IDENTIFIER: Final = f"{_IDENTIFIER}/referral-number"
 
 

@@ -14,8 +14,7 @@ from referral.domain.errors import (
     UnknownCode,
 )
 from referral.domain.facility import Tier
-from referral.fhir.directory import ORGANIZATION_KIND
-from referral.fhir.systems import AFFILIATION_KIND
+from referral.fhir.systems import AFFILIATION_KIND, ORGANIZATION_KIND
 from referral.store.network import load_directory
 from referral.store.pool import Store
 from tests.directory_writer import (

@@ -22,7 +22,9 @@ from referral.cli import cli
 from referral.domain.policy import Policy
 from referral.embedded import EmbeddedPostgres
 from referral.exchange.network_files import COLUMNS
+from referral.fhir import directory
 from referral.fhir.content import read_content
+from referral.fhir.systems import BASE
 from referral.fhir.validation import check_resource
 from referral.settings import VARIABLES
 
@@ -163,6 +165,13 @@ def test_a_part_that_is_gone_is_missed(tmp_path):
     text = (ROOT / "docs" / "fhir.md").read_text(encoding="utf-8")
     page.write_text(text.replace("<!-- made: errors -->", ""), encoding="utf-8")
     assert make_fhir_docs("--check", "--file", page).returncode == 1
+
+
+def test_every_element_of_ours_in_the_directory_is_told():
+    page = (ROOT / "docs" / "fhir.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(\w+/[\w-]+)`", chapter("Our elements of the directory", page)))
+    ours = {value for value in vars(directory).values() if str(value).startswith(f"{BASE}/")}
+    assert told == {value.removeprefix(f"{BASE}/") for value in ours}
 
 
 def test_the_examples_are_r4():

@@ -99,3 +99,25 @@ def test_the_locks_name_no_place_but_the_public_index(name: str) -> None:
         text = text.replace(public, "")
     assert "://" not in text
     assert " @ " not in text
+
+
+def test_addresses_that_others_see_stand_in_one_file() -> None:
+    """A constant of `fhir` that other modules may import and that is a canonical address is in systems.py."""
+    found = {
+        f"{path.stem}.{target.id}"
+        for path in SOURCES
+        if path.parent.name == "fhir" and path.name != "systems.py"
+        for node in ast.parse(path.read_bytes()).body
+        if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None
+        for target in ([node.target] if isinstance(node, ast.AnnAssign) else node.targets)
+        if isinstance(target, ast.Name) and not target.id.startswith("_") and _is_address(node.value)
+    }
+    assert found == set()
+
+
+def _is_address(value: ast.expr) -> bool:
+    """Whether an expression is a text that begins with a scheme, or with our base."""
+    start = value.values[0] if isinstance(value, ast.JoinedStr) else value
+    if isinstance(start, ast.FormattedValue):
+        return "BASE" in ast.unparse(start)
+    return isinstance(start, ast.Constant) and str(start.value).startswith(("http://", "https://"))
