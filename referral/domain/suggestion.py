@@ -37,8 +37,9 @@ class Need:
     """What the patient needs.
 
     `technique` is (list, code) and decides alone when given; else `service`, else `specialty` (a code).
-    With none of them the direction decides: any tier above (up, and without a direction), below (down), or
-    the same (lateral). `age` in completed years; `sex` as in FHIR: male and female may rule a service out.
+    With none of them every facility has what is needed. `direction` leaves the tiers above (up), below
+    (down) or the same (lateral); without it any tier that the policy opens will do. `age` in completed
+    years; `sex` as in FHIR: male and female may rule a service out.
     """
 
     technique: tuple[str, str] | None = None

@@ -104,7 +104,8 @@ class Examination:
         if self.snapshot.capabilities.serving(place, self.need, self.on) is None:
             return False
         anything = self.need.technique is None and self.need.service is None and self.need.specialty is None
-        return not anything or self._goes(tier, self.need.direction or Direction.UP)
+        direction = self.need.direction
+        return not anything or direction is None or self._goes(tier, direction)
 
     def _goes(self, tier: Tier, direction: Direction) -> bool:
         match direction:
@@ -122,7 +123,8 @@ class Examination:
         direction = self.need.direction
         if direction is not None and not self._goes(tier, direction):
             where = {Direction.UP: "above", Direction.DOWN: "below", Direction.LATERAL: "beside"}[direction]
-            return f"policy: a {tier.label} is not {where} a {self.sender_tier.label}"
+            not_there = f"a {tier.label} is not {where} a {self.sender_tier.label}"
+            return f"policy: {not_there}, where the direction {direction} leads"
         if self.snapshot.places.id_of(place) in self.tied:
             return None
         return self.refusals[tier]
@@ -172,9 +174,7 @@ class Examination:
             return "not approved for the technique on that day"
         if self.need.service is not None:
             return "the service asked for is not there"
-        if self.need.specialty is not None:
-            return "no service of the specialty asked for"
-        return "not on the level that the referral goes to"
+        return "no service of the specialty asked for"
 
     def service(self, place: int) -> ServiceId | None:
         """Name the first open service that the need leads to; None when that is the whole facility."""

@@ -259,15 +259,31 @@ def test_without_a_need_the_direction_decides() -> None:
     assert targets(ask(coast(), Need(direction=Direction.UP))) == ["near", "bare", "far"]
     assert targets(ask(coast(), Need(direction=Direction.DOWN), "core")) == ["far", "bare", "clinic", "near"]
     assert targets(ask(coast(), Need(direction=Direction.LATERAL), "near")) == ["bare", "far"]
-    top = ask(coast(), Need(), "core")
-    assert {x.text for x in top.excluded} == {"capability: not on the level that the referral goes to"}
+    up = ask(coast(), Need(direction=Direction.UP), "core")
+    assert targets(up) == []
+    assert {(x.rule, x.text) for x in up.excluded} == {
+        (Exclusion.POLICY, "policy: a station is not above a core hospital, where the direction up leads"),
+        (
+            Exclusion.POLICY,
+            "policy: a satellite hospital is not above a core hospital, where the direction up leads",
+        ),
+    }
+
+
+def test_without_need_and_direction_every_tier_is_open_that_the_policy_opens() -> None:
+    assert sorted(targets(ask(coast(), Need(), "core"))) == ["bare", "clinic", "far", "near"]
+    assert sorted(targets(ask(coast(), Need(), "near"))) == ["bare", "clinic", "core", "far"]
+    of = coast(of=policy(pairs=[{"from": "satellite", "to": ["core"], "skipping": "never"}]))
+    found = ask(of, Need(), "near")
+    assert targets(found) == ["core"]
+    assert set(rules(found).values()) == {Exclusion.POLICY}
 
 
 def test_a_direction_rules_out_what_lies_elsewhere() -> None:
     found = ask(coast(), Need(TECHNIQUE, direction=Direction.UP), "bare")
     assert targets(found) == ["core"]
     assert {x.text for x in found.excluded if x.target == "far"} == {
-        "policy: a satellite hospital is not above a satellite hospital"
+        "policy: a satellite hospital is not above a satellite hospital, where the direction up leads"
     }
 
 
