@@ -35,6 +35,10 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with refusals():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         with refusals():
             return super().invoke(ctx)

@@ -30,6 +30,11 @@ def refusals() -> Iterator[None]:
     """Around a command: what a person can do something about becomes a Refusal, Ctrl-C a quiet end."""
     try:
         yield
+    except click.UsageError as error:
+        # A group without a command shows its help instead: that is no line.
+        if type(error).show is not click.UsageError.show:
+            raise
+        raise Refusal(" ".join((error.format_message() + _help(error)).split())) from error
     except (DomainError, EmbeddedError, SettingsError) as error:
         raise Refusal(" ".join(str(error).split())) from error
     except OSError as error:
@@ -39,3 +44,7 @@ def refusals() -> Iterator[None]:
         raise Refusal(f"{error.filename}: {error.strerror}") from error
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+def _help(error: click.UsageError) -> str:
+    return f" (see: {error.ctx.command_path} --help)" if error.ctx is not None else ""

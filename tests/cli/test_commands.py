@@ -56,25 +56,40 @@ def test_version() -> None:
     assert (done.exit_code, done.output) == (0, f"referral {__version__}\n")
 
 
+ADD = ["client", "add", "--facility", "x"]
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        ["no-such-command"],
-        ["serve", "--port", "65536"],
-        ["serve", "--port", "eighty"],
-        ["demo", "--once"],
-        ["demo", "--port", "0"],
-        ["client", "add", "--facility", "x"],
-        ["client", "add", "--facility", "x", "--name", "y"],
-        ["client", "add", "--facility", "x", "--name", "y", "--jwks", "/no/such/file"],
-        ["client", "add", "--facility", "x", "--name", "y", "--jwks", __file__, "--generate"],
-        ["client", "add", "--facility", "x", "--name", "y", "--jwks", __file__, "--out", "z"],
+        (["--no-such-option"], "--no-such-option"),
+        (["no-such-command"], "No such command 'no-such-command'. (see: referral --help)"),
+        (["client", "no-such-command"], "No such command 'no-such-command'. (see: referral client --help)"),
+        (["serve", "--port", "65536"], "Invalid value for '--port'"),
+        (["serve", "--port", "eighty"], "Invalid value for '--port'"),
+        (["demo", "--once"], "--once"),
+        (["demo", "--port", "0"], "--port 0 needs --play"),
+        (ADD, "Missing option '--name'. (see: referral client add --help)"),
+        ([*ADD, "--name", "y"], "Give either --jwks or --generate. (see: referral client add --help)"),
+        ([*ADD, "--name", "y", "--jwks", "/no/such/file"], "Invalid value for '--jwks'"),
+        ([*ADD, "--name", "y", "--jwks", __file__, "--generate"], "Give either --jwks or --generate."),
+        ([*ADD, "--name", "y", "--jwks", __file__, "--out", "z"], "--out needs --generate."),
+        (["client", "list", "--data", __file__], f"'{__file__}' is a file."),
     ],
 )
-def test_a_wrong_use_ends_with_2(arguments: list[str]) -> None:
+def test_a_wrong_use_is_one_line_and_2(arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(cli, arguments, prog_name="referral")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("referral: ")
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["client"]])
+def test_without_a_command_the_help_is_shown(arguments: list[str]) -> None:
     done = CliRunner().invoke(cli, arguments)
-    assert done.exit_code == 2
-    assert "Usage: " in done.stderr
+    assert "Usage: " in done.output
+    assert "Commands:" in done.output
 
 
 @pytest.mark.parametrize(

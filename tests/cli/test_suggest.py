@@ -93,4 +93,5 @@ async def test_what_is_unknown_is_one_line(program: Program, arguments: tuple[st
 def test_wrong_options_are_refused(arguments: tuple[str, ...]) -> None:
     done = CliRunner().invoke(cli, ["suggest", *arguments])
     assert done.exit_code == 2
-    assert "Usage: " in done.stderr
+    assert done.stderr.startswith("referral: ")
+    assert done.stderr.count("\n") == 1
