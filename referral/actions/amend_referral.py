@@ -7,7 +7,7 @@ from referral.actions.move_offer import change_referral
 from referral.actions.place_referral import reread_draft, submit
 from referral.actions.workspace import Draft, Workspace, instant, same_content
 from referral.domain.codes import WithdrawReason
-from referral.domain.errors import BrokenRule, Forbidden, MissingElement, UnknownCode
+from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement, UnknownCode
 from referral.domain.lifecycle import (
     OfferMove,
     OfferState,
@@ -15,24 +15,30 @@ from referral.domain.lifecycle import (
     ReferralMove,
     ReferralState,
     check_referral_move,
+    legal_referral_moves,
 )
 from referral.domain.permissions import parties_of
 from referral.domain.referral import Offer, Referral
 from referral.fhir import systems
-from referral.fhir.elements import code_of
+from referral.fhir.elements import code_of, set_extension
 from referral.fhir.offer import stamp_offer
 from referral.fhir.references import Key
 from referral.fhir.referral import (
     check_frozen,
     is_referral,
-    keep_network,
+    keep_parties,
     priority_of,
     stamp_referral,
     status_reason,
 )
 from referral.fhir.states import referral_move, status_of
 
-_PACKAGE_HOLDERS = {OfferState.COMPLETED, OfferState.CLOSED}
+_AMENDABLE = {
+    ReferralState.UNPLACED,
+    ReferralState.OFFERED,
+    ReferralState.IN_CARE,
+    ReferralState.COMPLETED,
+}
 
 
 def plan_referral_update(workspace: Workspace, draft: Draft, *, offered: bool) -> Key:
@@ -58,7 +64,7 @@ def plan_referral_update(workspace: Workspace, draft: Draft, *, offered: bool) -
         case ReferralMove.SUBMIT:
             submit(workspace, draft, reread_draft(workspace, draft, referral), offered=offered)
         case None if referral.state is ReferralState.DRAFT:
-            _rewrite_draft(workspace, draft, reread_draft(workspace, draft, referral))
+            _rewrite_draft(workspace, draft, reread_draft(workspace, draft, referral), before)
         case None:
             _amend(workspace, draft, referral, before)
         case _:
@@ -66,25 +72,17 @@ def plan_referral_update(workspace: Workspace, draft: Draft, *, offered: bool) -
     return draft.key
 
 
-def _rewrite_draft(workspace: Workspace, draft: Draft, referral: Referral) -> None:
+def _rewrite_draft(workspace: Workspace, draft: Draft, referral: Referral, before: dict[str, Any]) -> None:
+    for name in stamp_referral(draft.content, referral):
+        workspace.note(draft.key, f"ServiceRequest.{name} belongs to the hub and was set by it.")
+    if not same_content(draft.content, before):
+        _rewrite(workspace, draft, referral)
+
+
+def _rewrite(workspace: Workspace, draft: Draft, referral: Referral) -> None:
+    """Write what its sender changed, while the state of the referral stays."""
     workspace.referrals[referral.id] = referral
-    stamp_referral(draft.content, referral)
     workspace.put(*draft.key, draft.content, referral.sender)
-    workspace.tell(draft.key, "amend", before=referral.state, after=referral.state, referral=referral)
-
-
-def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[str, Any]) -> None:
-    content = draft.content
-    check_frozen(before, content, draft.type)
-    if keep_network(content, before):
-        workspace.note(draft.key, "ServiceRequest.network belongs to the hub and stays as it is.")
-    for name in stamp_referral(content, referral):
-        workspace.note(draft.key, f"ServiceRequest.{name} belongs to the hub and stays as it is.")
-    if same_content(content, before):
-        return
-    after = replace(referral, priority=priority_of(content), updated_at=workspace.now)
-    workspace.referrals[after.id] = after
-    workspace.put(*draft.key, content, referral.sender)
     workspace.tell(
         draft.key,
         "amend",
@@ -93,8 +91,22 @@ def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[
         party=Party.SENDER,
         referral=referral,
     )
+
+
+def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[str, Any]) -> None:
+    content = draft.content
+    check_frozen(before, content, draft.type)
+    for name in (*keep_parties(content, before), *stamp_referral(content, referral)):
+        workspace.note(draft.key, f"ServiceRequest.{name} belongs to the hub and stays as it is.")
+    if same_content(content, before):
+        return
+    if referral.state not in _AMENDABLE:
+        legal = [rule.move for rule in legal_referral_moves(referral.state, frozenset({Party.SENDER}))]
+        raise IllegalMove(f"The referral is {referral.state}: what it says is fixed.", legal)
+    after = replace(referral, priority=priority_of(content), updated_at=workspace.now)
+    _rewrite(workspace, draft, after)
     for offer in workspace.offers_of(referral.id):
-        if offer.is_open or offer.state in _PACKAGE_HOLDERS:
+        if offer.is_open or offer.state is OfferState.COMPLETED:
             workspace.changes.packages.append(
                 (referral.id, offer.id, offer.owner, referral.sender, referral.patient, workspace.now)
             )
@@ -105,7 +117,7 @@ def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[
 def _end(
     workspace: Workspace, draft: Draft, referral: Referral, move: ReferralMove, before: dict[str, Any]
 ) -> None:
-    """Cancel, discard or mark in error: the content stays but for the reason; the open offer ends too."""
+    """Cancel, discard or mark in error: the content stays but for the reason; a standing offer ends too."""
     reason = status_reason(draft.content)
     text, code = str(reason.get("text", "")).strip(), code_of(reason, systems.WITHDRAW_REASON)
     if not text and move is not ReferralMove.DISCARD:
@@ -117,18 +129,23 @@ def _end(
         raise UnknownCode(f"The reasons here are: {', '.join(WithdrawReason)}.", draft.at("extension"))
     state = ReferralState.CANCELLED if move is ReferralMove.CANCEL else ReferralState.ENTERED_IN_ERROR
     party = Party.OFFICE if workspace.actor.facility == referral.network else Party.SENDER
-    open_offers = [offer for offer in workspace.offers_of(referral.id) if offer.is_open]
-    for offer in open_offers:
+    standing = [
+        offer
+        for offer in workspace.offers_of(referral.id)
+        if offer.is_open or offer.state is OfferState.COMPLETED
+    ]
+    for offer in standing:
         ended, offer_move = (
             (OfferState.WITHDRAWN, OfferMove.WITHDRAW)
             if move is ReferralMove.CANCEL
             else (OfferState.ENTERED_IN_ERROR, OfferMove.MARK_ERROR)
         )
-        _put_offer(workspace, replace(offer, state=ended), offer_move, party, reason)
-        workspace.changes.ended.append((offer.owner, offer.id, workspace.now))
+        after = replace(offer, state=ended)
+        _put_offer(workspace, after, offer_move, party, reason)
+        workspace.end_access(after)
     kept = dict(before)
-    if "extension" in draft.content:
-        kept["extension"] = draft.content["extension"]
+    if reason:
+        set_extension(kept, systems.STATUS_REASON_EXTENSION, {"valueCodeableConcept": reason})
     workspace.put(*draft.key, kept, referral.sender)
     change_referral(workspace, replace(referral, state=state), move, party, (code or "other", text or None))
 
@@ -148,7 +165,6 @@ def _put_offer(
         raise LookupError(f"no document of offer {after.id}")
     if reason:
         content["statusReason"] = dict(reason)
-    content["priority"] = after.priority.value
     after = replace(after, updated_at=workspace.now)
     workspace.offers[after.id] = after
     stamp_offer(content, after, referral, instant(workspace.now))

@@ -7,12 +7,14 @@ from referral.actions.name_facility import named_facility, require_known
 from referral.actions.open_offer import open_offer
 from referral.actions.return_patient import open_return
 from referral.actions.workspace import Draft, Workspace, instant, same_content
-from referral.domain.codes import AccessScope, Disposition
+from referral.domain.codes import AccessScope, Direction, Disposition
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
 from referral.domain.lifecycle import (
+    Need,
     OfferMove,
     OfferState,
     Party,
+    ReferralState,
     check_offer_move,
     missing_needs,
     plan_offer_moves,
@@ -21,10 +23,11 @@ from referral.domain.lifecycle import (
 from referral.domain.permissions import parties_of
 from referral.domain.referral import Offer, Referral
 from referral.fhir.offer import (
-    HUB_OWNED,
+    brings_report,
     business_status,
     disposition_of,
     given_needs,
+    merge_update,
     outcome_of,
     output_reference,
     reason_of,
@@ -71,16 +74,15 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
     parties = parties_of(actor, sender=offer.requester, receiver=offer.owner, office=offer.network)
     if not parties:
         raise Forbidden("Only the parties of an offer change it.")
-    _keep_hub_owned(workspace, draft, before)
-    update = _Update(draft, offer, referral, before, parties)
-    content = draft.content
-    target = target_state(offer.state, status_of(content), business_status(content))
-    moves = () if target is None else plan_offer_moves(offer.state, target, parties)
-    write_systems(content, moves)
-    stamp_offer(content, offer, referral, before["lastModified"])
-    if not moves and same_content(content, before):
-        return draft.key
-    if not moves:
+    moves = _moves(draft.content, before, offer, parties)
+    write_systems(draft.content, moves)
+    content, aside = merge_update(
+        before, draft.content, moves, is_open=offer.is_open, by_sender=Party.SENDER in parties
+    )
+    for name in aside:
+        workspace.note(draft.key, f"Task.{name} stays as it is: it is not yours to change, or not now.")
+    update = _Update(replace(draft, content=content), offer, referral, before, parties)
+    if not moves and not same_content(content, before):
         stamp_offer(content, offer, referral, instant(workspace.now))
         workspace.put(*draft.key, content, offer.requester)
         _tell(workspace, update, "amend", offer.state)
@@ -89,14 +91,16 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
     return draft.key
 
 
-def _keep_hub_owned(workspace: Workspace, draft: Draft, before: dict[str, Any]) -> None:
-    for name in HUB_OWNED:
-        if name in draft.content and draft.content[name] != before.get(name) and name != "lastModified":
-            workspace.note(draft.key, f"Task.{name} belongs to the hub and stays as it is.")
-        if name in before:
-            draft.content[name] = before[name]
-        else:
-            draft.content.pop(name, None)
+def _moves(
+    content: dict[str, Any], before: dict[str, Any], offer: Offer, parties: frozenset[Party]
+) -> tuple[OfferMove, ...]:
+    """The moves that an update stands for, by its statuses, or by a report that changes none."""
+    target = target_state(offer.state, status_of(content), business_status(content))
+    if target is not None:
+        return plan_offer_moves(offer.state, target, parties)
+    if Party.RECEIVER in parties and brings_report(before, content):
+        return (OfferMove.REPORT,)
+    return ()
 
 
 def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
@@ -110,7 +114,8 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     given = given_needs(content, update.before)
     missing = missing_needs(rule, given, direction=update.referral.direction, disposition=disposition)
     require_needs(missing, move, "Task")
-    code, text = reason_of(content, move) if missing or rule.needs else (None, None)
+    reasoned = {Need.REASON, Need.TEXT} & set(rule.needs)
+    code, text = reason_of(content, move) if reasoned else (None, None)
     after = replace(offer, state=rule.target or offer.state, updated_at=workspace.now)
     workspace.offers[offer.id] = after
     stamp_offer(content, after, update.referral, instant(workspace.now))
@@ -131,7 +136,7 @@ def _follow(workspace: Workspace, update: _Update, after: Offer, move: OfferMove
     if referral is None:
         raise LookupError(f"no referral {after.referral}")
     if after.state in _WITHOUT_CARE:
-        workspace.changes.ended.append((after.owner, after.id, workspace.now))
+        workspace.end_access(after)
     state = referral_after(after.state, before=before.state)
     if state is None or after.state is before.state or state is referral.state:
         return referral
@@ -207,15 +212,23 @@ def _complete(
             raise BrokenRule("The summary must be about the patient of the referral.", "Task.output")
         for facility in ({referral.sender} | workspace.journey_senders(referral)) - {known.owner}:
             workspace.grant(facility, *key, AccessScope.PACKAGE, via=referral.id)
-    if disposition is Disposition.RETURNED_TO_REFERRER and not _has_return(workspace, referral):
+    # A patient whom the lower level sends back goes up again, by a new referral of its own.
+    returns = disposition is Disposition.RETURNED_TO_REFERRER and referral.direction is not Direction.DOWN
+    if returns and not _has_return(workspace, referral, update.offer.owner):
         open_return(workspace, referral, update.offer, summary)
 
 
-def _has_return(workspace: Workspace, referral: Referral) -> bool:
-    """Whether the way down is there already, or comes with this very transaction."""
+def _has_return(workspace: Workspace, referral: Referral, receiver: str) -> bool:
+    """Whether the receiver has sent the patient down already, or does so in this very transaction."""
     stored = workspace.loaded.referrals.get(referral.id)
-    brought = any(other.based_on == referral.id for other in workspace.referrals.values())
-    return brought or (stored is not None and stored.has_return)
+    brought = any(
+        other.based_on == referral.id
+        and other.direction is Direction.DOWN
+        and other.sender == receiver
+        and other.state is not ReferralState.DRAFT
+        for other in workspace.referrals.values()
+    )
+    return brought or (stored is not None and receiver in stored.returned_by)
 
 
 def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:

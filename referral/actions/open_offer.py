@@ -6,13 +6,15 @@ from typing import Any
 
 from referral.actions.name_facility import named_facility, require_known, require_patient
 from referral.actions.workspace import Draft, Workspace, instant
-from referral.domain.codes import AccessScope
+from referral.domain.codes import AccessScope, Direction
 from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
+from referral.domain.facility import Tier
 from referral.domain.lifecycle import OfferState, Party, ReferralMove, ReferralState, check_referral_move
 from referral.domain.permissions import parties_of
 from referral.domain.referral import Offer, Referral
 from referral.fhir.offer import new_offer, stamp_offer, write_systems
 from referral.fhir.references import Key, references_at, target_of
+from referral.fhir.referral import stamp_referral
 
 _DECLINED = {OfferState.REJECTED, OfferState.REDIRECTED}
 
@@ -93,8 +95,13 @@ def open_offer(
         updated_at=workspace.now,
     )
     placed = replace(referral, state=ReferralState.OFFERED, updated_at=workspace.now)
+    if not referral.directed:
+        way = direction_to(workspace, referral.network, referral.sender, target)
+        placed = replace(placed, direction=way)
     workspace.offers[offer.id] = offer
     workspace.referrals[referral.id] = placed
+    if placed.direction is not referral.direction:
+        _write_direction(workspace, placed)
     key = ("Task", offer.id)
     _put_offer(workspace, offer, placed, content, owner)
     party = Party.OFFICE if actor == referral.network else Party.RECEIVER if onward else Party.SENDER
@@ -111,6 +118,15 @@ def open_offer(
     return offer
 
 
+def _write_direction(workspace: Workspace, referral: Referral) -> None:
+    key = ("ServiceRequest", referral.id)
+    content = workspace.current(*key)
+    if content is None:
+        raise LookupError(f"no document of referral {referral.id}")
+    stamp_referral(content, referral)
+    workspace.put(*key, content, referral.sender)
+
+
 def _put_offer(
     workspace: Workspace,
     offer: Offer,
@@ -121,7 +137,7 @@ def _put_offer(
     made = new_offer(offer, owner)
     if content is not None:
         write_systems(content, ())
-        for name in ("requester", "for", "focus", "owner", "priority"):
+        for name in ("requester", "for", "focus", "owner"):
             content.setdefault(name, made[name])
         made = content
     made["authoredOn"] = instant(offer.authored_on)
@@ -150,20 +166,50 @@ def _check_no_open_offer(workspace: Workspace, referral: Referral) -> None:
         )
 
 
-def _check_target(workspace: Workspace, referral: Referral, target: str) -> None:
+def direction_to(workspace: Workspace, network: str, sender: str, target: str | None) -> Direction:
+    """The way from one facility to another by their tiers in the network.
+
+    Without a target it is a guess: up, but down from the highest tier.
+    """
+    tiers = {
+        facility: Tier(stored.memberships[network])
+        for facility in (sender, target)
+        if facility and (stored := workspace.facility(facility)) and network in stored.memberships
+    }
+    if target is None or len(tiers) < len({sender, target}):
+        return Direction.DOWN if tiers.get(sender) is Tier.CENTRAL else Direction.UP
+    step = tiers[target].rank - tiers[sender].rank
+    return Direction.UP if step > 0 else Direction.DOWN if step < 0 else Direction.LATERAL
+
+
+def why_no_target(workspace: Workspace, referral: Referral, target: str) -> str | None:
+    """Why a facility cannot be asked to take a referral at all; None where it can."""
     facility = workspace.facility(target)
     if target == referral.sender:
-        raise BrokenRule("A facility does not refer to itself.", "Task.owner")
+        return "A facility does not refer to itself."
     if facility is None or referral.network not in facility.memberships:
-        raise BrokenRule("The target is no member of the referral's network.", "Task.owner")
-    if not facility.active:
-        raise BrokenRule("The target is not active.", "Task.owner")
+        return "The target is no member of the referral's network."
+    return None if facility.active else "The target is not active."
+
+
+def _check_target(workspace: Workspace, referral: Referral, target: str) -> None:
+    why = why_no_target(workspace, referral, target)
+    if why is not None:
+        raise BrokenRule(why, "Task.owner")
+    # Who lost sight of a patient cannot show the patient to others.
+    by_sender = workspace.actor.facility == referral.sender
+    if by_sender and workspace.known("Patient", referral.patient) is None:
+        raise BrokenRule("The patient of this referral is no longer known to you.", "Task.for")
 
 
 def _check_parts(workspace: Workspace, draft: Draft, referral: Referral) -> None:
     content = draft.content
-    if "for" in content and require_patient(workspace, content["for"], draft.at("for")) != referral.patient:
-        raise BrokenRule("An offer is for the patient of its referral.", draft.at("for"))
+    if "for" in content:
+        # The office names the patient of a request that it sees, without seeing the patient.
+        named = target_of(content["for"], workspace.base, workspace.resolve)
+        its_own = named == ("Patient", referral.patient)
+        if not its_own and require_patient(workspace, content["for"], draft.at("for")) != referral.patient:
+            raise BrokenRule("An offer is for the patient of its referral.", draft.at("for"))
     for path, reference in references_at(content, "basedOn"):
         require_known(workspace, reference, draft.at(path))
     if "requester" in content:

@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from referral.actions.name_facility import named_facility, require_known, require_patient
-from referral.actions.open_offer import open_offer
+from referral.actions.open_offer import direction_to, open_offer
 from referral.actions.workspace import Draft, Workspace
-from referral.domain.codes import AccessScope, Direction
+from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
-from referral.domain.facility import Tier
 from referral.domain.lifecycle import Party, ReferralMove, ReferralState, check_referral_move
 from referral.domain.number import referral_number
 from referral.domain.referral import Referral
@@ -39,7 +38,10 @@ def plan_new_referral(workspace: Workspace, draft: Draft, *, offered: bool) -> K
 
 def reread_draft(workspace: Workspace, draft: Draft, before: Referral) -> Referral:
     """The referral as an update of its draft makes it."""
-    return replace(_read_referral(workspace, draft), authored_on=before.authored_on)
+    read = _read_referral(workspace, draft)
+    # A direction that comes back as the hub wrote it is still the hub's.
+    directed = read.directed and (before.directed or read.direction is not before.direction)
+    return replace(read, authored_on=before.authored_on, directed=directed)
 
 
 def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: bool) -> None:
@@ -85,6 +87,7 @@ def _read_referral(workspace: Workspace, draft: Draft) -> Referral:
     targets = [facility for facility, _ in _targets(workspace, draft)]
     based_on = _based_on(workspace, draft)
     network = _network(workspace, draft, targets)
+    said = direction_of(content, draft.at("extension"))
     return Referral(
         id=draft.id,
         network=network,
@@ -92,7 +95,8 @@ def _read_referral(workspace: Workspace, draft: Draft) -> Referral:
         journey=None,
         based_on=based_on,
         state=ReferralState.DRAFT,
-        direction=direction_of(content, draft.at("extension")) or _direction(workspace, network, targets),
+        direction=said or direction_to(workspace, network, actor, targets[0] if targets else None),
+        directed=said is not None,
         priority=priority_of(content),
         sender=actor,
         patient=patient,
@@ -118,15 +122,20 @@ def _single_target(workspace: Workspace, draft: Draft) -> tuple[str, Mapping[str
 
 
 def _based_on(workspace: Workspace, draft: Draft) -> str | None:
-    """The referral that this one continues: the first of `basedOn` that is one."""
+    """The referral that this one continues: the first of `basedOn` that is one, and the actor's too."""
     found = None
     for path, reference in references_at(draft.content, "basedOn"):
         key = target_of(reference, workspace.base, workspace.resolve)
         if key is None or key[0] != "ServiceRequest":
             continue
         (_, request), _ = require_known(workspace, reference, draft.at(path))
-        if found is None and request != draft.id and workspace.referral(request) is not None:
-            found = request
+        continued = workspace.referral(request)
+        if continued is None or request == draft.id:
+            continue
+        receivers = {offer.owner for offer in workspace.offers_of(request)}
+        if workspace.actor.facility not in {continued.sender} | receivers:
+            raise BrokenRule("A referral is continued by its sender or a receiver.", draft.at(path))
+        found = found or request
     return found
 
 
@@ -152,13 +161,3 @@ def _network(workspace: Workspace, draft: Draft, targets: list[str]) -> str:
             "You share several networks; name one in the extension `network`.", draft.at("extension")
         )
     return shared.pop()
-
-
-def _direction(workspace: Workspace, network: str, targets: list[str]) -> Direction:
-    """Where the first target stands above or below the sender in the network; up while there is no target."""
-    target = workspace.facility(targets[0]) if targets else None
-    if target is None:
-        return Direction.UP
-    sender = workspace.loaded.facilities[workspace.actor.facility]
-    step = Tier(target.memberships[network]).rank - Tier(sender.memberships[network]).rank
-    return Direction.UP if step > 0 else Direction.DOWN if step < 0 else Direction.LATERAL

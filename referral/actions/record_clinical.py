@@ -4,6 +4,7 @@ from referral.actions.name_facility import require_known, require_patient
 from referral.actions.workspace import Draft, Workspace
 from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Forbidden
+from referral.domain.lifecycle import OfferState
 from referral.fhir.package import patient_element
 from referral.fhir.references import Key, references_at, target_of
 
@@ -35,7 +36,7 @@ def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
 
 
 def _share_communication(workspace: Workspace, draft: Draft) -> None:
-    """What is said about a referral is heard by both of its parties."""
+    """What is said about a referral is heard by its sender and by who has, or had, the patient in care."""
     for element in ("basedOn", "partOf"):
         for path, reference in references_at(draft.content, element):
             target = target_of(reference, workspace.base, workspace.resolve)
@@ -46,10 +47,10 @@ def _share_communication(workspace: Workspace, draft: Draft) -> None:
             referral = workspace.referral(offer.referral if offer else target[1])
             if referral is None:
                 continue
-            heard = {referral.sender}
-            offers = (
-                [offer] if offer else [found for found in workspace.offers_of(referral.id) if found.is_open]
-            )
-            heard |= {found.owner for found in offers}
+            heard = {referral.sender} | {
+                found.owner
+                for found in workspace.offers_of(referral.id)
+                if found.is_open or found.state in {OfferState.COMPLETED, OfferState.CLOSED}
+            }
             for facility in heard - {workspace.actor.facility}:
                 workspace.grant(facility, *draft.key, AccessScope.REFERRAL, via=referral.id)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from referral.actions.open_offer import open_offer
+from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.place_referral import submit
 from referral.actions.workspace import Draft, Workspace
 from referral.domain.codes import Direction, Priority
@@ -44,6 +44,7 @@ def open_return(
         based_on=first.id,
         state=ReferralState.DRAFT,
         direction=Direction.DOWN,
+        directed=True,
         priority=Priority.ROUTINE,
         sender=offer.owner,
         patient=first.patient,
@@ -53,5 +54,10 @@ def open_return(
     draft = Draft("ServiceRequest", request, content, is_create=True)
     submit(workspace, draft, down, offered=True)
     placed = workspace.referrals[request]
-    open_offer(workspace, placed, first.sender)
+    why = why_no_target(workspace, placed, first.sender)
+    if why is None:
+        open_offer(workspace, placed, first.sender)
+    else:
+        # The care has ended all the same; the receiver owes the patient another place.
+        workspace.note(("Task", offer.id), f"The way down is unplaced. {why}")
     return workspace.referrals[request]

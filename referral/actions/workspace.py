@@ -7,7 +7,7 @@ from typing import Any
 
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
-from referral.domain.lifecycle import ReferralState
+from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
 from referral.fhir.content import read_content, write_content
 from referral.fhir.package import package_links, patient_of
@@ -130,7 +130,8 @@ class Workspace:
         One's own comes before that of another facility: both may know a patient by the same number.
         """
         found = set(self.loaded.identifiers.get((system, value), []))
-        own = {key for key in found if self.loaded.references[key].owner == self.actor.facility}
+        stored = self.loaded.references
+        own = {key for key in found if key in stored and stored[key].owner == self.actor.facility}
         meant = own or found
         return meant.pop() if len(meant) == 1 else None
 
@@ -200,6 +201,15 @@ class Workspace:
     ) -> None:
         """Let a facility see a resource from now on."""
         self.changes.access.append((facility, resource_type, resource_id, scope.value, via, self.now))
+
+    def end_access(self, offer: Offer) -> None:
+        """An offer that ended without care takes the package back.
+
+        One made in error takes the request back too: that house was never meant to follow it. Its Task stays
+        readable, for it says so.
+        """
+        in_error = offer.state is OfferState.ENTERED_IN_ERROR
+        self.changes.ended.append((offer.owner, offer.id, self.now, in_error))
 
     def tell(
         self,

@@ -17,6 +17,7 @@ from referral.actions.workspace import Draft, Workspace, Written
 from referral.actions.write_directory import directory_references, plan_directory
 from referral.domain.actor import Actor
 from referral.domain.errors import (
+    BrokenRule,
     DomainError,
     Gone,
     IdNotAllowed,
@@ -26,6 +27,7 @@ from referral.domain.errors import (
     VersionRequired,
 )
 from referral.domain.scope import Interaction, check_scope
+from referral.fhir import systems
 from referral.fhir.offer import is_offer, returns_patient
 from referral.fhir.references import Key, identifier_of, target_of
 from referral.fhir.referral import is_referral
@@ -51,6 +53,10 @@ _ORDER = (
 )
 
 
+# What they name of referrals and offers is locked: they act on it, or must see it as it then stands.
+_ABOUT_REFERRALS = {"Communication", "ServiceRequest", "Task"}
+# A command looks each of these up; a body that names more is no referral.
+_MOST_REFERENCES = 10_000
 # What an identifier without a type may stand for. A facility's Location has its code too.
 _NAMED_BY_IDENTIFIER = {"HealthcareService", "Organization", "Patient", "Practitioner"}
 
@@ -206,7 +212,7 @@ def _offered(drafts: Sequence[Draft], workspace: Workspace) -> frozenset[str]:
 
 
 def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequest:
-    """Everything that the drafts change or name."""
+    """Everything that the drafts change or name. Raises BrokenRule when that is too much for one command."""
     update = sorted({draft.key for draft in drafts if not draft.is_create})
     focus: set[str] = set()
     references: set[Key] = set()
@@ -222,13 +228,15 @@ def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequ
             target = target_of(reference, base, lambda _system, _value: None)
             if target is not None and target[0] in SUPPORTED:
                 references.add(target)
-                if draft.type in {"Task", "Communication"} and target[0] in {"ServiceRequest", "Task"}:
+                if draft.type in _ABOUT_REFERRALS and target[0] in {"ServiceRequest", "Task"}:
                     focus.add(target[1])
             elif logical is not None:
                 # A contained resource with an identifier comes here too, and its type may be a concept.
                 of_type = reference.get("type")
                 asked = {of_type} & SUPPORTED if isinstance(of_type, str) else _NAMED_BY_IDENTIFIER
                 identifiers.setdefault(logical, set()).update(asked)
+    if len(references) + len(identifiers) > _MOST_REFERENCES:
+        raise BrokenRule(f"One request names at most {_MOST_REFERENCES} resources.")
     named = [(sorted(types), system, value) for (system, value), types in sorted(identifiers.items())]
     return WriteRequest(actor.facility, update, sorted(focus), sorted(references), named, (), numbers)
 
@@ -236,7 +244,12 @@ def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequ
 def _numbers_needed(draft: Draft) -> int:
     """One for a referral that is submitted; one for the way back that completing an offer opens."""
     if draft.type == "ServiceRequest":
-        return int(draft.content.get("status") == "active" and is_referral(draft.content))
+        # What is submitted already has its number, and is sent back with it.
+        has_number = not draft.is_create and any(
+            found.get("system") == systems.REFERRAL_NUMBER_IDENTIFIER
+            for found in draft.content.get("identifier", ())
+        )
+        return int(draft.content.get("status") == "active" and is_referral(draft.content) and not has_number)
     return int(draft.type == "Task" and not draft.is_create and returns_patient(draft.content))
 
 

@@ -12,7 +12,8 @@ class Referral:
     """One request to move a patient's care. `number` and `journey` are None while it is a draft.
 
     network, sender: ids of the network and of the requester's facility. patient: id of the Patient.
-    based_on: the referral that this one continues.
+    based_on: the referral that this one continues. directed: the sender said the direction; else it is that
+    of its offers, and a guess before the first.
     """
 
     id: str
@@ -22,6 +23,7 @@ class Referral:
     based_on: str | None
     state: ReferralState
     direction: Direction
+    directed: bool
     priority: Priority
     sender: str
     patient: str

@@ -11,19 +11,43 @@ from referral.fhir import systems
 from referral.fhir.elements import code_of, codings, concept, reference, with_system
 from referral.fhir.states import OFFER_STATUS
 
-HUB_OWNED = (
-    "requester",
-    "owner",
-    "focus",
-    "for",
-    "basedOn",
-    "groupIdentifier",
-    "authoredOn",
-    "lastModified",
-    "code",
-    "intent",
+# Elements of an offer that no update changes.
+_HUB_OWNED = frozenset(
+    {
+        "requester",
+        "owner",
+        "focus",
+        "for",
+        "basedOn",
+        "groupIdentifier",
+        "authoredOn",
+        "lastModified",
+        "code",
+        "intent",
+        "priority",
+    }
 )
-"""Elements of an offer that an update leaves as they are."""
+# Elements to which every party adds and from which none takes away.
+_GROWING = frozenset({"note", "identifier"})
+# Elements that change with a move alone, and with which.
+_REASONED = frozenset(
+    {
+        OfferMove.ASK,
+        OfferMove.REJECT,
+        OfferMove.REFER_ONWARD,
+        OfferMove.WITHDRAW,
+        OfferMove.MISS,
+        OfferMove.STOP,
+        OfferMove.MARK_ERROR,
+    }
+)
+_WITH_MOVE = {
+    "statusReason": _REASONED,
+    "output": frozenset({OfferMove.COMPLETE, OfferMove.REPORT, OfferMove.REFER_ONWARD, OfferMove.SCHEDULE}),
+    "executionPeriod": frozenset({OfferMove.SCHEDULE}),
+}
+# What the hub writes anew with every version.
+_STAMPED = frozenset({"resourceType", "id", "meta", "status", "businessStatus"})
 
 _OUTPUTS = ("outcome", "disposition", "summary", "preliminary", "target", "appointment", "place")
 _INPUTS = ("means", "escort", "eta")
@@ -88,6 +112,49 @@ def _part_with_system(part: Mapping[str, Any], known: tuple[str, ...], system: s
     return made
 
 
+def merge_update(
+    before: Mapping[str, Any],
+    sent: Mapping[str, Any],
+    moves: tuple[OfferMove, ...],
+    *,
+    is_open: bool,
+    by_sender: bool,
+) -> tuple[dict[str, Any], list[str]]:
+    """The Task after an update, and the elements that stay although something else was sent.
+
+    What a move brings is added to the outputs; notes and identifiers only grow; what else the Task says is
+    its sender's while the offer is open. An offer that has ended changes by a move alone.
+    """
+    content, aside = dict(before), []
+    for name in sorted((set(before) | set(sent)) - _STAMPED):
+        old, new = before.get(name), sent.get(name)
+        if new == old:
+            continue
+        movable = any(move in _WITH_MOVE.get(name, ()) for move in moves)
+        if name in _HUB_OWNED or (name in _WITH_MOVE and not movable):
+            kept = True
+        elif name in _GROWING or name == "output":
+            grown = [*(old or []), *(part for part in new or [] if part not in (old or []))]
+            kept = not (is_open or moves) or grown == old
+            if not kept:
+                content[name] = grown
+        else:
+            kept = not (movable or (by_sender and is_open))
+            if not kept and new is None:
+                del content[name]
+            elif not kept:
+                content[name] = new
+        if kept and new is not None and name != "lastModified":
+            aside.append(name)
+    return content, aside
+
+
+def brings_report(before: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
+    """Whether an update has a preliminary report that was not there before."""
+    new = [part for part in sent.get("output", ()) if part not in before.get("output", ())]
+    return "preliminary" in named_parts({"output": new}, "output")
+
+
 def outcome_of(content: Mapping[str, Any]) -> Outcome | None:
     """The outcome in `output`; None where absent. Raises UnknownCode."""
     code = _output_code(content, "outcome", systems.OUTCOME)
@@ -146,14 +213,16 @@ def reason_of(content: Mapping[str, Any], move: OfferMove) -> tuple[str | None, 
 
 
 def given_needs(content: Mapping[str, Any], before: Mapping[str, Any]) -> frozenset[Need]:
-    """What an update brings along for its move; a note counts when it is a new one."""
-    outputs = named_parts(content, "output")
-    given = {Need(name) for name in outputs if name in {need.value for need in Need}}
-    if str(content.get("statusReason", {}).get("text", "")).strip():
+    """What an update brings along for its move; what was there before does not count."""
+    outputs = [part for part in content.get("output", ()) if part not in before.get("output", ())]
+    named = named_parts({"output": outputs}, "output")
+    given = {Need(name) for name in _OUTPUTS if name in named}
+    reason = content.get("statusReason", {})
+    if reason != before.get("statusReason") and str(reason.get("text", "")).strip():
         given |= {Need.REASON, Need.TEXT}
     if len(content.get("note", ())) > len(before.get("note", ())):
         given.add(Need.NOTE)
-    if "executionPeriod" in content:
+    if content.get("executionPeriod") != before.get("executionPeriod"):
         given.add(Need.TIME)
     return frozenset(given)
 
@@ -167,6 +236,7 @@ def stamp_offer(content: dict[str, Any], offer: Offer, referral: Referral, modif
     else:
         content["businessStatus"] = concept(systems.OFFER_STATUS, words.business)
     content["groupIdentifier"] = {"system": systems.REFERRAL_NUMBER_IDENTIFIER, "value": referral.number}
+    content["priority"] = offer.priority.value
     content["lastModified"] = modified
 
 
@@ -194,7 +264,13 @@ def require_needs(missing: tuple[Need, ...], move: OfferMove, expression: str) -
         Need.NOTE: "note",
         Need.TIME: "executionPeriod",
     }
-    texts = [f"{need} (in {places.get(need, f'output of type {need}')})" for need in missing]
+    not_yet = {Need.COMMUNICATION, Need.ABORT_TASK}
+    texts = [
+        f"{need} (which cannot be given over FHIR yet)"
+        if need in not_yet
+        else f"{need} (in {places.get(need, f'output of type {need}')})"
+        for need in missing
+    ]
     raise MissingElement(
         f"To {move} this offer it needs {', '.join(texts)}.",
         f"{expression}.{places.get(missing[0], 'output')}",

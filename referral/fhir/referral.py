@@ -90,14 +90,25 @@ def check_frozen(before: Mapping[str, Any], after: Mapping[str, Any], expression
         raise BrokenRule("The priority of a submitted referral may only rise.", f"{expression}.priority")
 
 
-def keep_network(content: dict[str, Any], before: Mapping[str, Any]) -> bool:
-    """Put the network that stands in place of what an update says; whether it said another."""
+def keep_parties(content: dict[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """Put back who asks, in which network, and what the referral continues.
+
+    Returns the names of elements for which an update said something else.
+    """
+    aside: list[str] = []
+    for name in ("requester", "basedOn"):
+        if name in content and content[name] != before.get(name):
+            aside.append(name)
+        if name in before:
+            content[name] = before[name]
+        else:
+            content.pop(name, None)
     stands, sent = (extension(found, systems.NETWORK_EXTENSION) for found in (before, content))
-    if stands is None or sent == stands:
-        return False
-    value = {name: value for name, value in stands.items() if name != "url"}
-    set_extension(content, systems.NETWORK_EXTENSION, value)
-    return sent is not None
+    if stands is not None and sent != stands:
+        value = {name: value for name, value in stands.items() if name != "url"}
+        set_extension(content, systems.NETWORK_EXTENSION, value)
+        aside += ["network"] if sent is not None else []
+    return aside
 
 
 def stamp_referral(content: dict[str, Any], referral: Referral) -> list[str]:

@@ -88,11 +88,11 @@ class StoredNetwork:
 
 @dataclass(frozen=True, slots=True)
 class StoredReferral:
-    """A referral with what its journey tells: the senders up to it, and whether a way down exists already."""
+    """A referral with what its journey tells: the senders up to it, and who sent the patient down again."""
 
     row: Referral
     journey_senders: frozenset[str]
-    has_return: bool
+    returned_by: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -156,7 +156,7 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
 
 
 def _referral(data: dict[str, Any]) -> StoredReferral:
-    senders, has_return = data.pop("journey_senders"), data.pop("returned")
+    senders, returned_by = data.pop("journey_senders"), data.pop("returned_by")
     row = Referral(
         **data
         | {
@@ -167,7 +167,7 @@ def _referral(data: dict[str, Any]) -> StoredReferral:
             "updated_at": datetime.fromisoformat(data["updated_at"]),
         }
     )
-    return StoredReferral(row, frozenset(senders or ()), has_return)
+    return StoredReferral(row, frozenset(senders or ()), frozenset(returned_by or ()))
 
 
 def _offer(data: dict[str, Any]) -> Offer:
@@ -189,7 +189,8 @@ class ChangeSet:
     documents: type, id, version, at, deleted, owner, content (JSON bytes).
     tokens, references, dates, strings: index rows, type and id first.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
-    ended: facility, via, at. packages: referral, offer, facility, sender, patient, at.
+    ended: facility, via, at, and whether the request goes with the package.
+    packages: referral, offer, facility, sender, patient, at.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
     directory: network, type, id. typed: rows of the network for `apply_directory`.
     """
@@ -203,7 +204,7 @@ class ChangeSet:
     offers: list[Offer] = field(default_factory=list)
     identifiers: list[tuple[str, str, list[tuple[str, str]]]] = field(default_factory=list)
     access: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
-    ended: list[tuple[str, str, datetime]] = field(default_factory=list)
+    ended: list[tuple[str, str, datetime, bool]] = field(default_factory=list)
     packages: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     audits: list[dict[str, Any]] = field(default_factory=list)

@@ -288,7 +288,7 @@ async def stale_token(service: RunningService, *, expired: bool) -> str:
     async with service.store.writing(None) as connection:
         await connection.execute(
             "INSERT INTO client (id, facility, name, scope, jwks, active, created_at)"
-            " VALUES ($1, $2, 'old', 'system/*.cruds', '{}', $3, $4)",
+            " VALUES ($1, $2, 'old', 'system/*.cruds', '{\"keys\": []}', $3, $4)",
             *(client, LE_CHAN, expired, now),
         )
         await connection.execute(

@@ -92,7 +92,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "rejected": ENDED,
     "withdrawn": ENDED,
     "cancelled": ENDED,
-    "in error": ENDED,
+    # That house was never meant: it reads that its offer was in error, not the request as it goes on.
+    "in error": UNDER_WAY | {"receiver": "words offer reply"},
     "rejected and offered to the next": PASSED_ON,
     "referred onward": PASSED_ON,
     "arrived": IN_CARE,

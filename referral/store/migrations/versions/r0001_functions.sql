@@ -51,6 +51,8 @@ BEGIN
     SELECT t.type, t.id FROM jsonb_array_elements(request->'identifiers') i
       JOIN search_token t ON t.param = 'identifier' AND t.system = i->>'system' AND t.code = i->>'value'
         AND t.type IN (SELECT jsonb_array_elements_text(i->'types'))
+    UNION
+    SELECT 'Patient', r.patient FROM referral r WHERE r.id = ANY (locked)
   ) named;
 
   RETURN QUERY
@@ -91,8 +93,8 @@ BEGIN
                  SELECT r.id, r.sender, r.based_on
                  UNION SELECT j.id, j.sender, j.based_on FROM before b JOIN referral j ON j.id = b.based_on
                ) SELECT jsonb_agg(DISTINCT b.sender) FROM before b),
-             'returned', EXISTS (SELECT FROM referral b WHERE b.based_on = r.id AND b.direction = 'down'
-                                 AND b.state NOT IN ('cancelled', 'entered-in-error')))
+             'returned_by', (SELECT jsonb_agg(DISTINCT b.sender) FROM referral b WHERE b.based_on = r.id
+                             AND b.direction = 'down' AND b.state NOT IN ('draft', 'cancelled', 'entered-in-error')))
     FROM referral r
     WHERE r.id = ANY (locked)
        OR r.id IN (SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'ServiceRequest');
@@ -192,7 +194,7 @@ BEGIN
     INSERT INTO referral AS r
     SELECT * FROM jsonb_populate_recordset(NULL::referral, changes->'referrals')
     ON CONFLICT (id) DO UPDATE SET number = excluded.number, journey = excluded.journey, based_on = excluded.based_on,
-      state = excluded.state, direction = excluded.direction, priority = excluded.priority, patient = excluded.patient,
+      state = excluded.state, direction = excluded.direction, directed = excluded.directed, priority = excluded.priority, patient = excluded.patient,
       network = excluded.network, authored_on = excluded.authored_on, updated_at = excluded.updated_at;
   END IF;
 
@@ -214,7 +216,8 @@ BEGIN
 
   IF changes ? 'ended' THEN
     UPDATE access a SET until = (e->>2)::timestamptz FROM jsonb_array_elements(changes->'ended') e
-    WHERE a.facility = e->>0 AND a.via = e->>1 AND a.scope = 'package' AND a.until IS NULL;
+    WHERE a.facility = e->>0 AND a.via = e->>1 AND a.until IS NULL
+      AND (a.scope = 'package' OR (e->>3)::boolean AND a.scope = 'referral' AND a.type <> 'Task');
   END IF;
   INSERT INTO access (facility, type, id, scope, via, since)
   SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::timestamptz FROM jsonb_array_elements(changes->'access') r
@@ -243,6 +246,7 @@ BEGIN
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT n.facility, n.type, n.id, 'package', n.offer, n.at FROM named n
     UNION ALL SELECT g.facility, 'Patient', g.patient, 'package', g.offer, g.at FROM given g
+    WHERE EXISTS (SELECT FROM access a WHERE a.facility = g.sender AND a.type = 'Patient' AND a.id = g.patient AND a.until IS NULL)
     ON CONFLICT DO NOTHING;
   END IF;
 

@@ -227,6 +227,7 @@ CREATE TABLE referral (
   based_on text REFERENCES referral,
   state text NOT NULL CHECK (state IN ('draft', 'unplaced', 'offered', 'in-care', 'completed', 'closed', 'cancelled', 'lapsed', 'entered-in-error')),
   direction text NOT NULL CHECK (direction IN ('up', 'down', 'lateral')),
+  directed boolean NOT NULL,
   priority text NOT NULL CHECK (priority IN ('routine', 'urgent', 'asap', 'stat')),
   sender text NOT NULL,
   patient text NOT NULL,
