@@ -33,7 +33,7 @@ from tests.small_network import small_network
 
 # The same examples in every run; no stored ones, so that one machine sees what another does.
 EXAMPLES = settings(
-    max_examples=80,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,
