@@ -62,12 +62,14 @@ class ImportReport:
     """What an import did, or what a check found that it would do.
 
     counts: by kind of typed row, and `resources`. overwrites: a line for each resource that somebody else
-    had written since the last import of this network. warnings: those of the files.
+    had written since the last import of this network. warnings: those of the files. other_ids: the
+    Organization ids by the file's ids, where they differ.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
     overwrites: list[str] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
+    other_ids: dict[FacilityId, FacilityId] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
@@ -150,6 +152,7 @@ class _Import:
             taken=taken,
             new_id=make_id,
         )
+        self.report.other_ids = {code: one for code, one in ids.items() if code != one}
         found = set(ids.values())
         lists = {technique.list for technique in draft.techniques}
         rows = await find_rows(connection, draft.id, found, lists)

@@ -17,11 +17,10 @@ from rich.table import Table
 from referral.actions.add_client import add_client, generate_keys, list_clients
 from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
+from referral.cli.facility import find_facility
 from referral.cli.standard_output import standard_output
 from referral.domain.actor import Client
-from referral.domain.facility import FacilityId
-from referral.store.pool import Store
-from referral.store.suggestion import facilities_of_code
+from referral.domain.facility import FacilityId, NetworkId
 
 
 @click.group()
@@ -36,6 +35,7 @@ def client() -> None:
     required=True,
     help="Whose system it is: its id, or its id in the network's file; a network's id: its office.",
 )
+@click.option("--network", help="Id of the network, where several have a facility of that id in their files.")
 @click.option("--name", required=True, help="What people call the system.")
 @click.option("--id", "client_id", help="Client id. [default: a random one]")
 @click.option("--scope", default="system/*.cruds", show_default=True, help="SMART system scopes.")
@@ -54,6 +54,7 @@ def add(
     *,
     data: Path,
     facility: str,
+    network: str | None,
     name: str,
     client_id: str | None,
     scope: str,
@@ -66,32 +67,28 @@ def add(
         raise click.UsageError("Give either --jwks or --generate.")
     if out is not None and not generate:
         raise click.UsageError("--out needs --generate.")
-    asked = {"facility": facility, "name": name, "client_id": client_id, "scope": scope}
+    of = (facility, None if network is None else NetworkId(network))
+    asked = {"name": name, "client_id": client_id, "scope": scope}
     if jwks is not None:
-        added = asyncio.run(_add(data, _read(jwks), **asked))
+        added = asyncio.run(_add(data, of, _read(jwks), **asked))
         click.echo(f"{added.id} of {added.facility}")
         return
     private, public = generate_keys()
     with _new_file(out) as file:
-        added = asyncio.run(_add(data, {"keys": [public]}, **asked))
+        added = asyncio.run(_add(data, of, {"keys": [public]}, **asked))
         click.echo(json.dumps(private, indent=1), file=file)
     where = "" if out is None else f", its private key is in {out}"
     click.echo(f"{added.id} of {added.facility}{where}", err=out is None)
 
 
-async def _add(data: Path, jwks: Mapping[str, object], **asked: Any) -> Client:
+async def _add(
+    data: Path, of: tuple[str, NetworkId | None], jwks: Mapping[str, object], **asked: Any
+) -> Client:
     async with open_store(data) as store:
-        asked["facility"] = await _facility(store, asked["facility"])
-        return await add_client(store, jwks=jwks, now=datetime.now(UTC), **asked)
-
-
-async def _facility(store: Store, code: str) -> FacilityId:
-    """The facility that a network's file calls so; else the text itself, which may be the id of an office."""
-    async with store.reading(None) as connection:
-        found = await facilities_of_code(connection, code, None)
-    if len(found) > 1:
-        raise Refusal(f"several networks have a facility {code}: name its id: {', '.join(found)}")
-    return found[0] if found else FacilityId(code)
+        async with store.reading(None) as connection:
+            # An unknown one is refused with all else that is wrong.
+            facility = await find_facility(connection, *of) or FacilityId(of[0])
+        return await add_client(store, facility=facility, jwks=jwks, now=datetime.now(UTC), **asked)
 
 
 @client.command("list")

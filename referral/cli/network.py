@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from referral.actions import import_network as action
+from referral.actions.identify_facilities import joined_id
 from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
 from referral.exchange.network_files import ImportFaults, NetworkDraft, RowFault, read_network
@@ -105,5 +106,19 @@ def _report(draft: NetworkDraft, report: action.ImportReport, *, writes: bool) -
     for kind, counts in report.counts.items():
         numbers = (counts.created, counts.updated, counts.unchanged, counts.removed)
         click.echo(f"  {kind:<13}" + "".join(f"{number:>9}" for number in numbers))
+    _print_other_ids(draft, report)
     if not report.changed:
         click.echo("Nothing to change." if not writes else "Nothing changed.")
+
+
+def _print_other_ids(draft: NetworkDraft, report: action.ImportReport) -> None:
+    """Say how many Organizations do not have the file's id: the rule, and one by one what is beside it."""
+    if not report.other_ids:
+        return
+    singular = len(report.other_ids) == 1
+    differ = "1 Organization id differs" if singular else f"{len(report.other_ids)} Organization ids differ"
+    click.echo(f"{differ} from the file's, where another network has that id: {draft.id}.<id>")
+    others = {code: one for code, one in report.other_ids.items() if one != joined_id(draft.id, code)}
+    if others:
+        click.echo("Of these, not by that rule (known by the insurer's code, or too long):")
+        _print_capped([f"  {code}: {one}" for code, one in others.items()])

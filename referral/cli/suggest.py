@@ -16,6 +16,7 @@ from referral.actions.refresh_network import refresh_network
 from referral.actions.suggest_targets import suggest_targets
 from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
+from referral.cli.facility import find_facility
 from referral.cli.standard_output import standard_output
 from referral.domain.codes import Direction, Priority
 from referral.domain.facility import FacilityId, NetworkId, Technique
@@ -23,7 +24,7 @@ from referral.domain.suggestion import Need, Suggestion, Suggestions
 from referral.fhir.suggestion import DEFAULT_COUNT, MAX_COUNT
 from referral.network.snapshot import Snapshot, SnapshotHolder
 from referral.store.pool import Connection, Store
-from referral.store.suggestion import facilities_of_code, techniques_of_code
+from referral.store.suggestion import techniques_of_code
 
 _REASON = 20
 """Narrowest column of reasons; on a terminal too narrow for that the rows wrap."""
@@ -47,7 +48,10 @@ def _words(codes: type[StrEnum]) -> click.Choice[str]:
 @click.option("--specialty", help="Code of the specialty that the patient needs.")
 @click.option("--priority", type=_words(Priority), default="routine", show_default=True)
 @click.option("--direction", type=_words(Direction), help="Where to; without it any way.")
-@click.option("--network", help="Id of the network, where the sender has several.")
+@click.option(
+    "--network",
+    help="Id of the network, where the sender has several, or several networks have such a sender.",
+)
 @click.option("--count", type=click.IntRange(1, MAX_COUNT), default=DEFAULT_COUNT, show_default=True)
 @click.option("--excluded", is_flag=True, help="Also show who is ruled out, and by which rule.")
 def suggest(
@@ -109,14 +113,10 @@ async def _suggest(  # noqa: PLR0917 - passes on what the command was given
 
 
 async def _facility(connection: Connection, code: str, network: NetworkId | None) -> FacilityId:
-    found = await facilities_of_code(connection, code, network)
-    if not found:
+    found = await find_facility(connection, code, network)
+    if found is None:
         raise Refusal(f"there is no facility {code}")
-    if len(found) > 1:
-        raise Refusal(
-            f"several networks have a facility {code}: name one with --network, or its id: {', '.join(found)}"
-        )
-    return found[0]
+    return found
 
 
 async def _technique(

@@ -21,6 +21,14 @@ class StoredRequest:
     patient: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class CodedFacility:
+    """A facility (or an office) that a word may stand for, with the networks in which it does."""
+
+    id: FacilityId
+    networks: tuple[NetworkId, ...]
+
+
 async def find_request(connection: Connection, actor: FacilityId, request: str) -> StoredRequest | None:
     """The request with this id; None both where there is none and where the actor does not see it."""
     row = await connection.fetchrow(statement("suggestion", "find_request"), actor, request)
@@ -70,10 +78,13 @@ async def read_overlay(
 
 async def facilities_of_code(
     connection: Connection, code: str, network: NetworkId | None = None
-) -> tuple[FacilityId, ...]:
-    """The facility with this id, else those that have it as their id in a network's file (of `network`)."""
+) -> tuple[CodedFacility, ...]:
+    """The facility (or office) with this id first, then those that have it as their id in a network's file.
+
+    With `network` only those of that file; where it has none, the one with this id.
+    """
     rows = await connection.fetch(statement("suggestion", "facilities_of_code"), code, network)
-    return tuple(FacilityId(row["id"]) for row in rows)
+    return tuple(CodedFacility(FacilityId(row["id"]), tuple(row["networks"])) for row in rows)
 
 
 async def techniques_of_code(

@@ -42,6 +42,28 @@ async def test_check_then_import_then_import_again(program: Program, folder: Pat
     assert first.stderr == ""
 
 
+async def test_ids_that_another_network_has_taken_are_told(program: Program, folder: Path) -> None:
+    first = await program.run("network", "import", str(folder))
+    assert "Organization id" not in first.stdout
+    sea = POLICY.replace('"hill"', '"sea"').replace('"HI"', '"SE"')
+    (folder / "policy.toml").write_text(sea)
+    second = await program.run("network", "import", str(folder))
+    line = "2 Organization ids differ from the file's, where another network has that id: sea.<id>"
+    assert line in second.stdout.splitlines()
+    assert "not by that rule" not in second.stdout
+
+
+async def test_ids_known_by_the_insurers_code_are_told_one_by_one(program: Program, folder: Path) -> None:
+    coded = "id,name,tier,lat,lon,insurer_code\n{},Hill hospital,satellite,10.5,106,31001\n"
+    (folder / "facilities.csv").write_text(coded.format("hospital"))
+    await program.run("network", "import", str(folder))
+    (folder / "policy.toml").write_text(POLICY.replace('"hill"', '"sea"').replace('"HI"', '"SE"'))
+    (folder / "facilities.csv").write_text(coded.format("clinic"))
+    second = await program.run("network", "import", str(folder))
+    assert "1 Organization id differs from the file's" in second.stdout
+    assert "  clinic: hospital" in second.stdout.splitlines()
+
+
 async def test_faults_are_listed_with_their_places_and_nothing_is_imported(
     program: Program, folder: Path, store: Store
 ) -> None:

@@ -35,12 +35,22 @@ FROM offer o
 WHERE o.referral = $3 AND o.state IN ('rejected', 'redirected') AND is_visible($1, 'ServiceRequest', o.referral)
 
 -- name: facilities_of_code
--- By its own id, else by its id in the file of a network.
-SELECT id FROM facility WHERE id = $1
-UNION ALL
-SELECT DISTINCT facility FROM membership
-WHERE code = $1 AND ($2::text IS NULL OR network = $2) AND NOT EXISTS (SELECT FROM facility WHERE id = $1)
-ORDER BY id
+-- Those with this id in the file of a network, and the facility or office with this id of its own: one file's id
+-- may be the Organization id of another network's facility. A network that is named decides by its file first.
+WITH coded AS (
+    SELECT facility AS id, network FROM membership WHERE code = $1 AND ($2::text IS NULL OR network = $2)
+), named AS (
+    SELECT f.id, m.network FROM facility f LEFT JOIN membership m ON m.facility = f.id WHERE f.id = $1
+    UNION ALL
+    SELECT id, id FROM network WHERE id = $1
+)
+SELECT id, coalesce(array_agg(DISTINCT network ORDER BY network) FILTER (WHERE network IS NOT NULL), '{}') AS networks
+FROM (
+    SELECT id, network FROM coded
+    UNION ALL
+    SELECT id, network FROM named WHERE $2::text IS NULL OR NOT EXISTS (SELECT FROM coded)
+) found
+GROUP BY id ORDER BY id <> $1, networks, id
 
 -- name: techniques_of_code
 SELECT list, code, name, name_en, chapter, level FROM technique
