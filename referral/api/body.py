@@ -8,27 +8,36 @@ from fastapi import Request
 from referral.api.services import LARGEST_BODY
 from referral.domain.errors import InvalidElement, NotSupported, TooLarge, WrongMediaType
 from referral.fhir.content import read_content
+from referral.fhir.primitives import ID
 from referral.fhir.resources import SUPPORTED
 
 _JSON = {"application/fhir+json", "application/json", "application/json+fhir"}
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+
+
+def media_type_of(request: Request) -> str:
+    """The media type of the body, without its parameters; empty where none is named."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_at_most(request: Request, most: int) -> bytes:
+    """The body. Raises TooLarge beyond `most` bytes; what is declared larger is not read at all."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > most:
+        raise TooLarge(f"A body has at most {most} bytes here.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise TooLarge(f"A body has at most {most} bytes here.")
+    return bytes(body)
 
 
 async def read_body(request: Request) -> bytes:
     """The bytes. Raises WrongMediaType unless it is declared as JSON, TooLarge beyond LARGEST_BODY."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in _JSON:
+    if media_type_of(request) not in _JSON:
         raise WrongMediaType("Send application/fhir+json.")
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > LARGEST_BODY:
-        raise TooLarge(f"A body has at most {LARGEST_BODY} bytes.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise TooLarge(f"A body has at most {LARGEST_BODY} bytes.")
-    return bytes(body)
+    return await read_at_most(request, LARGEST_BODY)
 
 
 async def read_resource(request: Request, resource_type: str) -> dict[str, Any]:
@@ -50,7 +59,7 @@ def check_type(resource_type: str) -> None:
 
 def check_id(resource_id: str) -> None:
     """Raises InvalidElement for what is no FHIR id (https://hl7.org/fhir/R4/datatypes.html#id)."""
-    if not _ID.fullmatch(resource_id):
+    if not ID.fullmatch(resource_id):
         raise InvalidElement("An id has 1 to 64 of A-Z, a-z, 0-9, '-' and '.'.", "id")
 
 

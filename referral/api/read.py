@@ -1,8 +1,6 @@
 """Read. https://hl7.org/fhir/R4/http.html#read"""
 
-import re
 from email.utils import format_datetime
-from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,10 +10,8 @@ from referral.api.errors import MEDIA_TYPE
 from referral.api.services import services_of
 from referral.domain.errors import Gone, NotFound
 from referral.domain.scope import Interaction, check_scope
+from referral.fhir.primitives import ID
 from referral.store.document import read_document
-
-# https://hl7.org/fhir/R4/datatypes.html#id
-_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 router = APIRouter()
 
@@ -32,7 +28,7 @@ async def read(request: Request) -> Response:
     check_type(resource_type)
     check_scope(actor.scope, resource_type, Interaction.READ)
     found = None
-    if _ID.fullmatch(resource_id):
+    if ID.fullmatch(resource_id):
         async with services.store.reading(actor.facility) as connection:
             found = await read_document(connection, actor.facility, resource_type, resource_id)
     if found is None:

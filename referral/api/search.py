@@ -7,11 +7,11 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from referral.api.actor import current_actor
-from referral.api.body import check_type
+from referral.api.body import check_type, media_type_of, read_at_most
 from referral.api.errors import MEDIA_TYPE
 from referral.api.respond import preference
 from referral.api.services import services_of
-from referral.domain.errors import InvalidElement, TooLarge, WrongMediaType
+from referral.domain.errors import InvalidElement, WrongMediaType
 from referral.domain.scope import Interaction, check_scope
 from referral.domain.search import SearchQuery
 from referral.fhir.resources import SUPPORTED
@@ -61,16 +61,11 @@ def _pairs(text: bytes) -> list[tuple[str, str]]:
 
 
 async def _form(request: Request) -> list[tuple[str, str]]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGEST_FORM:
-            raise TooLarge(f"The form of a search has at most {_LARGEST_FORM} bytes.")
+    body = await read_at_most(request, _LARGEST_FORM)
     # A search with everything in its address has no body to name the type of.
-    if body and media_type != _FORM:
+    if body and media_type_of(request) != _FORM:
         raise WrongMediaType(f"Send {_FORM}.")
-    return _pairs(bytes(body))
+    return _pairs(body)
 
 
 def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from referral.actions.issue_token import IssuedToken, OAuthError, OAuthErrorCode, issue_token
+from referral.api.body import media_type_of, read_at_most
 from referral.api.services import Services
-from referral.domain.errors import StoreUnavailable
+from referral.domain.errors import StoreUnavailable, TooLarge
 
 PATH: Final = "/oauth/token"
 
@@ -63,15 +64,12 @@ def _refusal(refusal: OAuthError) -> JSONResponse:
 
 async def _form(request: Request) -> dict[str, str]:
     """The parameters of the body, each once; an empty one counts as left out (RFC 6749, 3.2)."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _MEDIA_TYPE:
+    if media_type_of(request) != _MEDIA_TYPE:
         raise OAuthError(OAuthErrorCode.INVALID_REQUEST, f"The body must be {_MEDIA_TYPE}.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGEST_BODY:
-            raise OAuthError(
-                OAuthErrorCode.INVALID_REQUEST, f"The body is larger than {_LARGEST_BODY} bytes."
-            )
+    try:
+        body = await read_at_most(request, _LARGEST_BODY)
+    except TooLarge as failure:
+        raise OAuthError(OAuthErrorCode.INVALID_REQUEST, str(failure)) from failure
     try:
         pairs = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from referral.domain.errors import BrokenRule, Problem
+from referral.fhir.primitives import ID
 
 LONGEST_CELL = 1000
 LONGEST_FAULTY_VALUE_SHOWN = 40
 
 # https://hl7.org/fhir/R4/datatypes.html#id
-ID_PATTERN = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _CODE_PATTERN = re.compile(r"[^\s;,]{1,64}")
 # ASCII digits only: float() and Decimal() also take "1_000", "nan", "1e9" and digits of other scripts.
 _NUMBER_PATTERN = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,12})?")
@@ -111,7 +111,7 @@ class Row:
     def identifier(self, column: str) -> str:
         """Return the cell, which must be a FHIR id."""
         value = self.text(column)
-        if value and not ID_PATTERN.fullmatch(value):
+        if value and not ID.fullmatch(value):
             self.fault(column, f"{shown(value)} is not an id (1 to 64 of A-Z a-z 0-9 - .)")
         return value
 

@@ -8,7 +8,8 @@ from math import isfinite
 from pathlib import Path
 
 from referral.domain.policy import Policy, PolicyError
-from referral.exchange.csv_table import ID_PATTERN, RowFault, is_clean, read_text, shown
+from referral.exchange.csv_table import RowFault, is_clean, read_text, shown
+from referral.fhir.primitives import ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def read_policy(path: Path, faults: list[RowFault]) -> PolicyFile | None:
     except PolicyError as error:
         faults.extend(RowFault(path.name, 0, where, rule) for where, rule in error.faults)
         return None
-    if not ID_PATTERN.fullmatch(policy.network):
+    if not ID.fullmatch(policy.network):
         reason = f"{shown(policy.network)} is not an id (1 to 64 of A-Z a-z 0-9 - .)"
         faults.append(RowFault(path.name, 0, "network.id", reason))
         return None

@@ -15,6 +15,8 @@ from referral.fhir.content import RawNumber
 
 Check = Callable[[object], str | None]
 
+# https://hl7.org/fhir/R4/datatypes.html#id
+ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 MAX_STRING: Final = 1024 * 1024
 _XHTML: Final = "http://www.w3.org/1999/xhtml"
 # https://hl7.org/fhir/R4/narrative.html#security: none of these may stand in a narrative.
@@ -184,7 +186,7 @@ CHECKS: Final[dict[str, Check]] = {
     "string": _string,
     "markdown": _string,
     "code": _matching(r"\S+(?: \S+)*", "a code: no white space but single spaces inside"),
-    "id": _matching(r"[A-Za-z0-9.-]{1,64}", "an id: 1 to 64 of A-Z, a-z, 0-9, - and ."),
+    "id": _matching(ID.pattern, "an id: 1 to 64 of A-Z, a-z, 0-9, - and ."),
     "uri": _URI,
     "url": _URI,
     "canonical": _URI,

@@ -2,14 +2,13 @@
 
 import base64
 import json
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from referral.domain.errors import InvalidElement
 from referral.domain.search import Cursor, SortKey
+from referral.fhir.primitives import ID
 
-_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _MAX_LENGTH: Final = 400
 
 
@@ -45,6 +44,6 @@ def _decode(text: str, sort: SortKey) -> Cursor | None:
     impossible = (sort.param == "_id" and value is not None) or (
         sort.param == "_lastUpdated" and value is None
     )
-    if order != str(sort) or not in_utc or impossible or not _ID.fullmatch(resource_id):
+    if order != str(sort) or not in_utc or impossible or not ID.fullmatch(resource_id):
         return None
     return Cursor(value, resource_id)

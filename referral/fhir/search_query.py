@@ -30,6 +30,7 @@ from referral.domain.search import (
 )
 from referral.fhir.intervals import BEGINNING, END, Interval, interval, widened
 from referral.fhir.parameters import PARAMETERS, Parameter, parameter
+from referral.fhir.primitives import ID
 from referral.fhir.search_cursor import decode_cursor
 from referral.fhir.search_index import fold, folded_value, reference_key, string_key, token_key
 from referral.fhir.systems import BOOLEAN
@@ -42,7 +43,6 @@ _MAX_PAIRS: Final = 100
 _MAX_ALTERNATIVES: Final = 500
 _MAX_LENGTH: Final = 1000
 _MAX_VALUE: Final = 40_000
-_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _PREFIX: Final = re.compile(r"[a-zA-Z]{2}")
 _ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
@@ -196,7 +196,7 @@ def _token(text: str) -> tuple[str | None, str | None]:
 
 
 def _reference(text: str, wanted: str | None, base: str) -> tuple[str | None, str]:
-    if _ID.fullmatch(text):
+    if ID.fullmatch(text):
         return wanted, text
     target = reference_key(text, base)
     if target is None:
@@ -250,7 +250,7 @@ def _last_updated(value: str) -> LastUpdatedCriterion:
 
 def _ids(value: str) -> IdCriterion:
     ids = tuple(_alternatives(value))
-    if not all(_ID.fullmatch(text) for text in ids):
+    if not all(ID.fullmatch(text) for text in ids):
         raise _ParameterError("a value is an id: letters, digits, - and ., 64 at most.")
     return IdCriterion(ids)
 
