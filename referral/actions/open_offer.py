@@ -32,7 +32,7 @@ def plan_new_offer(workspace: Workspace, draft: Draft) -> Key:
     if referral is None:
         raise BrokenRule("The focus of an offer is a referral that is known to you.", draft.at("focus"))
     actor = workspace.actor.facility
-    parties = parties_of(actor, sender=referral.sender, office=referral.network) - {Party.MEMBER}
+    parties = parties_of(actor, sender=referral.sender, office=referral.network)
     if not parties:
         raise Forbidden("Only the sender of a referral, or the office of its network, offers it.")
     if "owner" not in content:

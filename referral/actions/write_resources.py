@@ -238,7 +238,7 @@ def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequ
     if len(references) + len(identifiers) > _MOST_REFERENCES:
         raise BrokenRule(f"One request names at most {_MOST_REFERENCES} resources.")
     named = [(sorted(types), system, value) for (system, value), types in sorted(identifiers.items())]
-    return WriteRequest(actor.facility, update, sorted(focus), sorted(references), named, (), numbers)
+    return WriteRequest(actor.facility, update, sorted(focus), sorted(references), named, numbers)
 
 
 def _numbers_needed(draft: Draft) -> int:

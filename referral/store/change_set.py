@@ -24,7 +24,7 @@ class WriteRequest:
 
     update: resources that it changes (locked). focus: referrals that it moves, or offers of them (locked).
     references: resources that it names. identifiers: (types, system, value) that stand for resources.
-    facilities: whose names and memberships matter. numbers: how many referral numbers it may need.
+    numbers: how many referral numbers it may need.
     """
 
     actor: str
@@ -32,7 +32,6 @@ class WriteRequest:
     focus: Sequence[str] = ()
     references: Sequence[Key] = ()
     identifiers: Sequence[tuple[Sequence[str], str, str]] = ()
-    facilities: Sequence[str] = ()
     numbers: int = 0
 
 
@@ -121,7 +120,6 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
                 {"types": list(types), "system": system, "value": value}
                 for types, system, value in request.identifiers
             ],
-            "facilities": list(request.facilities),
             "numbers": request.numbers,
         }
     )

@@ -7,7 +7,7 @@ CREATE FUNCTION is_visible(p_actor text, p_type text, p_id text) RETURNS boolean
                  WHERE n.facility = p_actor AND x.type = p_type AND x.id = p_id)
 $$;
 
--- request: actor text, update [[type, id]], focus [id of a referral or an offer], facilities [id], references [[type, id]],
+-- request: actor text, update [[type, id]], focus [id of a referral or an offer], references [[type, id]],
 --          identifiers [{types, system, value}], numbers int
 -- Rows: document (content and version, locked), reference, identifier, referral (locked when its document, offer or focus is
 -- named), offer, facility, network, number.
@@ -112,7 +112,6 @@ BEGIN
                 JOIN actor_network a ON a.network = m.network AND a.facility = m.facility WHERE m.facility = n.id), '{}'))
     FROM (
       SELECT actor AS id
-      UNION SELECT f FROM jsonb_array_elements_text(request->'facilities') f
       UNION SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'Organization'
       UNION SELECT d.owner FROM unnest(reference_types, reference_ids) AS n (type, id)
         JOIN document d ON d.type = n.type AND d.id = n.id WHERE n.type IN ('HealthcareService', 'PractitionerRole', 'Practitioner', 'Location')
