@@ -1,7 +1,6 @@
 """Fixtures of the tests over HTTP."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -21,6 +20,7 @@ from tests.api.issuer import (
     register,
 )
 from tests.api.refusals import rows
+from tests.conftest import listen
 from tests.factories import LE_CHAN, created, patient
 from tests.running_service import RunningService
 
@@ -47,7 +47,7 @@ async def nothing_stored(service: RunningService, who: str) -> AsyncIterator[Non
 
 @pytest.fixture(scope="module")
 async def issuer_server() -> AsyncIterator[IssuerServer]:
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listen()
     app = application()
     running = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
     serving = asyncio.create_task(running.serve(sockets=[listening]))
