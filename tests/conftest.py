@@ -76,7 +76,7 @@ async def store(_open_store: Store, database: Database) -> Store:
 
 
 def listen() -> socket.socket:
-    """A free port of loopback. Named as TCP: else asyncio leaves Nagle's algorithm on, 40 ms for each answer."""
+    """A free port of loopback. Named as TCP: else asyncio leaves Nagle's algorithm on, 40 ms an answer."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen(100)
