@@ -4,6 +4,7 @@ Four messages whatever it is: BEGIN with the actor, load and lock, apply the cha
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -112,23 +113,18 @@ def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
     return sorted(drafts, key=lambda draft: (_ORDER.index(draft.type), places[draft.key]))
 
 
-class _placed:  # noqa: N801 - reads as a verb where it is used
-    """Names the Bundle entry in the errors of its draft."""
-
-    def __init__(self, draft: Draft) -> None:
-        self._draft = draft
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        place = self._draft.place
-        if not place or not isinstance(error, DomainError):
-            return
-        error.problems = tuple(
-            Problem(problem.text, _below(place, self._draft.type, problem.expression))
-            for problem in error.problems
-        )
+@contextmanager
+def _placed(draft: Draft) -> Iterator[None]:
+    """Name the Bundle entry in the errors of its draft."""
+    try:
+        yield
+    except DomainError as error:
+        if draft.place:
+            error.problems = tuple(
+                Problem(problem.text, _below(draft.place, draft.type, problem.expression))
+                for problem in error.problems
+            )
+        raise
 
 
 def _below(place: str, resource_type: str, expression: str | None) -> str:

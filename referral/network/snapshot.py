@@ -74,11 +74,6 @@ class Snapshot:
                 return membership.tier
         return None
 
-    def shared_networks(self, one: FacilityId, other: FacilityId, on: date) -> tuple[NetworkId, ...]:
-        """Give the networks that both are members of on that day, by id."""
-        others = self.networks_of(other, on)
-        return tuple(network for network in self.networks_of(one, on) if network in others)
-
     def members(self, network: NetworkId, on: date) -> tuple[FacilityId, ...]:
         """Give the facilities of a network on that day, by id; looks at all of them."""
         found = [member for member in self._memberships if self.tier_of(network, member, on) is not None]

@@ -53,8 +53,6 @@ def test_memberships_and_tiers_are_of_a_day_and_a_network() -> None:
     a, b, later = FacilityId("a"), FacilityId("b"), date(2026, 1, 1)
     assert snapshot.networks_of(b, TODAY) == (NETWORK,)
     assert snapshot.networks_of(b, later) == (NETWORK, OTHER)
-    assert snapshot.shared_networks(a, b, TODAY) == (NETWORK,)
-    assert snapshot.shared_networks(a, b, later) == (NETWORK, OTHER)
     assert snapshot.tier_of(NETWORK, b, TODAY) is Tier.CORE
     assert snapshot.tier_of(OTHER, b, TODAY) is None
     assert snapshot.tier_of(OTHER, b, later) is Tier.CENTRAL
