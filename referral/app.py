@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import structlog
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
-from referral import __version__
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.api import (
     create,
@@ -35,11 +34,11 @@ def make_services(store: Store, base_url: str) -> Services:
     return Services(store=store, base_url=base_url.rstrip("/"), now=lambda: datetime.now(UTC))
 
 
-def create_app(services: Services) -> FastAPI:
+def create_app(services: Services) -> Starlette:
     """The application. While it runs, it keeps the network's snapshot up to date."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await refresh_network(services.store, services.snapshots)
         watcher = asyncio.create_task(watch_network(services.store, services.snapshots))
         yield
@@ -47,13 +46,14 @@ def create_app(services: Services) -> FastAPI:
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
 
-    app = FastAPI(title="Two-way referral", version=__version__, lifespan=lifespan, redirect_slashes=False)
-    app.state.services = services
     # Fixed addresses come before those with a type in them.
-    for module in (health, smart_configuration, token, metadata, suggest_targets):
-        app.include_router(module.router)
-    for module in (transaction, search, create, read, update):
-        app.include_router(module.router)
+    fixed = (health, smart_configuration, token, metadata, suggest_targets)
+    typed = (transaction, search, create, read, update)
+    app = Starlette(
+        routes=[route for module in (*fixed, *typed) for route in module.routes], lifespan=lifespan
+    )
+    app.router.redirect_slashes = False
+    app.state.services = services
     add_error_handlers(app)
     app.add_middleware(RequestLog, new_id=services.new_id)
     return app

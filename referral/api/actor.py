@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from fastapi import Request
+from starlette.requests import Request
 
 from referral.actions.issue_token import hash_of
 from referral.api.services import Services

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from fastapi import Request
+from starlette.requests import Request
 
 from referral.api.services import LARGEST_BODY
 from referral.domain.errors import InvalidElement, NotSupported, TooLarge, WrongMediaType

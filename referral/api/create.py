@@ -1,6 +1,8 @@
 """Create. https://hl7.org/fhir/R4/http.html#create"""
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from referral.actions.workspace import Draft
 from referral.actions.write_resources import write_resources
@@ -11,10 +13,7 @@ from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
 from referral.fhir.validation import check_resource
 
-router = APIRouter()
 
-
-@router.post("/fhir/{resource_type}")
 async def create(request: Request) -> Response:
     """Store a new resource under an id of ours; an id in the body is put aside, as FHIR asks."""
     services = services_of(request)
@@ -35,3 +34,6 @@ async def create(request: Request) -> Response:
         request_id=request.state.request_id,
     )
     return written_response(request, written[0], services.fhir_base)
+
+
+routes = [Route("/fhir/{resource_type}", create, methods=["POST"])]

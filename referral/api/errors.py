@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from referral.domain import errors
 from referral.fhir.content import write_content
@@ -79,7 +80,7 @@ def fault_response() -> Response:
     return outcome_response(500, [("fatal", "exception", text, None)])
 
 
-def add_error_handlers(app: FastAPI) -> None:
+def add_error_handlers(app: Starlette) -> None:
     """Let every error that is told become an OperationOutcome; `RequestLog` answers the faults."""
     app.add_exception_handler(errors.DomainError, _domain_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -1,21 +1,18 @@
 """Whether the process lives, and whether it can serve."""
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from referral.api.services import services_of
 from referral.domain.errors import StoreUnavailable
 
-router = APIRouter()
 
-
-@router.get("/healthz")
-async def healthz() -> Response:
+async def healthz(_request: Request) -> Response:
     """200 while the process answers at all."""
     return JSONResponse({"status": "alive"})
 
 
-@router.get("/readyz")
 async def readyz(request: Request) -> Response:
     """200 when the database answers, else 503 with Retry-After."""
     try:
@@ -24,3 +21,6 @@ async def readyz(request: Request) -> Response:
     except StoreUnavailable:
         return JSONResponse({"status": "no database"}, 503, {"Retry-After": "5"})
     return JSONResponse({"status": "ready"})
+
+
+routes = [Route("/healthz", healthz), Route("/readyz", readyz)]

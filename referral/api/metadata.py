@@ -1,6 +1,8 @@
 """Capabilities. https://hl7.org/fhir/R4/http.html#capabilities"""
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from referral import __version__
 from referral.api import token
@@ -9,10 +11,7 @@ from referral.api.services import services_of
 from referral.fhir.capability import capability_statement
 from referral.fhir.content import write_content
 
-router = APIRouter()
 
-
-@router.get("/fhir/metadata")
 async def metadata(request: Request) -> Response:
     """The CapabilityStatement, for everyone; made at the first request and kept with the application."""
     state = request.app.state
@@ -26,3 +25,6 @@ async def metadata(request: Request) -> Response:
         )
         state.capability_statement = write_content(statement)
     return Response(state.capability_statement, media_type=MEDIA_TYPE)
+
+
+routes = [Route("/fhir/metadata", metadata)]

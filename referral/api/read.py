@@ -2,7 +2,9 @@
 
 from email.utils import format_datetime
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from referral.api.actor import current_actor
 from referral.api.body import check_type
@@ -13,10 +15,7 @@ from referral.domain.scope import Interaction, check_scope
 from referral.fhir.primitives import ID
 from referral.store.document import read_document
 
-router = APIRouter()
 
-
-@router.get("/fhir/{resource_type}/{resource_id}")
 async def read(request: Request) -> Response:
     """The newest version; 304 where the client has it (`If-None-Match`), 410 for what is deleted.
 
@@ -48,3 +47,6 @@ def _has_it(request: Request, version: int) -> bool:
     """Weak comparison of the tags of `If-None-Match`: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2"""
     tags = [tag.strip() for tag in ",".join(request.headers.getlist("if-none-match")).split(",")]
     return "*" in tags or any(tag.removeprefix("W/") == f'"{version}"' for tag in tags)
+
+
+routes = [Route("/fhir/{resource_type}/{resource_id}", read)]

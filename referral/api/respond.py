@@ -2,8 +2,8 @@
 
 from email.utils import format_datetime
 
-from fastapi import Request
-from fastapi.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from referral.actions.workspace import Written
 from referral.api.errors import MEDIA_TYPE

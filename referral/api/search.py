@@ -4,7 +4,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from referral.api.actor import current_actor
 from referral.api.body import check_type, media_type_of, read_at_most
@@ -24,11 +26,7 @@ _LARGEST_FORM = 256 * 1024
 # More than `parse_search` takes, so that it is the one to say so.
 _MOST_PAIRS = 1000
 
-router = APIRouter()
 
-
-@router.get("/fhir/{resource_type}")
-@router.post("/fhir/{resource_type}/_search")
 async def search(request: Request) -> Response:
     """A page of what the actor sees, as a searchset Bundle; parameters of address and form count together."""
     services = services_of(request)
@@ -97,3 +95,9 @@ def _entry(fhir_base: str, found: FoundResource, mode: str) -> dict[str, Any]:
         "resource": orjson.Fragment(found.content),
         "search": {"mode": mode},
     }
+
+
+routes = [
+    Route("/fhir/{resource_type}", search),
+    Route("/fhir/{resource_type}/_search", search, methods=["POST"]),
+]

@@ -11,7 +11,7 @@ from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
 
 if TYPE_CHECKING:
-    from fastapi import Request
+    from starlette.requests import Request
 
 LARGEST_BODY = 5 * 1024 * 1024
 """Bytes of a request body that the service reads."""

@@ -3,18 +3,15 @@
 https://hl7.org/fhir/smart-app-launch/conformance.html#using-well-known
 """
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from referral.actions.issue_token import ALGORITHMS, GRANT_TYPE
 from referral.api import token
 from referral.api.services import Services
 
-router = APIRouter()
 
-
-@router.get("/fhir/.well-known/smart-configuration")
-@router.get("/.well-known/smart-configuration")
 async def smart_configuration(request: Request) -> JSONResponse:
     """The same document at the base of the server and of FHIR, without a token."""
     services: Services = request.app.state.services
@@ -30,3 +27,9 @@ async def smart_configuration(request: Request) -> JSONResponse:
             "code_challenge_methods_supported": ["S256"],
         }
     )
+
+
+routes = [
+    Route("/fhir/.well-known/smart-configuration", smart_configuration),
+    Route("/.well-known/smart-configuration", smart_configuration),
+]

@@ -5,7 +5,9 @@ https://hl7.org/fhir/R4/operations.html; the parameters stand in `fhir/suggestio
 
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from referral.actions.suggest_targets import suggest_targets
 from referral.api.actor import current_actor
@@ -20,10 +22,7 @@ from referral.fhir.suggestion import Question, read_query, read_question, write_
 TYPE_PATH: Final = "/fhir/ServiceRequest/$suggest-targets"
 INSTANCE_PATH: Final = "/fhir/ServiceRequest/{resource_id}/$suggest-targets"
 
-router = APIRouter()
 
-
-@router.post(TYPE_PATH)
 async def suggest_for_draft(request: Request) -> Response:
     """Answer for the ServiceRequest in the Parameters; the caller's facility is the sender."""
     actor = await _reader(request)
@@ -31,7 +30,6 @@ async def suggest_for_draft(request: Request) -> Response:
     return await _answer(request, actor, read_question(content, stored=False))
 
 
-@router.post(INSTANCE_PATH)
 async def suggest_for_stored(request: Request) -> Response:
     """Answer for a stored request, by Parameters; none at all is the plain question."""
     actor = await _reader(request)
@@ -41,7 +39,6 @@ async def suggest_for_stored(request: Request) -> Response:
     return await _answer(request, actor, read_question(content, stored=True))
 
 
-@router.get(INSTANCE_PATH)
 async def suggest_by_query(request: Request) -> Response:
     """Answer for a stored request, by query string: the operation changes nothing."""
     actor = await _reader(request)
@@ -82,3 +79,10 @@ async def _answer(request: Request, actor: Actor, question: Question) -> Respons
 def _is_empty(request: Request) -> bool:
     headers = request.headers
     return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+
+
+routes = [
+    Route(TYPE_PATH, suggest_for_draft, methods=["POST"]),
+    Route(INSTANCE_PATH, suggest_for_stored, methods=["POST"]),
+    Route(INSTANCE_PATH, suggest_by_query),
+]

@@ -6,8 +6,9 @@ https://hl7.org/fhir/smart-app-launch/backend-services.html#obtain-access-token
 from typing import Final
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from referral.actions.issue_token import IssuedToken, OAuthError, OAuthErrorCode, issue_token
 from referral.api.body import media_type_of, read_at_most
@@ -21,10 +22,7 @@ _LARGEST_BODY: Final = 65_536
 _MOST_PARAMETERS: Final = 20
 _NOT_STORED: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
-router = APIRouter()
 
-
-@router.post(PATH)
 async def token(request: Request) -> JSONResponse:
     """Answer a token request; errors have the form of https://www.rfc-editor.org/rfc/rfc6749#section-5.2."""
     services: Services = request.app.state.services
@@ -82,3 +80,6 @@ async def _form(request: Request) -> dict[str, str]:
     if any("\0" in name or "\0" in value for name, value in pairs):
         raise OAuthError(OAuthErrorCode.INVALID_REQUEST, "A parameter has a NUL character.")
     return {name: value for name, value in pairs if value}
+
+
+routes = [Route(PATH, token, methods=["POST"])]

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from referral.actions.workspace import Draft, Written, instant
 from referral.actions.write_resources import write_resources
@@ -15,11 +17,7 @@ from referral.api.services import services_of
 from referral.fhir.bundle import read_transaction, response_bundle
 from referral.fhir.validation import check_resource
 
-router = APIRouter()
 
-
-@router.post("/fhir")
-@router.post("/fhir/")
 async def transaction(request: Request) -> Response:
     """Write every entry in one transaction; the answer has an entry for each, in their order."""
     services = services_of(request)
@@ -67,3 +65,6 @@ def _entries(written: list[Written], fhir_base: str, wanted: str | None) -> Iter
         elif wanted != "minimal":
             entry["resource"] = orjson.Fragment(one.content)
         yield orjson.dumps(entry)
+
+
+routes = [Route("/fhir", transaction, methods=["POST"]), Route("/fhir/", transaction, methods=["POST"])]

@@ -1,6 +1,8 @@
 """Update. https://hl7.org/fhir/R4/http.html#update"""
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from referral.actions.workspace import Draft
 from referral.actions.write_resources import write_resources
@@ -11,10 +13,7 @@ from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
 from referral.fhir.validation import check_resource
 
-router = APIRouter()
 
-
-@router.put("/fhir/{resource_type}/{resource_id}")
 async def update(request: Request) -> Response:
     """Store the next version of a resource, or a new one under the client's id.
 
@@ -40,3 +39,6 @@ async def update(request: Request) -> Response:
         request_id=request.state.request_id,
     )
     return written_response(request, written[0], services.fhir_base)
+
+
+routes = [Route("/fhir/{resource_type}/{resource_id}", update, methods=["PUT"])]

@@ -8,15 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-from fastapi import Depends, FastAPI, Request
-from fastapi.responses import JSONResponse
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, RSAKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from referral.actions.add_client import add_client, generate_keys
 from referral.api import smart_configuration, token
 from referral.api.actor import current_actor
-from referral.domain.actor import Actor
 from referral.domain.errors import NotSignedIn
 from referral.domain.facility import FacilityId
 from referral.store.pool import Store
@@ -92,25 +93,21 @@ class Issuer:
             return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
 
 
-def application() -> FastAPI:
-    app = FastAPI()
-    app.include_router(token.router)
-    app.include_router(smart_configuration.router)
+def application() -> Starlette:
+    async def who_am_i(request: Request) -> JSONResponse:
+        actor = await current_actor(request)
+        return JSONResponse({"facility": actor.facility, "client": actor.client, "scope": str(actor.scope)})
 
-    @app.get("/who-am-i")
-    async def who_am_i(actor: Actor = Depends(current_actor)) -> dict[str, str]:
-        return {"facility": actor.facility, "client": actor.client, "scope": str(actor.scope)}
-
-    @app.exception_handler(NotSignedIn)
-    async def not_signed_in(_request: Request, error: NotSignedIn) -> JSONResponse:
+    async def not_signed_in(_request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"text": str(error)}, 401)
 
-    return app
+    routes = [*token.routes, *smart_configuration.routes, Route("/who-am-i", who_am_i)]
+    return Starlette(routes=routes, exception_handlers={NotSignedIn: not_signed_in})
 
 
 @dataclass
 class IssuerServer:
-    app: FastAPI
+    app: Starlette
     base_url: str
 
 

@@ -146,3 +146,11 @@ async def test_what_is_deleted_is_gone(
         await connection.execute("UPDATE document SET deleted = true WHERE id = $1", patient["id"])
     outcome(await system.get(f"Patient/{patient['id']}"), 410, "deleted")
     outcome(await (await service.system(STRANGER)).get(f"Patient/{patient['id']}"), 404, "not-found")
+
+
+async def test_head_answers_as_get_without_the_body(system: httpx.AsyncClient, patient: dict[str, Any]):
+    address = f"Patient/{patient['id']}"
+    full, head = await system.get(address), await system.head(address)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == full.headers["etag"]
+    assert head.headers["content-length"] == str(len(full.content))
