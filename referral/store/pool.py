@@ -1,14 +1,16 @@
 """The pool: the only way to a connection, and the place where the actor is set."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import asyncpg
 import asyncpg.pool
 
 from referral.domain.errors import DomainError, StoreUnavailable
 from referral.store.failures import domain_error
+from referral.store.statements import name_of
 
 if TYPE_CHECKING:
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -24,10 +26,29 @@ _AWAY = (
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,
+    # The limits of time that the pool sets itself; that of a statement is an OperatorInterventionError.
+    asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-_AWAY_TEXT = "The database is not reachable now; send the same request again later."
+_AWAY_TEXT = "The database does not answer now; send the same request again later."
+# Uses that may wait for one connection: more would be answered later than anybody waits.
+_MOST_WAITING = 100
+
+StatementWatch = Callable[[str, float, bool], None]
+"""Told of each statement after its end: its name (never its values), its seconds, whether it failed."""
+
+
+class PoolUse(NamedTuple):
+    """The pool at this moment, and since it was opened."""
+
+    most: int
+    open: int
+    in_use: int
+    waiting: int
+    uses: int
+    waited_seconds: float
 
 
 async def _keep(_connection: object) -> None:
@@ -44,23 +65,49 @@ class Store:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", patience: float) -> None:
         self._pool, self._patience = pool, patience
+        self._waiting = self._uses = 0
+        self._waited = 0.0
 
     @classmethod
-    async def open(cls, dsn: str, *, size: int = 10, patience: float = 10) -> Self:
+    async def open(
+        cls,
+        dsn: str,
+        *,
+        size: int = 10,
+        patience: float = 10,
+        statement_seconds: float = 30,
+        watch: StatementWatch | None = None,
+    ) -> Self:
         """Open the pool. `patience`: seconds that a use waits for a free connection.
+
+        statement_seconds: what one statement may take, and a transaction that sends none; half of it for a
+        lock. The server itself ends what is longer, so that its locks are free again.
 
         Raises StoreUnavailable where no server answers, or where the login role of `dsn`
         is not a member of `referral_service` (or is too mighty to be held by its limits).
         """
+        limit = round(statement_seconds * 1000)
+        limits = {
+            "statement_timeout": limit,
+            "lock_timeout": limit // 2,
+            "idle_in_transaction_session_timeout": limit,
+        }
         try:
             pool = await asyncpg.create_pool(
                 dsn,
                 min_size=1,
                 max_size=size,
+                init=None if watch is None else _watched_by(watch),
                 reset=_keep,
-                command_timeout=30,
+                # For a server that says nothing any more; one that lives has ended the statement before.
+                command_timeout=statement_seconds + 5,
                 max_inactive_connection_lifetime=0,
-                server_settings={"jit": "off", "application_name": "referral", "timezone": "UTC"},
+                server_settings={
+                    "jit": "off",
+                    "application_name": "referral",
+                    "timezone": "UTC",
+                    **{name: str(milliseconds) for name, milliseconds in limits.items()},
+                },
             )
         except (*_AWAY, asyncpg.PostgresError) as failure:
             raise StoreUnavailable(f"No connection to the database: {failure}") from failure
@@ -90,6 +137,13 @@ class Store:
                 f"The role {row['rolname']} of DATABASE_URL must be an ordinary member of {SERVICE_ROLE}:"
                 f" GRANT {SERVICE_ROLE} TO {row['rolname']}."
             )
+
+    @property
+    def use(self) -> PoolUse:
+        """How busy the pool is."""
+        pool = self._pool
+        size, idle = pool.get_size(), pool.get_idle_size()
+        return PoolUse(pool.get_max_size(), size, size - idle, self._waiting, self._uses, self._waited)
 
     async def close(self) -> None:
         """Close all connections, waiting for those in use."""
@@ -124,8 +178,11 @@ class Store:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
-            async with self._pool.acquire(timeout=self._patience) as connection:
+            connection = await self._acquire()
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection)
         except DomainError:
             raise
         except asyncpg.DataError:
@@ -137,3 +194,27 @@ class Store:
             if known is None:
                 raise
             raise known from failure
+
+    async def _acquire(self) -> Connection:
+        if self._waiting >= _MOST_WAITING * self._pool.get_max_size():
+            raise StoreUnavailable(_AWAY_TEXT)
+        began = time.perf_counter()
+        self._waiting += 1
+        try:
+            return await self._pool.acquire(timeout=self._patience)
+        finally:
+            self._waiting -= 1
+            self._uses += 1
+            self._waited += time.perf_counter() - began
+
+
+def _watched_by(
+    watch: StatementWatch,
+) -> "Callable[[asyncpg.Connection[asyncpg.Record]], Coroutine[Any, Any, None]]":
+    async def init(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        def tell(record: asyncpg.connection.LoggedQuery) -> None:
+            watch(name_of(record.query), record.elapsed, record.exception is not None)
+
+        connection.add_query_logger(tell)
+
+    return init

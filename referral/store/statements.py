@@ -20,6 +20,16 @@ def statement(noun: str, name: str) -> str:
     return statements(noun)[name]
 
 
+@cache
+def _names() -> dict[str, str]:
+    return {sql: f"{noun}.{name}" for noun in nouns() for name, sql in statements(noun).items()}
+
+
+def name_of(sql: str) -> str:
+    """The name of a statement, such as `change_set.load`; for one that has none, its first word."""
+    return _names().get(sql) or sql.lstrip().partition(" ")[0].rstrip(";")[:16]
+
+
 def nouns() -> tuple[str, ...]:
     """The nouns that have SQL: what the test that prepares every statement walks."""
     folder = resources.files("referral.store").joinpath("sql")
