@@ -10,6 +10,7 @@ import asyncpg.pool
 
 from referral.domain.errors import DomainError, StoreUnavailable
 from referral.store.failures import domain_error
+from referral.store.schema import check_schema, check_server
 from referral.store.statements import name_of
 
 if TYPE_CHECKING:
@@ -83,8 +84,9 @@ class Store:
         statement_seconds: what one statement may take, and a transaction that sends none; half of it for a
         lock. The server itself ends what is longer, so that its locks are free again.
 
-        Raises StoreUnavailable where no server answers, or where the login role of `dsn`
-        is not a member of `referral_service` (or is too mighty to be held by its limits).
+        Raises StoreUnavailable where no server answers or it is too old, where the login role of `dsn`
+        is not a member of `referral_service` (or is too mighty to be held by its limits), and where
+        the schema is not one that this version works on.
         """
         limit = round(statement_seconds * 1000)
         limits = {
@@ -113,13 +115,15 @@ class Store:
             raise StoreUnavailable(f"No connection to the database: {failure}") from failure
         store = cls(pool, patience)
         try:
-            await store._check_role()
+            await store._check()
         except BaseException:
             await store.close()
             raise
         return store
 
-    async def _check_role(self) -> None:
+    async def _check(self) -> None:
+        async with self._connection() as connection:
+            check_server(connection)
         async with self.reading(None) as connection:
             row = await connection.fetchrow(
                 "SELECT rolname, rolsuper OR rolbypassrls AS mighty,"
@@ -137,6 +141,8 @@ class Store:
                 f"The role {row['rolname']} of DATABASE_URL must be an ordinary member of {SERVICE_ROLE}:"
                 f" GRANT {SERVICE_ROLE} TO {row['rolname']}."
             )
+        async with self.reading(None) as connection:
+            await check_schema(connection)
 
     @property
     def use(self) -> PoolUse:

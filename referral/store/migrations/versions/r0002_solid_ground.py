@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 # In this order; each has its `_down`.
-_PARTS = ("functions",)
+_PARTS = ("schema", "functions")
 
 
 def upgrade() -> None:

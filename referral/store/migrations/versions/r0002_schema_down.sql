@@ -1,0 +1,1 @@
+ALTER TABLE schema_revision DROP COLUMN oldest;

@@ -1,0 +1,64 @@
+"""Whether this version of the service can work on a database: its PostgreSQL and the revision of its schema.
+
+A service needs the schema of its own newest migration, or a newer one that still bears it. Which services a
+schema bears stands in itself: `schema_revision.oldest` is the oldest revision whose service may run there.
+See docs/decisions/0009-which-service-runs-on-which-schema.md.
+"""
+
+import json
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from referral.domain.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    AnyConnection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+REVISION = "0002"
+"""The newest migration of this version."""
+
+OLDEST_SERVER = 15
+"""The oldest major version of PostgreSQL that is served."""
+
+
+def check_server(connection: "AnyConnection") -> None:
+    """Raises StoreUnavailable where the server is older than `OLDEST_SERVER`; sends nothing."""
+    version = connection.get_server_version()
+    if version.major < OLDEST_SERVER:
+        raise StoreUnavailable(
+            f"The database is a PostgreSQL {version.major}: {OLDEST_SERVER} or newer is needed."
+        )
+
+
+async def read_revision(
+    connection: "AnyConnection",
+) -> tuple[str, str] | None:
+    """The revision of the schema and the oldest one whose service it bears; None where there is no schema."""
+    if await connection.fetchval("SELECT to_regclass('schema_revision')") is None:
+        return None
+    # As one value: the first revision had no second column, and bore its own service alone.
+    row = await connection.fetchval("SELECT to_jsonb(r)::text FROM schema_revision r")
+    if row is None:
+        return None
+    found = json.loads(row)
+    return found["version_num"], found.get("oldest", found["version_num"])
+
+
+async def check_schema(connection: "AnyConnection") -> None:
+    """Raises StoreUnavailable, with what is to be done, where this version cannot work on the schema."""
+    found = await read_revision(connection)
+    if found is None:
+        raise StoreUnavailable("The database is not migrated: run `referral migrate` first.")
+    revision, oldest = found
+    # Revisions are numbers of four digits: they sort as they follow each other.
+    if revision < REVISION:
+        raise StoreUnavailable(
+            f"The database is at revision {revision}, and this version needs {REVISION}:"
+            " run `referral migrate` first."
+        )
+    if oldest > REVISION:
+        raise StoreUnavailable(
+            f"The database is at revision {revision}, which serves no version older than that of {oldest};"
+            f" this one is of {REVISION}: run a newer version."
+        )
