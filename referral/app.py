@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import structlog
-from starlette.applications import Starlette
+from fastapi import FastAPI
 
+from referral import __version__
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.api import (
     create,
@@ -34,11 +35,11 @@ def make_services(store: Store, base_url: str) -> Services:
     return Services(store=store, base_url=base_url.rstrip("/"), now=lambda: datetime.now(UTC))
 
 
-def create_app(services: Services) -> Starlette:
+def create_app(services: Services) -> FastAPI:
     """The application. While it runs, it keeps the network's snapshot up to date."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await refresh_network(services.store, services.snapshots)
         watcher = asyncio.create_task(watch_network(services.store, services.snapshots))
         yield
@@ -49,10 +50,16 @@ def create_app(services: Services) -> Starlette:
     # Fixed addresses come before those with a type in them.
     fixed = (health, smart_configuration, token, metadata, suggest_targets)
     typed = (transaction, search, create, read, update)
-    app = Starlette(
-        routes=[route for module in (*fixed, *typed) for route in module.routes], lifespan=lifespan
+    # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
+    app = FastAPI(
+        title="referral",
+        version=__version__,
+        routes=[route for module in (*fixed, *typed) for route in module.routes],
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
-    app.router.redirect_slashes = False
     app.state.services = services
     add_error_handlers(app)
     app.add_middleware(RequestLog, new_id=services.new_id)

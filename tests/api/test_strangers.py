@@ -38,7 +38,9 @@ WRITING_STRANGER = "tu-ky-medical-centre"
 
 OPEN: frozenset[Route] = frozenset(
     {
+        ("GET", "/docs"),
         ("GET", "/healthz"),
+        ("GET", "/openapi.json"),
         ("GET", "/readyz"),
         ("GET", "/.well-known/smart-configuration"),
         ("GET", "/fhir/.well-known/smart-configuration"),
