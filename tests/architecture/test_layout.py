@@ -16,9 +16,9 @@ SOURCES = sorted(ROOT.glob("referral/**/*.py"))
 CODE = [*SOURCES, *sorted(ROOT.glob("tests/**/*.py")), *sorted(ROOT.glob("scripts/*.py"))]
 NEVER_RIGHT = {"utils", "util", "common", "helpers", "helper", "lib", "misc"}
 TOP_LEVEL = {
-    ".ci", ".dockerignore", ".gitignore", ".python-version", "CHANGELOG.md", "Dockerfile", "LICENSE", "README.md",
-    "compose.yaml", "deploy", "docs", "fhir_profiles", "pyproject.toml", "referral", "requirements.image.lock",
-    "requirements.lock", "scripts", "tests", "uv.lock",
+    ".ci", ".dockerignore", ".gitignore", ".python-version", "CHANGELOG.md", "Dockerfile", "LICENSE",
+    "README.md", "compose.yaml", "deploy", "docs", "fhir_profiles", "pyproject.toml", "referral",
+    "requirements.image.lock", "requirements.lock", "scripts", "tests", "uv.lock",
 }  # fmt: skip
 
 
