@@ -1,18 +1,26 @@
-"""What the environment says about how to run. Read by the command line and the composition root only."""
+"""What the environment says about how to run. Read by the command line and the composition root only.
+
+An address of the database holds a password. It may stand in a file instead, as containers are given their
+secrets: `DATABASE_URL_FILE` names the file that holds what `DATABASE_URL` would.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-# Variable and meaning, in the order of Settings' fields. The documentation is checked against this table.
+# Variable and meaning; the documentation is made from this table. X_FILE is no field of Settings: X is.
 VARIABLES: Mapping[str, str] = {
     "DATABASE_URL": "PostgreSQL 15 or newer, as the login role; absent: an own one in the data directory",
+    "DATABASE_URL_FILE": "a file that holds DATABASE_URL, in place of it",
     "DATABASE_OWNER_URL": "the same database as the role that owns it; needed by migrate only",
+    "DATABASE_OWNER_URL_FILE": "a file that holds DATABASE_OWNER_URL, in place of it",
     "REFERRAL_BASE_URL": "the address others use, without /fhir; absent: host and port of serve",
     "REFERRAL_LOG_LEVEL": "debug, info, warning or error; absent: info",
     "REFERRAL_POOL_SIZE": "connections to the database, 1 to 100; absent: 10",
 }
+_LONGEST_SECRET = 4096  # characters
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -32,7 +40,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Reads `environment` (os.environ).
+        """Reads `environment` (os.environ), and the files that it names.
 
         Raises SettingsError, which names the variable; a database address is not quoted: it holds a password.
         """
@@ -47,10 +55,30 @@ class Settings:
 
 
 def _database(values: Mapping[str, str | None], name: str) -> str | None:
-    value = values[name]
+    value, file = values[name], values[f"{name}_FILE"]
+    if file is not None:
+        if value is not None:
+            raise SettingsError(f"{name} and {name}_FILE are both set: set one of them")
+        name, value = f"{name}_FILE", _secret(f"{name}_FILE", Path(file))
     if value is not None and not value.startswith(("postgresql://", "postgres://")):
         raise SettingsError(f"{name} is not an address of the form postgresql://user:password@host/database")
     return value
+
+
+def _secret(name: str, file: Path) -> str:
+    """The one line of a file, which is never quoted: it is a secret."""
+    try:
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(_LONGEST_SECRET + 1).strip()
+    except OSError as error:
+        raise SettingsError(f"{name}: {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{name}: {file} is not UTF-8 text") from error
+    if not text:
+        raise SettingsError(f"{name}: {file} is empty")
+    if len(text) > _LONGEST_SECRET or not text.isprintable():
+        raise SettingsError(f"{name}: {file} holds more than one line of text")
+    return text
 
 
 def _base_url(value: str | None) -> str | None:

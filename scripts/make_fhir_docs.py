@@ -1,15 +1,12 @@
 #!/usr/bin/env python3
-"""Write the made parts of docs/fhir.md from the registries; with --check only say whether they are current.
+"""Write the made parts of docs/fhir.md from the registries; with --check only say whether they are stale."""
 
-A made part stands between `<!-- made: NAME -->` and `<!-- end -->`; the rest of the page is written by hand.
-"""
-
-import argparse
 import importlib.util
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from made_parts import main, table
 
 ROOT = Path(__file__).resolve().parent.parent
 if importlib.util.find_spec("referral") is None:
@@ -18,28 +15,6 @@ if importlib.util.find_spec("referral") is None:
 from referral.api.errors import ANSWERS  # noqa: E402  (the path must be set first)
 from referral.fhir.parameters import PARAMETERS, Parameter  # noqa: E402
 from referral.fhir.resources import CLINICAL, DIRECTORY  # noqa: E402
-
-PART = re.compile(r"(<!-- made: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page is stale")
-    parser.add_argument("--file", type=Path, default=ROOT / "docs" / "fhir.md", help="the page")
-    options = parser.parse_args(arguments)
-    page = options.file.read_text(encoding="utf-8")
-    named = [found[2] for found in PART.finditer(page)]
-    if sorted(named) != sorted(PARTS):
-        print(f"{options.file} has the parts {named}, not {sorted(PARTS)}", file=sys.stderr)
-        return 1
-    made = PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n{found[3]}", page)
-    if not options.check:
-        options.file.write_text(made, encoding="utf-8")
-        return 0
-    if made == page:
-        return 0
-    print(f"{options.file} is stale: run scripts/make_fhir_docs.py", file=sys.stderr)
-    return 1
 
 
 def types() -> str:
@@ -76,12 +51,7 @@ def errors() -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [" | ".join(cells) for cells in [head, ["---"] * len(head), *rows]]
-    return "\n".join([*(f"| {line} |" for line in lines), ""])
-
-
 PARTS: Mapping[str, Callable[[], str]] = {"types": types, "parameters": parameters, "errors": errors}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__file__, ROOT / "docs" / "fhir.md", PARTS))

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,9 @@ def test_every_variable_is_read() -> None:
     ) == Settings(
         "postgresql://a:b@h/d", "postgres:///d?host=/run", "https://hub.example/referral", "warning", 3
     )
-    assert len(VARIABLES) == len(dataclasses.fields(Settings))
+    assert len([name for name in VARIABLES if not name.endswith("_FILE")]) == len(
+        dataclasses.fields(Settings)
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,3 +48,51 @@ def test_a_wrong_value_is_refused_by_name_and_without_the_password(variable: str
     with pytest.raises(SettingsError, match=variable) as refused:
         Settings.from_environment({variable: value})
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_OWNER_URL"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "  \n\n"])
+def test_a_secret_in_a_file_counts_as_the_variable(variable: str, end: str, tmp_path: Path) -> None:
+    address = "postgresql://a:b@h/d"
+    file = tmp_path / "secret"
+    file.write_bytes(f"{address}{end}".encode())
+    told = Settings.from_environment({f"{variable}_FILE": str(file), variable: ""})
+    assert told == Settings.from_environment({variable: address})
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"hunter2", "DATABASE_URL_FILE is not an address of the form postgresql://"),
+        (b"postgresql://a:hunter2@h/d\npostgresql://a:hunter2@h/d\n", "holds more than one line"),
+        (b"postgresql://a:hunter2\x00@h/d", "holds more than one line"),
+        (b"postgresql://a:hunter2@h/" + b"d" * 5000, "holds more than one line"),
+        (b"postgresql://a:hunter2\xff@h/d", "is not UTF-8 text"),
+    ],
+)
+def test_a_file_without_a_secret_in_it_is_one_line(content: bytes, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=told) as refused:
+        Settings.from_environment({"DATABASE_URL_FILE": str(file)})
+    assert str(refused.value).startswith("DATABASE_URL_FILE")
+    assert "hunter2" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for path, told in ((tmp_path / "gone", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(SettingsError, match=f"^DATABASE_URL_FILE: {path}: {told}"):
+            Settings.from_environment({"DATABASE_URL_FILE": str(path)})
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_OWNER_URL"])
+def test_a_secret_and_its_file_together_are_refused(variable: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=f"^{variable} and {variable}_FILE are both set: set one of them$"
+    ):
+        Settings.from_environment(
+            {variable: "postgresql://a:b@h/d", f"{variable}_FILE": str(tmp_path / "secret")}
+        )

@@ -115,9 +115,16 @@ def test_the_scripts_that_the_readme_names_can_be_run():
         assert os.access(ROOT / "scripts" / name, os.X_OK), name
 
 
-def test_the_readme_lists_the_settings_that_exist():
-    listed = {name.strip("`"): meaning for name, meaning in rows(chapter("Settings"))}
+def test_the_settings_of_the_docs_are_those_that_exist():
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    listed = {name.strip("`"): meaning for name, meaning in rows(chapter("Settings", page))}
     assert listed == VARIABLES
+
+
+def test_every_setting_that_is_named_exists():
+    for page in PAGES:
+        named = re.findall(r"\b((?:REFERRAL|DATABASE)_[A-Z_]+)\b", page.read_text(encoding="utf-8"))
+        assert set(named) <= set(VARIABLES), page.name
 
 
 def test_the_columns_of_a_network_are_those_that_are_read():
