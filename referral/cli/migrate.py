@@ -16,7 +16,8 @@ from referral.store.migrate import migrate as migrate_store
     "revision",
     default="head",
     show_default=True,
-    help="Revision of the schema. An earlier one takes tables away, and what is in them; `base` takes all.",
+    help="Revision of the schema, or steps: +1, -1. An earlier one takes tables away, and what is in them;"
+    " `base` takes all.",
 )
 def migrate(data: Path, revision: str) -> None:
     """Bring the database to the schema of this version.
@@ -27,5 +28,5 @@ def migrate(data: Path, revision: str) -> None:
     with open_database(data) as database:
         if database.owner_dsn is None:
             raise SettingsError("DATABASE_OWNER_URL is not set: migrate works as the owner of the database")
-        migrate_store(database.owner_dsn, revision)
-    click.echo(f"The database is at revision {revision}.")
+        reached = migrate_store(database.owner_dsn, revision)
+    click.echo(f"The database is at revision {reached}.")

@@ -1,7 +1,7 @@
 """Whether this version of the service can work on a database: its PostgreSQL and the revision of its schema.
 
-A service needs the schema of its own newest migration, or a newer one that still bears it. Which services a
-schema bears stands in itself: `schema_revision.oldest` is the oldest revision whose service may run there.
+A service needs a certain schema or a newer one that still bears it. Which services a schema bears stands in
+itself: `schema_revision.oldest`, the newest revision that a service must at least know to run there.
 See docs/decisions/0009-which-service-runs-on-which-schema.md.
 """
 
@@ -15,7 +15,11 @@ from referral.domain.errors import StoreUnavailable
 if TYPE_CHECKING:
     AnyConnection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
-REVISION = "0002"
+# Revisions are numbers of four digits: as text they sort as they follow each other.
+NEEDED = "0002"
+"""The oldest revision on which this version works: it expands what the version before had."""
+
+NEWEST = "0003"
 """The newest migration of this version."""
 
 OLDEST_SERVER = 15
@@ -34,7 +38,7 @@ def check_server(connection: "AnyConnection") -> None:
 async def read_revision(
     connection: "AnyConnection",
 ) -> tuple[str, str] | None:
-    """The revision of the schema and the oldest one whose service it bears; None where there is no schema."""
+    """The revision of the schema and the one that a service must know; None where there is no schema."""
     if await connection.fetchval("SELECT to_regclass('schema_revision')") is None:
         return None
     # As one value: the first revision had no second column, and bore its own service alone.
@@ -51,14 +55,13 @@ async def check_schema(connection: "AnyConnection") -> None:
     if found is None:
         raise StoreUnavailable("The database is not migrated: run `referral migrate` first.")
     revision, oldest = found
-    # Revisions are numbers of four digits: they sort as they follow each other.
-    if revision < REVISION:
+    if revision < NEEDED:
         raise StoreUnavailable(
-            f"The database is at revision {revision}, and this version needs {REVISION}:"
+            f"The database is at revision {revision}, and this version needs {NEEDED}:"
             " run `referral migrate` first."
         )
-    if oldest > REVISION:
+    if oldest > NEWEST:
         raise StoreUnavailable(
-            f"The database is at revision {revision}, which serves no version older than that of {oldest};"
-            f" this one is of {REVISION}: run a newer version."
+            f"The database is at revision {revision}, for versions that know {oldest};"
+            f" this one knows {NEWEST}: run a newer version."
         )

@@ -1,9 +1,7 @@
 """Alembic's environment: one connection over asyncpg, one transaction for each migration."""
 
 import asyncio
-import threading
 
-import asyncpg
 from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -17,11 +15,9 @@ def _run(connection: Connection) -> None:
 
 
 async def _migrate() -> None:
-    dsn = context.config.attributes["dsn"]
     # asyncpg reads the whole address itself, so that sockets and passwords need no second spelling.
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
-    )
+    connect = context.config.attributes["connect"]
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run)
@@ -30,21 +26,4 @@ async def _migrate() -> None:
         await engine.dispose()
 
 
-def _in_thread() -> None:
-    """Alembic calls this synchronously, perhaps inside a running loop: ours gets a thread of its own."""
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            asyncio.run(_migrate())
-        except BaseException as failure:  # noqa: BLE001 - handed to the caller's thread below
-            failures.append(failure)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-
-
-_in_thread()
+asyncio.run(_migrate())
