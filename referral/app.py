@@ -16,6 +16,7 @@ from referral.api import (
     create,
     health,
     metadata,
+    metrics,
     read,
     search,
     smart_configuration,
@@ -48,7 +49,7 @@ def create_app(services: Services) -> FastAPI:
             await watcher
 
     # Fixed addresses come before those with a type in them.
-    fixed = (health, smart_configuration, token, metadata, suggest_targets)
+    fixed = (health, metrics, smart_configuration, token, metadata, suggest_targets)
     typed = (transaction, search, create, read, update)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
@@ -62,7 +63,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     add_error_handlers(app)
-    app.add_middleware(RequestLog, new_id=services.new_id)
+    app.add_middleware(RequestLog, new_id=services.new_id, meters=services.meters)
     return app
 
 

@@ -24,6 +24,7 @@ async def refresh_network(store: Store, holder: SnapshotHolder) -> bool:
     read; the snapshot then stays as it is.
     """
     if await _stored_version(store) == holder.current.version:
+        holder.confirm()
         return False
     await _load(store, holder)
     return True
@@ -40,7 +41,9 @@ async def watch_network(store: Store, holder: SnapshotHolder, every: float = 0.5
         pause, version = every, 0
         try:
             version = await _stored_version(store)
-            if version != holder.current.version:
+            if version == holder.current.version:
+                holder.confirm()
+            else:
                 await _load(store, holder)
                 _log.info("network_refreshed", version=holder.current.version)
             if away:

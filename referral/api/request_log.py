@@ -10,19 +10,21 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from referral.api.errors import fault_response
+from referral.api.meters import Meters
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 
 
 class RequestLog:
-    """ASGI middleware: gives each request its id (`X-Request-ID`, the client's own if any) and logs it.
+    """ASGI: gives each request its id (`X-Request-ID`, the client's own if any), counts and logs it.
 
     A fault is answered here, and goes no further: the server would log it with its text.
     """
 
-    def __init__(self, app: ASGIApp, new_id: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, new_id: Callable[[], str], meters: Meters) -> None:
         self._app = app
         self._new_id = new_id
+        self._meters = meters
         self._log = structlog.get_logger("referral.request")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,6 +36,7 @@ class RequestLog:
         request_id = _given_id(scope) or self._new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
+        self._meters.begin()
 
         async def note(message: Message) -> None:
             nonlocal status
@@ -53,9 +56,11 @@ class RequestLog:
             if not status:
                 await fault_response()(scope, receive, note)
         finally:
-            self._write(scope, status, started, fault)
+            seconds = time.perf_counter() - started
+            self._meters.end(scope, status, seconds)
+            self._write(scope, status, seconds, fault)
 
-    def _write(self, scope: Scope, status: int, started: float, fault: Exception | None) -> None:
+    def _write(self, scope: Scope, status: int, seconds: float, fault: Exception | None) -> None:
         actor = scope["state"].get("actor")
         fields = {
             "request_id": scope["state"]["request_id"],
@@ -64,7 +69,7 @@ class RequestLog:
             "method": scope["method"],
             "route": getattr(scope.get("route"), "path", "unknown"),
             "status": status,
-            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "ms": round(seconds * 1000, 1),
         }
         if fault is None:
             self._log.info("request", **fields)

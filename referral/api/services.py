@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from referral.actions.new_id import new_id
+from referral.api.meters import Meters
 from referral.api.token_cache import TokenCache
 from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
@@ -21,7 +22,7 @@ LARGEST_BODY = 5 * 1024 * 1024
 class Services:
     """`app.state.services`. `base_url` has no slash at its end; `now` gives the time with its zone.
 
-    snapshots holds the network's graph.
+    snapshots holds the network's graph; meters what the process counts of itself.
     """
 
     store: Store
@@ -29,6 +30,7 @@ class Services:
     now: Callable[[], datetime]
     snapshots: SnapshotHolder = field(default_factory=SnapshotHolder)
     tokens: TokenCache = field(default_factory=TokenCache)
+    meters: Meters = field(default_factory=Meters)
 
     def new_id(self) -> str:
         """A new resource id."""

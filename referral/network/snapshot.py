@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from referral.domain.errors import NotFound
@@ -101,10 +102,15 @@ def build_snapshot(version: int, directory: Directory) -> Snapshot:
 
 
 class SnapshotHolder:
-    """The current snapshot of the process; assignment is atomic, so readers take no lock."""
+    """The current snapshot of the process; assignment is atomic, so readers take no lock.
+
+    swapped_at, confirmed_at: when it was put in place, and when it was last known to be the stored version;
+    seconds of the monotonic clock, which no correction of the host's time turns back.
+    """
 
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self._current = snapshot or build_snapshot(0, Directory())
+        self.swapped_at = self.confirmed_at = time.monotonic()
 
     @property
     def current(self) -> Snapshot:
@@ -116,4 +122,9 @@ class SnapshotHolder:
         if snapshot.version < self._current.version:
             return False
         self._current = snapshot
+        self.swapped_at = self.confirmed_at = time.monotonic()
         return True
+
+    def confirm(self) -> None:
+        """Remember that the current snapshot is the stored version now."""
+        self.confirmed_at = time.monotonic()

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from referral.api.meters import Meters
 from referral.api.request_log import RequestLog
 from referral.app import configure_logging
 from tests.api.refusals import outcome
@@ -197,7 +198,7 @@ async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
 @asynccontextmanager
 async def failing() -> AsyncIterator[httpx.AsyncClient]:
     """The faulty application behind the request log, on the server that `serve` uses."""
-    app = RequestLog(faulty, new_id=lambda: "given-by-us")
+    app = RequestLog(faulty, new_id=lambda: "given-by-us", meters=Meters())
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, lifespan="off", log_config=None, log_level="warning", access_log=False)
     )

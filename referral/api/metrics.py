@@ -1,0 +1,78 @@
+"""GET /metrics: what an operator watches. https://prometheus.io/docs/instrumenting/exposition_formats/
+
+It holds counts and times, no patient data and no ids, so it needs no token; `REFERRAL_METRICS_LISTEN` gives
+it an address of its own.
+"""
+
+import platform
+import time
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from referral import __version__
+from referral.api.services import Services, services_of
+
+
+class _ServiceCollector:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._services.meters.collect()
+        yield from _pool(self._services)
+        yield from _graph(self._services)
+        build = {"version": __version__, "python": platform.python_version()}
+        yield InfoMetricFamily("referral_build", "The version that runs", build)
+
+
+def _pool(services: Services) -> Iterator[Metric]:
+    use = services.store.use
+    yield GaugeMetricFamily("referral_pool_connections_max", "Connections that the pool may open", use.most)
+    connections = GaugeMetricFamily(
+        "referral_pool_connections", "Open connections, by use", labels=("state",)
+    )
+    connections.add_metric(["in-use"], use.in_use)
+    connections.add_metric(["idle"], use.open - use.in_use)
+    yield connections
+    yield GaugeMetricFamily("referral_pool_waiting", "Uses that wait for a free connection", use.waiting)
+    yield CounterMetricFamily("referral_pool_uses", "Times that a connection was asked for", use.uses)
+    yield CounterMetricFamily(
+        "referral_pool_wait_seconds", "Time spent on waiting for a free connection", use.waited_seconds
+    )
+
+
+def _graph(services: Services) -> Iterator[Metric]:
+    snapshots, now = services.snapshots, time.monotonic()
+    yield GaugeMetricFamily(
+        "referral_graph_version", "Version of the network that suggestions rest on", snapshots.current.version
+    )
+    yield GaugeMetricFamily(
+        "referral_graph_age_seconds", "Time since that version was loaded", now - snapshots.swapped_at
+    )
+    yield GaugeMetricFamily(
+        "referral_graph_unchecked_seconds",
+        "Time since it was last found to be the stored version; grows while the database is away",
+        now - snapshots.confirmed_at,
+    )
+
+
+def exposition(services: Services) -> bytes:
+    """All metrics in the text format. No process-global registry: a process may hold several services."""
+    state = CollectorRegistry()
+    state.register(_ServiceCollector(services))
+    ProcessCollector(registry=state)
+    return generate_latest(state)
+
+
+async def metrics(request: Request) -> Response:
+    """The metrics of this process, as they stand now."""
+    return Response(exposition(services_of(request)), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+routes = [Route("/metrics", metrics)]

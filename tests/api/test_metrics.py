@@ -1,0 +1,158 @@
+"""What an operator watches: true numbers, few labels, nothing of a patient."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from referral.api.meters import Meters
+from referral.fhir.resources import SUPPORTED
+from tests.conftest import Database, serve
+from tests.factories import LE_CHAN, created, patient
+from tests.running_service import RunningService
+
+Labels = dict[str, str]
+DURATION = "referral_request_duration_seconds"
+
+
+@pytest.fixture(scope="module")
+async def watched(demo_database: Database) -> AsyncIterator[RunningService]:
+    """A service that nobody else uses: its counts are this module's."""
+    async with serve(demo_database.dsn) as running:
+        yield running
+
+
+async def samples(service: RunningService) -> list[Any]:
+    async with service.anonymous() as nobody:
+        answer = await nobody.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+
+
+async def value(service: RunningService, name: str, **labels: str) -> float:
+    """The value of one series; 0 where it is not there yet."""
+    found = [
+        sample.value
+        for sample in await samples(service)
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+    assert len(found) <= 1, (name, labels)
+    return found[0] if found else 0
+
+
+async def test_each_request_is_counted_where_it_belongs(watched: RunningService) -> None:
+    station = await watched.system(LE_CHAN)
+    who = await created(station, patient())
+    asked = [
+        ({"interaction": "create", "method": "POST", "type": "Patient", "status": "2xx"}, "POST", "Patient"),
+        ({"interaction": "read", "method": "GET", "type": "Patient"}, "GET", f"Patient/{who['id']}"),
+        ({"interaction": "read", "method": "GET", "type": "Task", "status": "4xx"}, "GET", "Task/nowhere"),
+        ({"interaction": "search", "method": "GET", "type": "Task"}, "GET", "Task?status=requested"),
+    ]
+    for labels, method, address in asked:
+        before = await value(watched, f"{DURATION}_count", **labels)
+        body = {"json": patient()} if method == "POST" else {}
+        await station.request(method, address, **body)
+        assert await value(watched, f"{DURATION}_count", **labels) == before + 1, labels
+        full = await value(watched, f"{DURATION}_bucket", **labels, le="+Inf")
+        assert full == before + 1
+        assert await value(watched, f"{DURATION}_sum", **labels) > 0
+
+
+async def test_labels_are_few_whatever_is_sent(watched: RunningService) -> None:
+    station = await watched.system(LE_CHAN)
+    secret = "Quach-Thien-Ly"
+    for address in (
+        f"Patient/{secret}",
+        secret,
+        f"{secret}/{secret}",
+        f"Patient?family={secret}",
+        "Pat%0Aient/1",
+    ):
+        await station.get(address)
+        await station.delete(address)
+        await station.request("PROPFIND", address)
+    async with watched.anonymous() as nobody:
+        await nobody.get(f"/{secret}")
+        text = (await nobody.get("/metrics")).text
+    assert secret not in text
+    methods = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"}
+    for sample in await samples(watched):
+        if sample.name.startswith(DURATION):
+            assert sample.labels["method"] in methods
+            assert sample.labels["type"] in {*SUPPORTED, ""}
+            assert sample.labels["status"] in {"2xx", "3xx", "4xx", "5xx", "0"}
+            assert sample.labels["interaction"].replace("_", "").isalpha()
+
+
+async def test_what_is_in_flight_is_counted_until_it_is_answered(watched: RunningService) -> None:
+    # Whoever asks is in flight.
+    assert await value(watched, "referral_requests_in_flight") == 1
+    async with watched.anonymous() as nobody:
+        goes_on = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"grant_type="
+            await goes_on.wait()
+
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        asking = asyncio.create_task(nobody.post("/oauth/token", content=body(), headers=headers))
+        while await value(watched, "referral_requests_in_flight") < 2:  # noqa: ASYNC110 - told by nothing else
+            await asyncio.sleep(0.01)
+        goes_on.set()
+        assert (await asking).status_code == 400
+    assert await value(watched, "referral_requests_in_flight") == 1
+
+
+async def test_the_pool_tells_who_uses_it_and_who_waits(watched: RunningService) -> None:
+    most = int(await value(watched, "referral_pool_connections_max"))
+    uses = await value(watched, "referral_pool_uses_total")
+    async with contextlib.AsyncExitStack() as all_of_them:
+        for _ in range(most):
+            await all_of_them.enter_async_context(watched.store.reading(None))
+        assert await value(watched, "referral_pool_connections", state="in-use") == most
+        assert await value(watched, "referral_pool_connections", state="idle") == 0
+        async with watched.anonymous() as nobody:
+            asking = asyncio.create_task(nobody.get("/readyz"))
+            while await value(watched, "referral_pool_waiting") < 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await all_of_them.aclose()
+            assert (await asking).status_code == 200
+    assert await value(watched, "referral_pool_uses_total") >= uses + most + 1
+    assert await value(watched, "referral_pool_wait_seconds_total") > 0
+
+
+async def test_the_graph_tells_its_version_and_that_it_is_watched(watched: RunningService) -> None:
+    async with watched.store.reading(None) as connection:
+        version = await connection.fetchval("SELECT version FROM network_version")
+    assert await value(watched, "referral_graph_version") == version
+    before = await value(watched, "referral_graph_age_seconds")
+    while await value(watched, "referral_graph_unchecked_seconds") >= await value(  # noqa: ASYNC110
+        watched, "referral_graph_age_seconds"
+    ):
+        await asyncio.sleep(0.05)  # until it has been looked at once more, and found to be the same
+    assert await value(watched, "referral_graph_age_seconds") > before
+
+
+async def test_the_process_and_its_version_are_told(watched: RunningService) -> None:
+    names = {sample.name for sample in await samples(watched)}
+    assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"} <= names
+    (build,) = [sample for sample in await samples(watched) if sample.name == "referral_build_info"]
+    assert set(build.labels) == {"version", "python"}
+
+
+async def test_it_needs_no_token_and_takes_nothing_but_get(watched: RunningService) -> None:
+    async with watched.anonymous() as nobody:
+        assert (await nobody.post("/metrics")).status_code == 405
+
+
+def test_a_part_of_the_service_has_a_gauge_by_naming_it() -> None:
+    meters, buffer = Meters(), ["a"]
+    meters.watch("referral_buffer_records", "Records that wait", lambda: len(buffer))
+    buffer.append("b")
+    (family,) = [each for each in meters.collect() if each.name == "referral_buffer_records"]
+    assert (family.documentation, family.samples[0].value) == ("Records that wait", 2)
