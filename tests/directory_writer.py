@@ -7,7 +7,6 @@ from typing import Any
 from referral.actions.import_network import import_network
 from referral.actions.new_id import new_id
 from referral.actions.workspace import Draft, Written
-from referral.actions.write_resources import write_resources
 from referral.domain.actor import Actor
 from referral.domain.facility import Facility, FacilityId, Membership, NetworkId, Tier
 from referral.domain.scope import read_scopes
@@ -16,6 +15,7 @@ from referral.fhir.systems import AFFILIATION_KIND, MCSD_TYPE, TIER
 from referral.store.network import network_version
 from referral.store.pool import Store
 from tests.small_network import small_network
+from tests.written import write_drafts
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 BASE = "http://hub.example/fhir"
@@ -98,7 +98,7 @@ async def write(
     store: Store, actor: str, *resources: tuple[str, Content], update: bool = False
 ) -> list[Written]:
     """Create (or update) resources, each with its id, in one transaction."""
-    return await write_resources(
+    return await write_drafts(
         store,
         [
             Draft(content["resourceType"], one, read_content(json.dumps(content).encode()), not update)

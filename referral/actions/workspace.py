@@ -1,14 +1,17 @@
 """The room in which one transaction is decided: what was loaded, what is going to be written."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
+from referral.domain.errors import DomainError, Problem
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
+from referral.domain.search import SearchQuery
 from referral.fhir.content import read_content, write_content
 from referral.fhir.package import package_links, patient_of
 from referral.fhir.referral import own_numbers
@@ -23,6 +26,7 @@ class Draft:
 
     content: as read from the body; the hub adds to it. place: where it stands in the request, such as
     `Bundle.entry[2].resource` (empty outside a Bundle). expected: the version named by `If-Match`.
+    condition: it is made only where nothing meets this.
     """
 
     type: str
@@ -31,6 +35,7 @@ class Draft:
     is_create: bool
     expected: int | None = None
     place: str = ""
+    condition: SearchQuery | None = None
 
     @property
     def key(self) -> Key:
@@ -40,6 +45,23 @@ class Draft:
     def at(self, path: str) -> str:
         """The FHIRPath of an element of this draft, such as `Task.owner`."""
         return f"{self.type}.{path}"
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """Name the Bundle entry in the errors of this draft."""
+        try:
+            yield
+        except DomainError as error:
+            if self.place:
+                error.problems = tuple(
+                    Problem(problem.text, self._below(problem.expression)) for problem in error.problems
+                )
+            raise
+
+    def _below(self, expression: str | None) -> str:
+        if expression is None or not expression.startswith(f"{self.type}."):
+            return self.place
+        return f"{self.place}.{expression[len(self.type) + 1 :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +330,7 @@ class Workspace:
         """The answer for a resource that was put, or that stood already as it was asked for."""
         entry = self.pending.get(key)
         if entry is None:
-            stored = self.loaded.documents[key]
-            at = datetime.fromisoformat(read_content(stored.content)["meta"]["lastUpdated"])
-            return Written(*key, stored.version, at, stored.content, False, tuple(self.notes.get(key, ())))
+            return standing(key, self.loaded.documents[key].content, tuple(self.notes.get(key, ())))
         return Written(
             *key,
             entry.version,
@@ -319,6 +339,13 @@ class Workspace:
             entry.version == 1,
             tuple(self.notes.get(key, ())),
         )
+
+
+def standing(key: Key, content: bytes, notes: tuple[str, ...] = ()) -> Written:
+    """The answer for a stored resource that stays as it is."""
+    meta = read_content(content)["meta"]
+    at = datetime.fromisoformat(meta["lastUpdated"])
+    return Written(*key, int(meta["versionId"]), at, content, created=False, notes=notes)
 
 
 def instant(moment: datetime) -> str:

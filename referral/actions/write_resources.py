@@ -1,15 +1,16 @@
 """Write what a request brings: one resource, or all of a transaction Bundle, in one transaction.
 
-Four messages whatever it is: BEGIN with the actor, load and lock, apply the change set, COMMIT.
+Four messages whatever it is: BEGIN with the actor, load and lock, apply the change set, COMMIT. What a create
+must not find is searched for after the first.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from referral.actions.amend_referral import plan_referral_update
+from referral.actions.find_existing import find_existing
 from referral.actions.move_offer import plan_offer_update
 from referral.actions.open_offer import plan_new_offer
 from referral.actions.place_referral import plan_new_referral
@@ -19,11 +20,9 @@ from referral.actions.write_directory import directory_references, plan_director
 from referral.domain.actor import Actor
 from referral.domain.errors import (
     BrokenRule,
-    DomainError,
     Gone,
     IdNotAllowed,
     NotFound,
-    Problem,
     StaleVersion,
     VersionRequired,
 )
@@ -35,6 +34,7 @@ from referral.fhir.referral import is_referral
 from referral.fhir.resources import DIRECTORY, SUPPORTED
 from referral.store.change_set import WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Store
+from referral.store.replay import Answer, Once, find_replay
 
 # A resource is planned after those that it may name.
 _ORDER = (
@@ -71,29 +71,51 @@ async def write_resources(
     now: datetime,
     new_id: Callable[[], str],
     request_id: str | None,
-) -> list[Written]:
-    """Write all drafts or none; answers in their order.
+    render: Callable[[list[Written]], Answer],
+    once: Once | None = None,
+) -> Answer:
+    """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
-    base: address of the FHIR endpoint. Raises any DomainError, its expressions naming the Bundle entry.
+    base: address of the FHIR endpoint. once: what makes this write the same as one before, which is then
+    answered again and not done again. Raises any DomainError, its expressions naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
-        with _placed(draft):
-            wanted = Interaction.CREATE if draft.is_create else Interaction.UPDATE
-            check_scope(actor.scope, draft.type, wanted)
+        with draft.placed():
+            _check_scope(actor, draft)
     async with store.writing(actor.facility) as connection:
-        loaded = await load_for_write(connection, _what_to_load(drafts, actor, base))
+        existing: dict[Key, Written] = {}
+        if any(draft.condition for draft in drafts):
+            # Before the search: the first of two finds nothing, and its twin is answered the same.
+            replay = await find_replay(connection, once) if once else None
+            if replay is not None:
+                return replay
+            existing = await find_existing(connection, drafts, actor)
+        wanted = [draft for draft in drafts if draft.key not in existing]
+        loaded = await load_for_write(connection, _what_to_load(wanted, actor, base, once))
+        if loaded.replay is not None:
+            return loaded.replay
         workspace = Workspace(actor, now, request_id, base, new_id, loaded)
         keys: dict[Key, Key] = {}
-        offered = _offered(drafts, workspace)
-        for draft in _in_order(drafts, base):
-            with _placed(draft):
+        offered = _offered(wanted, workspace)
+        for draft in _in_order(wanted, base):
+            with draft.placed():
                 _check_version(workspace, draft)
                 keys[draft.key] = _plan(workspace, draft, offered)
         changes = workspace.finish()
-        if changes.documents:
+        answer = render([existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts])
+        if once is not None:
+            changes.replay = once.kept(answer)
+        if changes.documents or changes.replay:
             await apply_changes(connection, changes)
-    return [workspace.written(keys[draft.key]) for draft in drafts]
+    return answer
+
+
+def _check_scope(actor: Actor, draft: Draft) -> None:
+    wanted = Interaction.CREATE if draft.is_create else Interaction.UPDATE
+    check_scope(actor.scope, draft.type, wanted)
+    if draft.condition is not None:
+        check_scope(actor.scope, draft.type, Interaction.SEARCH)
 
 
 def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
@@ -111,26 +133,6 @@ def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
         # What names itself in a circle is refused where it matters.
         places = {key: place for place, key in enumerate(named)}
     return sorted(drafts, key=lambda draft: (_ORDER.index(draft.type), places[draft.key]))
-
-
-@contextmanager
-def _placed(draft: Draft) -> Iterator[None]:
-    """Name the Bundle entry in the errors of its draft."""
-    try:
-        yield
-    except DomainError as error:
-        if draft.place:
-            error.problems = tuple(
-                Problem(problem.text, _below(draft.place, draft.type, problem.expression))
-                for problem in error.problems
-            )
-        raise
-
-
-def _below(place: str, resource_type: str, expression: str | None) -> str:
-    if expression is None or not expression.startswith(f"{resource_type}."):
-        return place
-    return f"{place}.{expression[len(resource_type) + 1 :]}"
 
 
 def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
@@ -207,7 +209,7 @@ def _offered(drafts: Sequence[Draft], workspace: Workspace) -> frozenset[str]:
     return frozenset(found)
 
 
-def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequest:
+def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | None) -> WriteRequest:
     """Everything that the drafts change or name. Raises BrokenRule when that is too much for one command."""
     update = sorted({draft.key for draft in drafts if not draft.is_create})
     focus: set[str] = set()
@@ -234,7 +236,7 @@ def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str) -> WriteRequ
     if len(references) + len(identifiers) > _MOST_REFERENCES:
         raise BrokenRule(f"One request names at most {_MOST_REFERENCES} resources.")
     named = [(sorted(types), system, value) for (system, value), types in sorted(identifiers.items())]
-    return WriteRequest(actor.facility, update, sorted(focus), sorted(references), named, numbers)
+    return WriteRequest(actor.facility, update, sorted(focus), sorted(references), named, numbers, once)
 
 
 def _numbers_needed(draft: Draft) -> int:

@@ -40,12 +40,12 @@ async def read_body(request: Request) -> bytes:
     return await read_at_most(request, LARGEST_BODY)
 
 
-async def read_resource(request: Request, resource_type: str) -> dict[str, Any]:
+def read_resource(body: bytes, resource_type: str) -> dict[str, Any]:
     """The resource in the body of a request to the address of a type.
 
     Raises MalformedContent, InvalidElement when it is of another type; it is not checked further.
     """
-    content = read_content(await read_body(request))
+    content = read_content(body)
     if content.get("resourceType") != resource_type:
         raise InvalidElement(f"The body must be a {resource_type}.", "resourceType")
     return content

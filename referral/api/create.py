@@ -5,35 +5,44 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from referral.actions.workspace import Draft
-from referral.actions.write_resources import write_resources
 from referral.api.actor import current_actor
-from referral.api.body import check_type, read_resource
-from referral.api.respond import written_response
+from referral.api.body import check_type, read_body, read_resource
+from referral.api.replay import write_once
+from referral.api.respond import answer_for_one
 from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
+from referral.domain.search import SearchQuery
+from referral.fhir.condition import read_condition
 from referral.fhir.validation import check_resource
 
 
 async def create(request: Request) -> Response:
-    """Store a new resource under an id of ours; an id in the body is put aside, as FHIR asks."""
+    """Store a new resource under an id of ours; an id in the body is put aside, as FHIR asks.
+
+    With `If-None-Exist` only when none is there that meets it; one that does is the answer.
+    """
     services = services_of(request)
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
     check_type(resource_type)
-    if "if-none-exist" in request.headers:
-        raise InvalidElement("Conditional create is not supported here: search first, or PUT an id of yours.")
-    content = await read_resource(request, resource_type)
+    condition = _condition(request, resource_type, services.fhir_base)
+    body = await read_body(request)
+    content = read_resource(body, resource_type)
     check_resource(resource_type, content)
-    written = await write_resources(
-        services.store,
-        [Draft(resource_type, services.new_id(), content, is_create=True)],
-        actor=actor,
-        base=services.fhir_base,
-        now=services.now(),
-        new_id=services.new_id,
-        request_id=request.state.request_id,
-    )
-    return written_response(request, written[0], services.fhir_base)
+    draft = Draft(resource_type, services.new_id(), content, is_create=True, condition=condition)
+    return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
+
+
+def _condition(request: Request, resource_type: str, fhir_base: str) -> SearchQuery | None:
+    conditions = request.headers.getlist("if-none-exist")
+    if not conditions:
+        return None
+    try:
+        (text,) = conditions
+        # Headers arrive byte for byte.
+        return read_condition(resource_type, text.encode("latin-1").decode(), base=fhir_base)
+    except ValueError:
+        raise InvalidElement("If-None-Exist is one search, in UTF-8.") from None
 
 
 routes = [Route("/fhir/{resource_type}", create, methods=["POST"])]

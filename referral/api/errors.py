@@ -38,6 +38,7 @@ ANSWERS: Mapping[type[errors.DomainError], Answer] = {
     errors.IllegalMove: Answer(409, "conflict"),
     errors.Duplicate: Answer(409, "duplicate"),
     errors.StaleVersion: Answer(412, "conflict"),
+    errors.SeveralMatches: Answer(412, "multiple-matches"),
     errors.VersionRequired: Answer(428, "required"),
     errors.TooLarge: Answer(413, "too-long"),
     errors.WrongMediaType: Answer(415, "not-supported"),

@@ -1,14 +1,15 @@
 """Answers to writes: ETag, Location and what `Prefer` asks for. https://hl7.org/fhir/R4/http.html#return"""
 
+from collections.abc import Callable
 from email.utils import format_datetime
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from referral.actions.workspace import Written
 from referral.api.errors import MEDIA_TYPE
 from referral.fhir.content import write_content
 from referral.fhir.outcome import operation_outcome
+from referral.store.replay import Answer
 
 
 def preference(request: Request, name: str) -> str | None:
@@ -31,18 +32,25 @@ def location(fhir_base: str, written: Written) -> str:
     return f"{fhir_base}/{written.type}/{written.id}/_history/{written.version}"
 
 
-def written_response(request: Request, written: Written, fhir_base: str) -> Response:
-    """201 with Location for what is new, else 200; the body by preference."""
-    headers = {
-        "ETag": f'W/"{written.version}"',
-        "Last-Modified": format_datetime(written.at, usegmt=True),
-        "Location": location(fhir_base, written),
-    }
-    match preference(request, "return"):
-        case "minimal":
-            body = b""
-        case "OperationOutcome":
-            body = outcome_of(written)
-        case _:
-            body = written.content
-    return Response(body, 201 if written.created else 200, headers=headers, media_type=MEDIA_TYPE)
+def answer_for_one(request: Request, fhir_base: str) -> Callable[[list[Written]], Answer]:
+    """Renders a write of one resource: 201 where it is new, else 200; Location; the body by preference."""
+    wanted = preference(request, "return")
+
+    def render(results: list[Written]) -> Answer:
+        (written,) = results
+        headers = {
+            "ETag": f'W/"{written.version}"',
+            "Last-Modified": format_datetime(written.at, usegmt=True),
+            "Location": location(fhir_base, written),
+            "Content-Type": MEDIA_TYPE,
+        }
+        match wanted:
+            case "minimal":
+                body = b""
+            case "OperationOutcome":
+                body = outcome_of(written)
+            case _:
+                body = written.content
+        return Answer(201 if written.created else 200, headers, body)
+
+    return render

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from referral.actions.suggest_targets import suggest_targets
 from referral.api.actor import current_actor
-from referral.api.body import check_id, read_resource
+from referral.api.body import check_id, read_body, read_resource
 from referral.api.errors import MEDIA_TYPE
 from referral.api.services import services_of
 from referral.domain.actor import Actor
@@ -26,7 +26,7 @@ INSTANCE_PATH: Final = "/fhir/ServiceRequest/{resource_id}/$suggest-targets"
 async def suggest_for_draft(request: Request) -> Response:
     """Answer for the ServiceRequest in the Parameters; the caller's facility is the sender."""
     actor = await _reader(request)
-    content = await read_resource(request, "Parameters")
+    content = read_resource(await read_body(request), "Parameters")
     return await _answer(request, actor, read_question(content, stored=False))
 
 
@@ -35,7 +35,7 @@ async def suggest_for_stored(request: Request) -> Response:
     actor = await _reader(request)
     if _is_empty(request):
         return await _answer(request, actor, Question())
-    content = await read_resource(request, "Parameters")
+    content = read_resource(await read_body(request), "Parameters")
     return await _answer(request, actor, read_question(content, stored=True))
 
 

@@ -8,21 +8,25 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from referral.actions.workspace import Draft, Written, instant
-from referral.actions.write_resources import write_resources
 from referral.api.actor import current_actor
-from referral.api.body import read_resource, read_version
+from referral.api.body import read_body, read_resource, read_version
 from referral.api.errors import MEDIA_TYPE
+from referral.api.replay import write_once
 from referral.api.respond import location, outcome_of, preference
 from referral.api.services import services_of
-from referral.fhir.bundle import read_transaction, response_bundle
+from referral.domain.search import SearchQuery
+from referral.fhir.bundle import Entry, read_transaction, response_bundle
+from referral.fhir.condition import read_condition
 from referral.fhir.validation import check_resource
+from referral.store.replay import Answer
 
 
 async def transaction(request: Request) -> Response:
     """Write every entry in one transaction; the answer has an entry for each, in their order."""
     services = services_of(request)
     actor = await current_actor(request)
-    bundle = await read_resource(request, "Bundle")
+    body = await read_body(request)
+    bundle = read_resource(body, "Bundle")
     check_resource("Bundle", bundle)
     entries = read_transaction(bundle, services.new_id, services.fhir_base)
     drafts = [
@@ -33,22 +37,24 @@ async def transaction(request: Request) -> Response:
             entry.is_create,
             read_version(entry.if_match, entry.place.replace("resource", "request.ifMatch")),
             entry.place,
+            _condition(entry, services.fhir_base),
         )
         for entry in entries
     ]
-    written = await write_resources(
-        services.store,
-        drafts,
-        actor=actor,
-        base=services.fhir_base,
-        now=services.now(),
-        new_id=services.new_id,
-        request_id=request.state.request_id,
-    )
-    body = response_bundle(
-        "transaction-response", _entries(written, services.fhir_base, preference(request, "return"))
-    )
-    return Response(body, media_type=MEDIA_TYPE)
+    wanted = preference(request, "return")
+
+    def render(written: list[Written]) -> Answer:
+        answered = response_bundle("transaction-response", _entries(written, services.fhir_base, wanted))
+        return Answer(200, {"Content-Type": MEDIA_TYPE}, answered)
+
+    return await write_once(request, actor, body, drafts, render)
+
+
+def _condition(entry: Entry, fhir_base: str) -> SearchQuery | None:
+    if entry.if_none_exist is None:
+        return None
+    place = entry.place.replace("resource", "request.ifNoneExist")
+    return read_condition(entry.type, entry.if_none_exist, base=fhir_base, expression=place)
 
 
 def _entries(written: list[Written], fhir_base: str, wanted: str | None) -> Iterator[bytes]:

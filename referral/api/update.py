@@ -5,10 +5,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from referral.actions.workspace import Draft
-from referral.actions.write_resources import write_resources
 from referral.api.actor import current_actor
-from referral.api.body import check_id, check_type, read_resource, read_version
-from referral.api.respond import written_response
+from referral.api.body import check_id, check_type, read_body, read_resource, read_version
+from referral.api.replay import write_once
+from referral.api.respond import answer_for_one
 from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
 from referral.fhir.validation import check_resource
@@ -25,20 +25,13 @@ async def update(request: Request) -> Response:
     check_type(resource_type)
     check_id(resource_id)
     expected = read_version(request.headers.get("if-match"))
-    content = await read_resource(request, resource_type)
+    body = await read_body(request)
+    content = read_resource(body, resource_type)
     if content.get("id") != resource_id:
         raise InvalidElement("The id of the body must be that of the address.", f"{resource_type}.id")
     check_resource(resource_type, content)
-    written = await write_resources(
-        services.store,
-        [Draft(resource_type, resource_id, content, is_create=False, expected=expected)],
-        actor=actor,
-        base=services.fhir_base,
-        now=services.now(),
-        new_id=services.new_id,
-        request_id=request.state.request_id,
-    )
-    return written_response(request, written[0], services.fhir_base)
+    draft = Draft(resource_type, resource_id, content, is_create=False, expected=expected)
+    return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
 
 
 routes = [Route("/fhir/{resource_type}/{resource_id}", update, methods=["PUT"])]

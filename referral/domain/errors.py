@@ -93,6 +93,10 @@ class StaleVersion(DomainError):
     """`If-Match` names a version that is no longer the newest (412 conflict)."""
 
 
+class SeveralMatches(DomainError):
+    """More than one resource meets the condition of a create (412 multiple-matches)."""
+
+
 class VersionRequired(DomainError):
     """A referral or offer is updated without `If-Match` (428 required)."""
 

@@ -14,7 +14,7 @@ _REFERRING = {"reference", "url", "valueUri", "valueUrl"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One write of a transaction. `place`: its path; `if_match`: as sent; is_create: POST, else PUT."""
+    """One write of a transaction. place: its path; is_create: POST, else PUT; the conditions are as sent."""
 
     type: str
     id: str
@@ -22,6 +22,7 @@ class Entry:
     is_create: bool
     if_match: str | None
     place: str
+    if_none_exist: str | None = None
 
 
 def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base: str) -> list[Entry]:
@@ -47,7 +48,7 @@ def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base:
                 raise InvalidElement("Two entries have the same fullUrl.", entry.place)
             ids[sent["fullUrl"]] = f"{entry.type}/{entry.id}"
     for entry in entries:
-        _resolve(entry.content, ids)
+        resolve_references(entry.content, ids)
     return entries
 
 
@@ -63,11 +64,9 @@ def _entry(entry: Mapping[str, Any], path: str, new_id: Callable[[], str], base:
     if "resource" not in entry:
         raise MissingElement("An entry of a transaction needs its resource.", f"{path}.resource")
     content = entry["resource"]
-    for name in ("ifNoneExist", "ifNoneMatch", "ifModifiedSince"):
-        if name in request:
-            raise NotSupported(
-                f"Conditional writes ({name}) are not supported here.", f"{path}.request.{name}"
-            )
+    unknown = {"ifNoneMatch", "ifModifiedSince"} | ({"ifNoneExist"} if request["method"] == "PUT" else set())
+    for name in sorted(unknown & request.keys()):
+        raise NotSupported(f"{name} is not supported here.", f"{path}.request.{name}")
     resource_type = content["resourceType"]
     if resource_type not in SUPPORTED:
         raise NotSupported(
@@ -82,23 +81,23 @@ def _entry(entry: Mapping[str, Any], path: str, new_id: Callable[[], str], base:
         raise InvalidElement("POST is to Type, PUT to Type/id.", f"{path}.request.url")
     place = f"{path}.resource"
     if is_create:
-        return Entry(resource_type, new_id(), content, True, None, place)
+        return Entry(resource_type, new_id(), content, True, None, place, request.get("ifNoneExist"))
     if content.get("id") != found[2]:
         raise InvalidElement("The id of the resource must be that of the address.", f"{place}.id")
     return Entry(resource_type, found[2], content, False, request.get("ifMatch"), place)
 
 
-def _resolve(value: Any, ids: Mapping[str, str]) -> None:
-    """Put our ids where the bundle's own addresses stand."""
+def resolve_references(value: Any, ids: Mapping[str, str]) -> None:
+    """Put other addresses where these stand, such as our ids for those of the bundle."""
     if isinstance(value, dict):
         for name, below in value.items():
             if name in _REFERRING and isinstance(below, str):
                 value[name] = ids.get(below, below)
             else:
-                _resolve(below, ids)
+                resolve_references(below, ids)
     elif isinstance(value, list):
         for below in value:
-            _resolve(below, ids)
+            resolve_references(below, ids)
 
 
 def response_bundle(kind: str, entries: Iterator[bytes]) -> bytes:

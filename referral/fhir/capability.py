@@ -74,7 +74,7 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "versioning": "versioned-update" if resource_type in _VERSIONED_UPDATE else "versioned",
         "readHistory": False,
         "updateCreate": resource_type not in _VERSIONED_UPDATE,
-        "conditionalCreate": False,
+        "conditionalCreate": True,
         "conditionalRead": "not-match",
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",

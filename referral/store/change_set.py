@@ -12,6 +12,7 @@ from referral.domain.codes import Direction, Priority
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
 from referral.store.pool import Connection
+from referral.store.replay import Answer, Once
 from referral.store.statements import statement
 
 Key = tuple[str, str]
@@ -24,7 +25,7 @@ class WriteRequest:
 
     update: resources that it changes (locked). focus: referrals that it moves, or offers of them (locked).
     references: resources that it names. identifiers: (types, system, value) that stand for resources.
-    numbers: how many referral numbers it may need.
+    numbers: how many referral numbers it may need. once: what makes it the same as one before.
     """
 
     actor: str
@@ -33,6 +34,7 @@ class WriteRequest:
     references: Sequence[Key] = ()
     identifiers: Sequence[tuple[Sequence[str], str, str]] = ()
     numbers: int = 0
+    once: Once | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class StoredReferral:
 
 @dataclass(slots=True)
 class Loaded:
-    """The answer to a WriteRequest."""
+    """The answer to a WriteRequest. replay: what this write was answered before; the rest is then empty."""
 
     documents: dict[Key, StoredDocument] = field(default_factory=dict)
     references: dict[Key, StoredReference] = field(default_factory=dict)
@@ -106,10 +108,14 @@ class Loaded:
     facilities: dict[str, StoredFacility] = field(default_factory=dict)
     networks: dict[str, StoredNetwork] = field(default_factory=dict)
     numbers: list[int] = field(default_factory=list)
+    replay: Answer | None = None
 
 
 async def load_for_write(connection: Connection, request: WriteRequest) -> Loaded:
-    """One message. Takes the row locks of what is going to change."""
+    """One message. Waits for a twin of this write, then takes the row locks of what is going to change.
+
+    Raises BrokenRule when the Idempotency-Key was that of another request.
+    """
     asked = json.dumps(
         {
             "actor": request.actor,
@@ -121,6 +127,7 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
                 for types, system, value in request.identifiers
             ],
             "numbers": request.numbers,
+            **({"replay": request.once.asked()} if request.once else {}),
         }
     )
     loaded = Loaded()
@@ -128,6 +135,8 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
         kind, key = row["kind"], (row["type"], row["id"])
         data = json.loads(row["data"]) if row["data"] else {}
         match kind:
+            case "replay" if request.once:
+                loaded.replay = request.once.read(data)
             case "document":
                 loaded.documents[key] = StoredDocument(
                     row["version"], row["owner"], row["visible"], data["deleted"], row["content"].encode()
@@ -190,7 +199,7 @@ class ChangeSet:
     ended: facility, via, at, and whether the request goes with the package.
     packages: referral, offer, facility, sender, patient, at.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
-    directory: network, type, id. typed: rows of the network for `apply_directory`.
+    directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`.
     """
 
     documents: list[dict[str, Any]] = field(default_factory=list)
@@ -208,6 +217,7 @@ class ChangeSet:
     audits: list[dict[str, Any]] = field(default_factory=list)
     directory: list[tuple[str, str, str]] = field(default_factory=list)
     typed: dict[str, list[Any]] = field(default_factory=dict)
+    replay: dict[str, Any] = field(default_factory=dict)
 
 
 _ALWAYS = ("documents", "tokens", "references", "dates", "strings", "access", "events", "audits")

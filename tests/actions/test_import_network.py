@@ -12,7 +12,6 @@ import pytest
 from referral.actions.import_network import ImportReport, check_network, import_network
 from referral.actions.new_id import new_id
 from referral.actions.workspace import Draft
-from referral.actions.write_resources import write_resources
 from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule
 from referral.domain.facility import (
@@ -32,6 +31,7 @@ from referral.fhir.validation import check_resource
 from referral.store.network import network_version
 from referral.store.pool import Store
 from tests.small_network import HOSPITAL, SURGERY, small_network
+from tests.written import write_drafts
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
@@ -61,7 +61,7 @@ async def content(store: Store, resource_type: str, resource_id: str) -> dict[st
 async def edit(store: Store, actor: str, resource_type: str, resource_id: str, **elements: object) -> None:
     """Change a resource over FHIR."""
     changed = await content(store, resource_type, resource_id) | elements
-    await write_resources(
+    await write_drafts(
         store,
         [Draft(resource_type, resource_id, read_content(json.dumps(changed).encode()), is_create=False)],
         actor=Actor(FacilityId(actor), "client", read_scopes("system/*.cruds")),
@@ -290,7 +290,7 @@ async def test_a_service_made_over_fhir_stays(store: Store) -> None:
         "providedBy": {"reference": "Organization/hospital"},
         "name": "Own",
     }
-    await write_resources(
+    await write_drafts(
         store,
         [Draft("HealthcareService", "own", own, is_create=True)],
         actor=Actor(HOSPITAL, "client", read_scopes("system/*.cruds")),

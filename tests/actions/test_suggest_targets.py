@@ -12,7 +12,6 @@ from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network
 from referral.actions.suggest_targets import suggest_targets
 from referral.actions.workspace import Draft, Written
-from referral.actions.write_resources import write_resources
 from referral.domain.actor import Actor
 from referral.domain.codes import Direction
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement, NotFound
@@ -25,6 +24,7 @@ from referral.fhir.content import read_content
 from referral.fhir.elements import reference
 from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
+from tests.written import write_drafts
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 BASE = "http://hub.test/fhir"
@@ -80,7 +80,7 @@ async def write(store: Store, actor: FacilityId, content: dict[str, Any], **opti
         is_create=options.get("expected") is None,
         **options,
     )
-    (written,) = await write_resources(
+    (written,) = await write_drafts(
         store,
         [draft],
         actor=Actor(actor, "test", read_scopes("system/*.cruds")),

@@ -61,12 +61,45 @@ async def test_a_preference_that_is_not_understood_is_ignored(
     refused(await station.get("Patient?banana=1", headers=headers), 400, "invalid")
 
 
-async def test_a_condition_on_creating_is_refused_not_passed_over(
-    service: RunningService, station: httpx.AsyncClient
+@pytest.mark.parametrize(
+    "condition",
+    [
+        b"",
+        b"?",
+        b"banana=1",
+        b"identifier=",
+        b"_count=1",
+        b"_format=json",
+        b"identifier=1&_sort=_id",
+        b"identifier=1&_cursor=x",
+        b"identifier=1&_include=Patient:organization",
+        b"identifier:exact=1",
+        b"birthdate=yesterday",
+        b"name=%FF",
+        b"identifier=%00",
+        b"identifier=\xff",
+        b"Task?identifier=1",
+        b"http://elsewhere.example/fhir/Patient?identifier=1",
+        b"&".join(b"identifier=1" for _ in range(101)),
+        b"&" * 5000 + b"identifier=1&" * 1001,
+    ],
+    ids=lambda value: str(value)[:30],
+)
+async def test_a_condition_on_creating_that_is_no_search(
+    service: RunningService, station: httpx.AsyncClient, condition: bytes
 ) -> None:
     before = await rows(service)
-    headers = {"If-None-Exist": "identifier=1"}
-    refused(await station.post("Patient", json=patient(), headers=headers), 400, "invalid")
+    headers = {"If-None-Exist": condition, "Prefer": b"handling=lenient"}
+    answer = await station.post("Patient", json=patient(), headers=headers)
+    assert {issue["code"] for issue in outcome(answer)} == {"invalid"}
+    assert answer.status_code == 400
+    assert await rows(service) == before
+
+
+async def test_two_conditions_on_creating(service: RunningService, station: httpx.AsyncClient) -> None:
+    before = await rows(service)
+    twice = [("If-None-Exist", "identifier=1"), ("If-None-Exist", "identifier=2")]
+    refused(await station.post("Patient", json=patient(), headers=twice), 400, "invalid")
     assert await rows(service) == before
 
 

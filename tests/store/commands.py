@@ -7,12 +7,12 @@ from typing import Any
 from referral.actions.import_network import import_network
 from referral.actions.new_id import new_id
 from referral.actions.workspace import Draft, Written
-from referral.actions.write_resources import write_resources
 from referral.domain.actor import Actor
 from referral.domain.facility import FacilityId
 from referral.domain.scope import read_scopes
 from referral.store.pool import Store
 from tests.small_network import HOSPITAL, STATION, small_network
+from tests.written import write_drafts
 
 OFFICE = FacilityId("hill")
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -47,7 +47,7 @@ class Hub:
     async def write(self, facility: FacilityId, *drafts: Draft) -> list[Written]:
         """One command of a facility."""
         self._now += timedelta(seconds=1)
-        return await write_resources(
+        return await write_drafts(
             self.store,
             drafts,
             actor=Actor(facility, f"ehr-{facility}", read_scopes("system/*.cruds")),

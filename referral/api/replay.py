@@ -1,0 +1,77 @@
+"""The end of every write door: what is sent again is answered again, and not done again.
+
+https://hl7.org/fhir/R4/http.html#custom (X-Request-Id),
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ (Idempotency-Key).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from referral.actions.workspace import Draft, Written
+from referral.actions.write_resources import write_resources
+from referral.api.services import services_of
+from referral.domain.actor import Actor
+from referral.domain.errors import InvalidElement
+from referral.store.replay import Answer, Once
+
+_STRICT_KEY: Final = re.compile(r"[!-~]{1,255}")
+
+
+async def write_once(
+    request: Request,
+    actor: Actor,
+    body: bytes,
+    drafts: Sequence[Draft],
+    render: Callable[[list[Written]], Answer],
+) -> Response:
+    """Write the drafts that stand in the body, or answer as this write was answered before."""
+    services = services_of(request)
+    now = services.now()
+    answer = await write_resources(
+        services.store,
+        drafts,
+        actor=actor,
+        base=services.fhir_base,
+        now=now,
+        new_id=services.new_id,
+        request_id=request.state.request_id,
+        render=render,
+        once=once(request, actor, body, now),
+    )
+    headers = dict(answer.headers)
+    if answer.replayed:
+        request.state.replayed = True
+        headers["X-Replayed"] = "true"
+    return Response(answer.body, answer.status, headers)
+
+
+def once(request: Request, actor: Actor, body: bytes, now: datetime) -> Once | None:
+    """What makes this write the same as another one of its client; None when the client names no request.
+
+    `Idempotency-Key` alone decides where it is sent: gateways give each attempt an X-Request-ID of their own.
+    Raises InvalidElement for one that cannot keep what it promises.
+    """
+    target = request.scope["raw_path"] + b"?" + request.scope["query_string"]
+    same = _hash(request.method.encode(), target, sha256(body).digest())
+    strict = request.headers.getlist("idempotency-key")
+    if strict:
+        if len(strict) > 1 or not _STRICT_KEY.fullmatch(strict[0]):
+            raise InvalidElement("Idempotency-Key is sent once: 1 to 255 visible characters of ASCII.")
+        key = _hash(b"key", actor.client.encode(), strict[0].encode())
+        return Once(key.hex(), same.hex(), now)
+    # Several are one, as with every header (RFC 9110, 5.2).
+    request_id = ",".join(request.headers.getlist("x-request-id"))
+    if not request_id.strip(" ,"):
+        return None
+    key = _hash(b"request", actor.client.encode(), request_id.encode("latin-1"), same)
+    return Once(key.hex(), same.hex(), now)
+
+
+def _hash(*parts: bytes) -> bytes:
+    return sha256(b"".join(sha256(part).digest() for part in parts)).digest()

@@ -1,0 +1,21 @@
+"""Writes as the doors give them to the hub, with what became of each resource in hand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from referral.actions.workspace import Draft, Written
+from referral.actions.write_resources import write_resources
+from referral.store.pool import Store
+from referral.store.replay import Answer
+
+
+async def write_drafts(store: Store, drafts: Sequence[Draft], **command: Any) -> list[Written]:
+    """The resources in the order of the drafts; `command` as of `write_resources`."""
+    found: list[Written] = []
+
+    def render(written: list[Written]) -> Answer:
+        found.extend(written)
+        return Answer(200, {}, b"")
+
+    await write_resources(store, drafts, **command, render=render)
+    return found
