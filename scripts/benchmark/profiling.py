@@ -1,0 +1,166 @@
+"""Where the time of a work goes: CPU by process, and inside the service by part and by function.
+
+With py-spy on the PATH the running service is sampled; else it runs under cProfile, which makes calls dear:
+then parts of many small calls look larger than they are. The CPU by process is measured without either.
+"""
+
+import asyncio
+import pstats
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from scripts.benchmark.client import drive
+from scripts.benchmark.works import Material, Work
+
+CONNECTIONS: Final = 16
+_MOST_FUNCTIONS: Final = 25
+_RATE: Final = "500"  # samples a second
+
+# The first that stands in a file's path names its part.
+_PARTS: Final = (
+    *(f"referral/{layer}/" for layer in ("api", "actions", "fhir", "store", "network", "domain", "cli")),
+    *(
+        "referral/",
+        "asyncpg/",
+        "fastapi/",
+        "starlette/",
+        "uvicorn/",
+        "structlog/",
+        "pydantic",
+        "orjson",
+        "json/",
+    ),
+    *("networkx/", "httptools", "asyncio/", "contextlib.py", "logging/"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds of own time in one function."""
+
+    part: str
+    function: str
+    seconds: float
+
+
+async def profile(
+    material: Material, work: Work, service: psutil.Process, seconds: float, profiles: Path
+) -> list[str]:
+    """Drive a work, and say in lines where the time went."""
+    await material.systems.sign_in()
+    if work.name == "move":
+        await material.stock(3 * seconds)
+    await drive(work.ours, CONNECTIONS, 0.3)
+    backend = psutil.Process(await material.owner.fetchval("SELECT pg_backend_pid()"))
+    lines = await _by_process(work, (service, backend.parent() or backend), seconds)
+    if sampler := shutil.which("py-spy"):
+        spent = await _sampled(sampler, work, service, seconds, profiles)
+    else:
+        spent = await _called(work, service, seconds, profiles)
+    return [f"{work.name}, {CONNECTIONS} connections", *lines, *_table(spent)]
+
+
+async def _by_process(
+    work: Work, servers: tuple[psutil.Process, psutil.Process], seconds: float
+) -> list[str]:
+    before = _cpu(*servers)
+    came = await drive(work.ours, CONNECTIONS, seconds)
+    spent = {name: value - before[name] for name, value in _cpu(*servers).items()}
+    count = len(came.latencies)
+    lines = [f"  {count / came.seconds:.0f}/s; microseconds of CPU for one:"]
+    lines += [f"    {name:<22}{value / count * 1e6:8.0f}" for name, value in spent.items()]
+    return [*lines, f"    {'client':<22}{came.client_seconds / count * 1e6:8.0f}"]
+
+
+def _cpu(service: psutil.Process, postmaster: psutil.Process) -> dict[str, float]:
+    """CPU seconds until now."""
+    database = sum(_seconds(one) for one in (postmaster, *postmaster.children()))
+    return {"service": _seconds(service), "PostgreSQL": database}
+
+
+def _seconds(process: psutil.Process) -> float:
+    """Of the process and of its children that have ended."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+async def _called(work: Work, service: psutil.Process, seconds: float, profiles: Path) -> list[Spent]:
+    file = profiles / "profile"
+    file.unlink(missing_ok=True)
+    service.send_signal(signal.SIGUSR1)
+    await drive(work.ours, CONNECTIONS, seconds)
+    service.send_signal(signal.SIGUSR2)
+    deadline = time.monotonic() + 30
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the service wrote no profile")
+        await asyncio.sleep(0.05)
+    stats = pstats.Stats(str(file)).stats  # type: ignore[attr-defined]
+    return [
+        Spent(_part(path, function), _label(path, line, function), own)
+        for (path, line, function), (_, _, own, _, _) in stats.items()
+    ]
+
+
+async def _sampled(
+    sampler: str, work: Work, service: psutil.Process, seconds: float, profiles: Path
+) -> list[Spent]:
+    file = profiles / "samples"
+    recording = await asyncio.create_subprocess_exec(
+        *(sampler, "record", "--pid", str(service.pid), "--duration", str(max(1, round(seconds)))),
+        *("--rate", _RATE, "--format", "raw", "--full-filenames", "--output", str(file)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    await drive(work.ours, CONNECTIONS, seconds + 1)
+    await recording.wait()
+    return list(read_samples(file.read_text(encoding="utf-8").splitlines()))
+
+
+def read_samples(lines: Iterable[str]) -> Iterable[Spent]:
+    """Own time from collapsed stacks: `frame;frame;function (path:line) 12`."""
+    for line in lines:
+        stack, _, count = line.rpartition(" ")
+        function, _, place = stack.rpartition(";")[2].partition(" (")
+        path, _, number = place.removesuffix(")").rpartition(":")
+        yield Spent(_part(path, function), _label(path, int(number or 0), function), int(count) / int(_RATE))
+
+
+def _part(path: str, function: str) -> str:
+    if path == "~" or not path:
+        names = ("uvloop", "asyncpg", "orjson", "pydantic", "httptools", "jsonb")
+        found = next((name for name in names if name in function), "built-in functions")
+        return "event loop, sockets, waiting" if found == "uvloop" else found
+    return next((part.strip("/") for part in _PARTS if part in path), "other")
+
+
+def _label(path: str, line: int, function: str) -> str:
+    if path == "~":
+        return function
+    return f"{'/'.join(Path(path).parts[-2:])}:{line} {function}"
+
+
+def _table(spent: Sequence[Spent]) -> list[str]:
+    """Shares of the time by part, and the functions with most."""
+    total = sum(one.seconds for one in spent) or 1.0
+    parts: Counter[str] = Counter()
+    functions: Counter[str] = Counter()
+    for one in spent:
+        parts[one.part] += one.seconds  # type: ignore[assignment]
+        functions[one.function] += one.seconds  # type: ignore[assignment]
+    lines = ["  share of the service's time by part:"]
+    lines += [f"    {value / total:6.1%}  {name}" for name, value in parts.most_common()]
+    lines.append("  and by function, own time:")
+    lines += [f"    {value / total:6.1%}  {name}" for name, value in functions.most_common(_MOST_FUNCTIONS)]
+    return lines

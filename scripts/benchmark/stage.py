@@ -1,0 +1,145 @@
+"""What a run stands on: the service and the floor as processes, and systems that are signed in."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from referral.actions.add_client import add_client, generate_keys
+from referral.domain.facility import FacilityId
+from referral.store.pool import Store
+
+SCOPE = "system/*.cruds"
+_RENEW_SECONDS = 200  # of the 300 that a token lives
+_START_SECONDS = 90
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(command: list[str], address: str, log: Path) -> Iterator[psutil.Process]:
+    """A program that serves HTTP until we leave; enters at the first answer of `address`."""
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            deadline = time.monotonic() + _START_SECONDS
+            while not _answers(address):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    sys.exit(f"{' '.join(command[1:4])} does not start: {log.read_text()[-2000:]}")
+                time.sleep(0.01)
+            yield psutil.Process(process.pid)
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=5, trust_env=False).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+def serve_command(data: Path, port: int) -> list[str]:
+    """The service as everybody starts it."""
+    return [sys.executable, "-m", "referral", "serve", "--data", str(data), "--port", str(port)]
+
+
+def floor_command(dsn: str, port: int) -> list[str]:
+    """The floor beside it."""
+    return [sys.executable, "-m", "scripts.benchmark.floor", dsn, str(port)]
+
+
+@dataclass(slots=True)
+class Systems:
+    """Systems of some facilities, each with a client `bench-<facility>` and a token of the token door."""
+
+    base_url: str
+    _keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _tokens: dict[str, str] = field(default_factory=dict)
+    _renewed: float = 0.0
+
+    async def add(self, store: Store, facilities: Iterable[str]) -> None:
+        """Register a client for each of them."""
+        for facility in facilities:
+            private, public = generate_keys()
+            await add_client(
+                store,
+                client_id=f"bench-{facility}",
+                facility=FacilityId(facility),
+                name="benchmark",
+                scope=SCOPE,
+                jwks={"keys": [public]},
+                now=datetime.now(UTC),
+            )
+            self._keys[facility] = dict(private)
+
+    async def sign_in(self) -> None:
+        """Get new tokens before the old ones expire."""
+        if self._tokens and time.monotonic() - self._renewed < _RENEW_SECONDS:
+            return
+        async with httpx.AsyncClient(base_url=self.base_url, trust_env=False, timeout=30) as http:
+            for facility, private in self._keys.items():
+                answer = await http.post("/oauth/token", data=self._assertion(facility, private))
+                self._tokens[facility] = answer.raise_for_status().json()["access_token"]
+        self._renewed = time.monotonic()
+
+    def _assertion(self, facility: str, private: dict[str, Any]) -> dict[str, str]:
+        client = f"bench-{facility}"
+        now = int(time.time())
+        claims = {
+            "iss": client,
+            "sub": client,
+            "aud": f"{self.base_url}/oauth/token",
+            "jti": str(uuid.uuid4()),
+        }
+        header = {"alg": "ES384", "kid": private["kid"], "typ": "JWT"}
+        key = ECKey.import_key(private)
+        signed = jwt.encode(header, {**claims, "iat": now, "exp": now + 240}, key, algorithms=["ES384"])
+        return {
+            "grant_type": "client_credentials",
+            "scope": SCOPE,
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": signed,
+        }
+
+    def token(self, facility: str) -> str:
+        """The access token of a facility's system."""
+        return self._tokens[facility]
+
+    async def ask(
+        self, facility: str, method: str, path: str, body: object = None, **headers: str
+    ) -> dict[str, Any]:
+        """What the service answers a system; it must be a success."""
+        await self.sign_in()
+        sent = {"Authorization": f"Bearer {self.token(facility)}", "Content-Type": "application/fhir+json"}
+        async with httpx.AsyncClient(base_url=f"{self.base_url}/fhir/", trust_env=False, timeout=60) as http:
+            answer = await http.request(
+                method, path, headers=sent | headers, content=None if body is None else json.dumps(body)
+            )
+        if not answer.is_success:
+            sys.exit(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+async def settle() -> None:
+    """Let what the service does behind its answers be done."""
+    await asyncio.sleep(1.2)

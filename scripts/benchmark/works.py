@@ -1,0 +1,169 @@
+"""What is asked of the service, and what of the floor beside it.
+
+Every work makes raw requests without end; bodies are made while the client drives, for both servers alike.
+"""
+
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+import asyncpg
+
+from scripts.benchmark import story
+from scripts.benchmark.client import Requests, http_request
+from scripts.benchmark.seed import Maker, load
+from scripts.benchmark.stage import Systems
+
+WORKS: Final = ("read", "worklist", "search", "place", "move", "transaction", "suggest")
+OPEN: Final = "requested,received,accepted,in-progress"
+_KNOWN: Final = 2000  # resources that reads and searches ask for in turn
+_MOVES_PER_SECOND: Final = 1500  # more than there can be; twice as many moves as offers
+
+
+@dataclass(slots=True)
+class Material:
+    """What the works ask for."""
+
+    owner: asyncpg.Connection
+    systems: Systems
+    maker: Maker
+    service: int  # port
+    floor: int  # port
+    senders: Sequence[str]
+    receivers: Sequence[str]
+    people: story.People = field(default_factory=lambda: story.People("W"))
+    requests: list[tuple[str, str]] = field(default_factory=list)  # (id, sender) of stored referrals
+    patients: list[tuple[str, str]] = field(default_factory=list)  # (id, owner)
+    offers: list[dict[str, str]] = field(default_factory=list)  # requested, as values of the shape
+    floor_rows: list[str] = field(default_factory=list)
+
+    async def gather(self) -> None:
+        """Look up what is stored. A new order each time: no run asks for one after another of an index."""
+        rows = await self.owner.fetch(
+            "SELECT id, sender, patient FROM referral WHERE sender = ANY ($1::text[])"
+            " ORDER BY md5(id) LIMIT $2",
+            list(self.senders),
+            _KNOWN,
+        )
+        self.requests = [(row["id"], row["sender"]) for row in rows]
+        self.patients = [(row["patient"], row["sender"]) for row in rows]
+        self.floor_rows = [
+            row["id"] for row in await self.owner.fetch("SELECT id FROM floor ORDER BY md5(id)")
+        ]
+
+    async def stock(self, seconds: float) -> None:
+        """Have enough offers that nobody has moved yet."""
+        missing = int(seconds * _MOVES_PER_SECOND / 2) - len(self.offers)
+        if missing > 0:
+            self.offers += await load(self.owner, self.maker, missing, way="requested", days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One kind of work and the floor it is held against."""
+
+    name: str
+    ours: Requests
+    floor: Requests
+
+
+def make_works(material: Material) -> dict[str, Work]:
+    """All works by name."""
+    service, floor = material.service, material.floor
+    read = Requests(floor, 200, lambda: _floor_reads(material))
+    insert = Requests(floor, 201, lambda: _floor_inserts(material))
+    ours: dict[str, tuple[int, Callable[[Material], Iterator[bytes]], Requests]] = {
+        "read": (200, _reads, read),
+        "worklist": (200, _worklists, read),
+        "search": (200, _searches, read),
+        "place": (201, _placings, insert),
+        "move": (200, _moves, insert),
+        "transaction": (200, _transactions, insert),
+    }
+    return {
+        name: Work(name, Requests(service, status, lambda make=make: make(material)), beside)
+        for name, (status, make, beside) in ours.items()
+    }
+
+
+def _shuffled(values: Sequence[Any]) -> Iterator[Any]:
+    """All of them over and over, beginning anywhere."""
+    start = random.randrange(len(values))  # noqa: S311 - no secret
+    return itertools.cycle(itertools.chain(values[start:], values[:start]))
+
+
+def _floor_reads(material: Material) -> Iterator[bytes]:
+    token = material.systems.token(material.senders[0])
+    for row in _shuffled(material.floor_rows):
+        yield http_request("GET", f"/floor/{row}", token)
+
+
+def _floor_inserts(material: Material) -> Iterator[bytes]:
+    """The same bodies as of `place`."""
+    for sender, body in _referrals(material):
+        yield http_request("POST", "/floor", material.systems.token(sender), body)
+
+
+def _reads(material: Material) -> Iterator[bytes]:
+    for request, sender in _shuffled(material.requests):
+        yield http_request("GET", f"/fhir/ServiceRequest/{request}", material.systems.token(sender))
+
+
+def _worklists(material: Material) -> Iterator[bytes]:
+    for receiver in _shuffled(material.receivers):
+        query = (
+            f"owner=Organization/{receiver}&status={OPEN}&_sort=-_lastUpdated&_count=20&_include=Task:focus"
+        )
+        yield http_request("GET", f"/fhir/Task?{query}", material.systems.token(receiver))
+
+
+def _searches(material: Material) -> Iterator[bytes]:
+    for patient, sender in _shuffled(material.patients):
+        query = f"patient={quote(f'Patient/{patient}', safe='/')}&_count=20"
+        yield http_request("GET", f"/fhir/ServiceRequest?{query}", material.systems.token(sender))
+
+
+def _referrals(material: Material) -> Iterator[tuple[str, bytes]]:
+    """Senders and the body of a new referral, all different."""
+    marks = [f"Patient/{'0' * 36}", "S" * 40, "R" * 40]
+    mark = story.MARK
+    text = json.dumps(story.referral(mark, *marks)).replace("%", "%%")
+    for value in (mark.order, mark.note, *marks):
+        text = text.replace(value, "%s")
+    # The order of the marks in the text: order, patient, sender, receiver, note.
+    receivers = _shuffled(material.receivers)
+    for patient, sender in _shuffled(material.patients):
+        person = material.people.next()
+        body = text % (person.order, f"Patient/{patient}", sender, next(receivers), person.note)
+        yield sender, body.encode()
+
+
+def _placings(material: Material) -> Iterator[bytes]:
+    for sender, body in _referrals(material):
+        yield http_request("POST", "/fhir/ServiceRequest", material.systems.token(sender), body)
+
+
+def _transactions(material: Material) -> Iterator[bytes]:
+    receivers = _shuffled(material.receivers)
+    for sender in _shuffled(material.senders):
+        body = story.as_bytes(story.transaction(material.people.next(), sender, next(receivers)))
+        yield http_request("POST", "/fhir", material.systems.token(sender), body)
+
+
+def _moves(material: Material) -> Iterator[bytes]:
+    """Of each offer two moves: it is acknowledged, and accepted. One connection does both."""
+    shape = material.maker.shapes["requested"]
+    acknowledged: dict[str, Any] = json.loads(shape.task) | {"status": "received"}
+    business = {"coding": [acknowledged["businessStatus"]["coding"][0] | {"code": "received"}]}
+    accepted = acknowledged | {"status": "accepted", "businessStatus": business}
+    bodies = [json.dumps(acknowledged), json.dumps(accepted)]
+    while True:
+        values = material.offers.pop()
+        token = material.systems.token(values["receiver"])
+        path = f"/fhir/Task/{values[shape.names.task]}"
+        for version, body in enumerate(bodies, start=1):
+            yield http_request("PUT", path, token, (body % values).encode(), f'If-Match: W/"{version}"\r\n')
