@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from starlette.types import Scope
 
 from referral.fhir.resources import SUPPORTED
@@ -30,6 +30,7 @@ class Meters:
     """The counts of one process. A collector of prometheus-client."""
 
     in_flight: int = 0
+    replayed: int = 0
     _requests: dict[tuple[str, str, str, int], _Durations] = field(default_factory=dict)
     _others: list[Callable[[], Iterable[Metric]]] = field(default_factory=list)
 
@@ -40,6 +41,7 @@ class Meters:
     def end(self, scope: Scope, status: int, seconds: float) -> None:
         """It is over. status: 0 where nobody was there any more to be answered."""
         self.in_flight -= 1
+        self.replayed += scope["state"].get("replayed", False)
         resource_type = scope.get("path_params", {}).get("resource_type")
         key = (
             getattr(scope.get("endpoint"), "__name__", "unknown"),
@@ -80,6 +82,9 @@ class Meters:
         yield durations
         yield GaugeMetricFamily(
             "referral_requests_in_flight", "Requests that are not answered yet", self.in_flight
+        )
+        yield CounterMetricFamily(
+            "referral_replays", "Writes that were answered as they were answered before", self.replayed
         )
         for collect in self._others:
             yield from collect()

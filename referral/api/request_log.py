@@ -71,6 +71,8 @@ class RequestLog:
             "status": status,
             "ms": round(seconds * 1000, 1),
         }
+        if scope["state"].get("replayed"):
+            fields["replayed"] = True
         if fault is None:
             self._log.info("request", **fields)
         else:

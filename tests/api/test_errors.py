@@ -29,6 +29,7 @@ DESIGN = {
     "IllegalMove": (409, "conflict"),
     "Duplicate": (409, "duplicate"),
     "StaleVersion": (412, "conflict"),
+    "SeveralMatches": (412, "multiple-matches"),
     "VersionRequired": (428, "required"),
     "TooLarge": (413, "too-long"),
     "WrongMediaType": (415, "not-supported"),
