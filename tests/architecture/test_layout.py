@@ -18,7 +18,7 @@ NEVER_RIGHT = {"utils", "util", "common", "helpers", "helper", "lib", "misc"}
 TOP_LEVEL = {
     ".ci", ".dockerignore", ".gitignore", ".python-version", "CHANGELOG.md", "Dockerfile", "LICENSE",
     "README.md", "compose.yaml", "deploy", "docs", "fhir_profiles", "pyproject.toml", "referral",
-    "requirements.image.lock", "requirements.lock", "scripts", "tests", "uv.lock",
+    "requirements.lock", "scripts", "tests", "uv.lock",
 }  # fmt: skip
 
 
@@ -93,7 +93,9 @@ def test_the_version_stands_twice_and_is_one() -> None:
     assert project["version"] == referral.__version__
 
 
-@pytest.mark.parametrize("name", ["uv.lock", "requirements.lock", "requirements.image.lock"])
+@pytest.mark.parametrize(
+    "name", ["uv.lock", "requirements.lock", "deploy/requirements.lock", "deploy/build.lock"]
+)
 def test_the_locks_name_no_place_but_the_public_index(name: str) -> None:
     text = (ROOT / name).read_text()
     for public in ("https://pypi.org/simple", "https://files.pythonhosted.org/packages/"):
