@@ -21,6 +21,7 @@ from referral.embedded import EmbeddedPostgres
 from referral.exchange.network_files import read_network
 from referral.store.migrate import migrate
 from referral.store.pool import Store
+from tests.owner import owner_is
 from tests.running_service import RunningService
 
 
@@ -44,6 +45,7 @@ def _directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def cluster(_directory: Path) -> Iterator[EmbeddedPostgres]:
     with EmbeddedPostgres.open(_directory) as server:
+        owner_is(server.owner_dsn)
         yield server
 
 

@@ -14,6 +14,7 @@ from referral.fhir.content import read_content
 from referral.fhir.systems import AFFILIATION_KIND, MCSD_TYPE, TIER
 from referral.store.network import network_version
 from referral.store.pool import Store
+from tests.owner import behind_the_wall
 from tests.small_network import small_network
 from tests.written import write_drafts
 
@@ -123,16 +124,16 @@ async def change(
 
 
 async def stored(store: Store, resource_type: str, resource_id: str) -> Content:
-    async with store.reading(None) as connection:
+    async with behind_the_wall(store) as connection:
         sql = "SELECT content::text FROM document WHERE type = $1 AND id = $2"
         return json.loads(await connection.fetchval(sql, resource_type, resource_id))
 
 
 async def rows(store: Store, sql: str, *arguments: object) -> list[dict[str, Any]]:
-    async with store.reading(None) as connection:
+    async with behind_the_wall(store) as connection:
         return [dict(row) for row in await connection.fetch(sql, *arguments)]
 
 
 async def version(store: Store) -> int:
-    async with store.reading(None) as connection:
+    async with behind_the_wall(store) as connection:
         return await network_version(connection)

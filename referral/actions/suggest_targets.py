@@ -68,7 +68,7 @@ async def suggest_targets(
 async def _stored_case(
     connection: Connection, actor: FacilityId, request: str, base: str, day: date
 ) -> _Case:
-    found = await find_request(connection, actor, request)
+    found = await find_request(connection, request)
     if found is None:
         raise NotFound("There is no such referral, or none that you may see.")
     content = read_content(found.content)

@@ -28,12 +28,12 @@ async def read(request: Request) -> Response:
     check_scope(actor.scope, resource_type, Interaction.READ)
     found = None
     if ID.fullmatch(resource_id):
-        async with services.store.reading(actor.facility) as connection:
-            found = await read_document(connection, actor.facility, resource_type, resource_id)
+        found = await read_document(services.store, actor.facility, resource_type, resource_id)
     if found is None:
         raise NotFound(f"There is no such {resource_type}, or you may not see it.")
     if found.deleted:
         raise Gone(f"This {resource_type} is deleted.")
+    request.state.version = found.version
     headers = {
         "ETag": f'W/"{found.version}"',
         "Last-Modified": format_datetime(found.updated_at, usegmt=True),

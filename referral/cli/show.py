@@ -13,7 +13,7 @@ from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
 from referral.cli.standard_output import standard_output
 from referral.domain.number import is_referral_number
-from referral.store.referral import Story, ToldEvent, find_story
+from referral.store.referral import Story, ToldEvent, find_story, network_of_number
 
 
 @click.command()
@@ -34,8 +34,14 @@ def show(data: Path, number: str) -> None:
 
 
 async def _find(data: Path, number: str) -> Story | None:
-    async with open_store(data) as store, store.reading(None) as connection:
-        return await find_story(connection, number)
+    async with open_store(data) as store:
+        async with store.reading(None) as connection:
+            network = await network_of_number(connection, number)
+        if network is None:
+            return None
+        # The office of a network sees the course of its referrals, and nothing of their patients.
+        async with store.reading(network) as connection:
+            return await find_story(connection, number)
 
 
 def _print(console: Console, story: Story) -> None:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from referral.domain.visibility import DIRECTORY
-from referral.store.pool import Connection
+from referral.store.pool import Store
 from referral.store.statements import statement
 
 
@@ -19,9 +18,8 @@ class StoredResource:
 
 
 async def read_document(
-    connection: Connection, visible_to: str, resource_type: str, resource_id: str
+    store: Store, visible_to: str, resource_type: str, resource_id: str
 ) -> StoredResource | None:
     """The resource, also a deleted one. None: unknown, or not seen by the facility."""
-    name = "read_directory" if resource_type in DIRECTORY else "read_clinical"
-    row = await connection.fetchrow(statement("document", name), visible_to, resource_type, resource_id)
+    row = await store.fetch_as(visible_to, statement("document", "read"), resource_type, resource_id)
     return None if row is None else StoredResource(*row)

@@ -167,6 +167,11 @@ class Store:
                 await connection.execute("SELECT")
                 raise
 
+    async def fetch_as(self, actor: str, statement: str, *values: object) -> asyncpg.Record | None:
+        """One row in one message, by a `statement` that sets its first value, the `actor`, by itself."""
+        async with self._connection() as connection:
+            return await connection.fetchrow(statement, actor, *values)
+
     @asynccontextmanager
     async def writing(self, actor: str | None) -> AsyncIterator[Connection]:
         """One transaction for the facility `actor`: BEGIN and the actor are one message, COMMIT another."""

@@ -55,8 +55,14 @@ class Story:
     events: tuple[ToldEvent, ...]
 
 
+async def network_of_number(connection: Connection, number: str) -> str | None:
+    """The network of the referral with this number, for any actor; None where there is none."""
+    network: str | None = await connection.fetchval(statement("referral", "network_of_number"), number)
+    return network
+
+
 async def find_story(connection: Connection, number: str) -> Story | None:
-    """The story of the referral with this number; None where there is none."""
+    """The story of the referral with this number; None where the connection's actor sees none."""
     row = await connection.fetchrow(statement("referral", "find_story"), number)
     if row is None:
         return None

@@ -13,6 +13,7 @@ from referral.store.pool import Connection
 from referral.store.search_conditions import Bind, condition
 from referral.store.statements import statement
 from referral.store.visibility import visible
+from referral.store.worklist import Worklist
 
 MOST_INCLUDED: Final = 1000
 
@@ -70,35 +71,44 @@ async def search_documents(
 def count_statement(visible_to: str, query: SearchQuery) -> tuple[str, list[object]]:
     """SQL and values of the number of matches."""
     values = _Values([visible_to, query.resource_type])
-    return f"SELECT count(*) FROM document d WHERE {_matching(query, values.bind)}", values  # noqa: S608
+    return f"SELECT count(*) {_matches(query, Worklist.of(query), values.bind)}", values
 
 
 def page_statement(visible_to: str, query: SearchQuery) -> tuple[str, list[object]]:
     """SQL and values of one page and the match after it; columns id, content, sort."""
     values = _Values([visible_to, query.resource_type])
-    matching = _matching(query, values.bind)
-    order = _Order(query.sort, values.bind)
+    worklist = Worklist.of(query)
+    order = _Order(query.sort, values.bind, "d" if worklist is None else "w")
+    found = _matches(query, worklist, values.bind, order.join)
     if query.cursor is not None:
-        matching += f" AND ({order.after(query.cursor, values.bind)})"
+        found += f" AND ({order.after(query.cursor, values.bind)})"
     sql = (
-        f"SELECT d.id, d.content::text AS content, {order.column} AS sort"  # noqa: S608 - values are bound
-        f" FROM document d {order.join} WHERE {matching}"
+        f"SELECT d.id, d.content::text AS content, {order.column} AS sort {found}"
         f" ORDER BY {order.terms} LIMIT {values.bind(query.count + 1)}"
     )
     return sql, values
 
 
-def _matching(query: SearchQuery, bind: Bind) -> str:
+def _matches(query: SearchQuery, worklist: Worklist | None, bind: Bind, join: str = "") -> str:
+    """From where, joined with what and under which conditions. Every value is bound."""
     conditions = ["d.type = $2", "NOT d.deleted", visible(query.resource_type)]
-    conditions += [f"({condition(criterion, bind)})" for criterion in query.criteria]
-    return " AND ".join(conditions)
+    source, criteria = "document d", query.criteria
+    if worklist is not None:
+        source = "search_reference w JOIN document d ON d.id = w.id"
+        conditions.append(worklist.rows(bind))
+        criteria = worklist.others
+    conditions += [f"({condition(criterion, bind)})" for criterion in criteria]
+    return f"FROM {source} {join} WHERE {' AND '.join(conditions)}"
 
 
 class _Order:
-    """The order of a search as SQL: what it joins, sorts by, and what comes after a cursor."""
+    """The order of a search as SQL: what it joins, sorts by, and what comes after a cursor.
 
-    def __init__(self, key: SortKey, bind: Bind) -> None:
-        self.join = ""
+    row: the table whose row has the time of the last change.
+    """
+
+    def __init__(self, key: SortKey, bind: Bind, row: str) -> None:
+        self.join, self._id = "", "d.id"
         self._descending = key.descending
         direction = "DESC" if key.descending else "ASC"
         match key.param:
@@ -106,7 +116,10 @@ class _Order:
                 # By one column alone: so it is read in the order of the primary key.
                 self.column, self.terms = "NULL::timestamptz", f"d.id {direction}"
             case "_lastUpdated":
-                self.column, self.terms = "d.updated_at", f"d.updated_at {direction}, d.id"
+                self.column = f"{row}.updated_at"
+                # The id of the same row: else no index has this order.
+                self._id = f"{row}.id"
+                self.terms = f"{self.column} {direction}, {self._id}"
             case param:
                 outer = "max(s.high)" if key.descending else "min(s.low)"
                 self.join = (
@@ -121,7 +134,7 @@ class _Order:
         """The condition of what comes after the last match of the page before."""
         if self._by_id:
             return f"d.id {'<' if self._descending else '>'} {bind(cursor.id)}"
-        following_id = f"d.id > {bind(cursor.id)}"
+        following_id = f"{self._id} > {bind(cursor.id)}"
         if cursor.value is None:
             return f"{self.column} IS NULL AND {following_id}"
         value = f"{bind(cursor.value)}::timestamptz"

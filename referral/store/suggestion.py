@@ -12,7 +12,8 @@ from referral.store.statements import statement
 class StoredRequest:
     """A ServiceRequest that a facility may see. network, sender: None where it is no referral.
 
-    content, patient: JSON; the Patient is None where the sender (of a plain request: the facility) sees none.
+    content, patient: JSON. Of the Patient only what a service asks for, birthDate and gender, as the
+    sender (of a plain request: the facility) sees them; None where it sees none.
     """
 
     content: bytes
@@ -29,9 +30,9 @@ class CodedFacility:
     networks: tuple[NetworkId, ...]
 
 
-async def find_request(connection: Connection, actor: FacilityId, request: str) -> StoredRequest | None:
-    """The request with this id; None both where there is none and where the actor does not see it."""
-    row = await connection.fetchrow(statement("suggestion", "find_request"), actor, request)
+async def find_request(connection: Connection, request: str) -> StoredRequest | None:
+    """The request with this id; None both where there is none and where the connection's actor sees none."""
+    row = await connection.fetchrow(statement("suggestion", "find_request"), request)
     if row is None:
         return None
     return StoredRequest(

@@ -30,6 +30,7 @@ from referral.fhir.content import read_content
 from referral.fhir.validation import check_resource
 from referral.store.network import network_version
 from referral.store.pool import Store
+from tests.owner import behind_the_wall
 from tests.small_network import HOSPITAL, SURGERY, small_network
 from tests.written import write_drafts
 
@@ -40,13 +41,13 @@ WRITTEN = ("document", "document_version", "event", "change", "audit", "search_t
 
 
 async def fetch(store: Store, sql: str, *arguments: object) -> list[dict[str, Any]]:
-    async with store.reading(None) as connection:
+    async with behind_the_wall(store) as connection:
         return [dict(row) for row in await connection.fetch(sql, *arguments)]
 
 
 async def state(store: Store) -> dict[str, int]:
     """How much is stored, and at which version the network is."""
-    async with store.reading(None) as connection:
+    async with behind_the_wall(store) as connection:
         found = {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in WRITTEN}
         return found | {"version": await network_version(connection)}
 

@@ -24,6 +24,7 @@ from referral.fhir.content import read_content
 from referral.fhir.elements import reference
 from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
+from tests.owner import behind_the_wall
 from tests.written import write_drafts
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -120,7 +121,7 @@ def request(**elements: Any) -> dict[str, Any]:
 
 
 async def reject(store: Store, owner: FacilityId) -> None:
-    async with store.reading(None) as connection:
+    async with behind_the_wall(store) as connection:
         row = await connection.fetchrow("SELECT id FROM offer WHERE owner = $1", owner)
         assert row is not None
         text = await connection.fetchval("SELECT content::text FROM document WHERE id = $1", row["id"])

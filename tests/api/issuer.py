@@ -21,6 +21,7 @@ from referral.api.actor import current_actor
 from referral.domain.errors import NotSignedIn
 from referral.domain.facility import FacilityId
 from referral.store.pool import Store
+from tests.owner import behind_the_wall
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -89,7 +90,7 @@ class Issuer:
         return await self.http.get("/who-am-i", headers=[("Authorization", value) for value in authorization])
 
     async def count(self, table: str) -> int:
-        async with self.store.reading(None) as connection:
+        async with behind_the_wall(self.store) as connection:
             return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
 
 

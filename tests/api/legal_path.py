@@ -15,6 +15,7 @@ from referral.domain.lifecycle import (
     ReferralState,
 )
 from referral.fhir.states import OFFER_STATUS, REFERRAL_STATUS
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 Event = dict[str, Any]
@@ -22,7 +23,7 @@ Event = dict[str, Any]
 
 async def check_path(service: RunningService, referral: str) -> None:
     """Fails unless the events of a referral and its offers are a path of the tables, to where they stand."""
-    async with service.store.reading(None) as connection:
+    async with behind_the_wall(service.store) as connection:
         events = await connection.fetch("SELECT * FROM event WHERE referral = $1 ORDER BY seq", referral)
         row = await connection.fetchrow("SELECT * FROM referral WHERE id = $1", referral)
         offers = await connection.fetch("SELECT * FROM offer WHERE referral = $1", referral)

@@ -28,6 +28,7 @@ from tests.factories import (
     request,
     summary,
 )
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 AT_ONCE = 16
@@ -134,7 +135,7 @@ async def test_one_of_many_creates_of_one_id(service: RunningService):
     (owner,) = [clients[turn % 4] for turn in range(AT_ONCE) if answers[turn].status_code == 201]
     newest = int((await owner.get(f"Patient/{name}")).json()["meta"]["versionId"])
     assert newest == 1 + statuses(answers)[200]
-    async with service.store.reading(None) as connection:
+    async with behind_the_wall(service.store) as connection:
         older = await connection.fetch(
             "SELECT version FROM document_version WHERE type = 'Patient' AND id = $1 ORDER BY version", name
         )

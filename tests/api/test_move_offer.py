@@ -20,6 +20,7 @@ from tests.factories import (
     patient,
     summary,
 )
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 NO_BED = {"coding": [{"code": "no-capacity"}], "text": "No surgical bed until tomorrow"}
@@ -36,7 +37,7 @@ async def test_the_receiver_acknowledges_accepts_and_marks_arrival(service: Runn
 async def test_accepting_at_once_leaves_an_event_for_each_move(service: RunningService):
     case = await offered(service)
     await case.moved(case.receiver, "accepted")
-    async with service.store.reading(None) as connection:
+    async with behind_the_wall(service.store) as connection:
         moves = await connection.fetch("SELECT move FROM event WHERE id = $1 ORDER BY seq", case.offer_id)
     assert [row["move"] for row in moves] == ["offer", "acknowledge", "accept"]
 
@@ -75,7 +76,7 @@ async def test_the_sender_reads_the_summary_and_closes_once(service: RunningServ
     assert business(await case.moved(case.sender, "completed", businessStatus=closed)) == "closed"
     again = await case.move(case.sender, "completed", businessStatus=closed)
     assert again.status_code == 200
-    async with service.store.reading(None) as connection:
+    async with behind_the_wall(service.store) as connection:
         rows = await connection.fetch(
             "SELECT type, move FROM event WHERE referral = $1 AND move = 'close'", case.request["id"]
         )

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from referral.fhir.resources import SUPPORTED
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 STATION, STRANGER = "le-chan-health-station", "kien-an-hospital"
@@ -142,7 +143,7 @@ async def test_the_scope_of_the_token_limits_what_is_read(
 async def test_what_is_deleted_is_gone(
     service: RunningService, system: httpx.AsyncClient, patient: dict[str, Any]
 ) -> None:
-    async with service.store.writing(STATION) as connection:
+    async with behind_the_wall(service.store) as connection:
         await connection.execute("UPDATE document SET deleted = true WHERE id = $1", patient["id"])
     outcome(await system.get(f"Patient/{patient['id']}"), 410, "deleted")
     outcome(await (await service.system(STRANGER)).get(f"Patient/{patient['id']}"), 404, "not-found")

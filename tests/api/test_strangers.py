@@ -32,6 +32,7 @@ from tests.api.tries import (
     updates,
 )
 from tests.factories import KIEN_AN, LE_CHAN, created, observation, patient, request, summary
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 WRITING_STRANGER = "tu-ky-medical-centre"
@@ -142,7 +143,7 @@ async def _findings(service: RunningService, secret: Names):
     """Every (type, id, search) under which the store has the hidden resources."""
     for resource_type, resource_id in secret.resources.items():
         public = {found.rows: found.name for found in PARAMETERS[resource_type] if found.indexed}
-        async with service.store.reading(None) as connection:
+        async with behind_the_wall(service.store) as connection:
             key = (resource_type, resource_id)
             where = "WHERE type = $1 AND id = $2"
             tokens = await connection.fetch(f"SELECT param, system, code FROM search_token {where}", *key)

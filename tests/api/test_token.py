@@ -19,6 +19,7 @@ from tests.api.issuer import (
     assert_oauth_error,
     nothing_issued,
 )
+from tests.owner import behind_the_wall
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -38,7 +39,7 @@ async def test_a_signed_assertion_gives_a_token_that_works(issuer: Issuer, key: 
 
 async def test_the_store_keeps_the_hash_of_a_token_and_an_audit_row(issuer: Issuer) -> None:
     secret = await issuer.token()
-    async with issuer.store.reading(None) as connection:
+    async with behind_the_wall(issuer.store) as connection:
         row = await connection.fetchrow("SELECT hash, access_token::text AS all FROM access_token")
         audit = await connection.fetchrow(
             "SELECT at, actor, client, audit::text AS all FROM audit WHERE action = 'token'"

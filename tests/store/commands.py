@@ -11,6 +11,7 @@ from referral.domain.actor import Actor
 from referral.domain.facility import FacilityId
 from referral.domain.scope import read_scopes
 from referral.store.pool import Store
+from tests.owner import behind_the_wall
 from tests.small_network import HOSPITAL, STATION, small_network
 from tests.written import write_drafts
 
@@ -59,7 +60,7 @@ class Hub:
 
     async def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """What the database holds."""
-        async with self.store.reading(None) as connection:
+        async with behind_the_wall(self.store) as connection:
             return [dict(row) for row in await connection.fetch(sql, *values)]
 
     async def content(self, resource_type: str, **more: object) -> Content:

@@ -103,8 +103,11 @@ async def test_a_transaction_of_many_resources(counting: tuple[Hub, MessageCount
     info = [{"reference": f"Observation/{record.id}"} for record in records]
     await hub.write(STATION, who, *records, hub.new(request(who.id, HOSPITAL, supportingInfo=info)))
     assert costs(counter) == (4, 0)
-    async with hub.store.reading(HOSPITAL) as connection:
-        assert await read_document(connection, HOSPITAL, "Observation", records[-1].id) is not None
+    assert await read_document(hub.store, HOSPITAL, "Observation", records[-1].id) is not None
+    # Prepared now.
+    counter.reset()
+    assert await read_document(hub.store, HOSPITAL, "Observation", records[0].id) is not None
+    assert costs(counter) == (1, 0)
 
 
 async def test_what_changes_nothing_and_what_is_refused_cost_no_more(counting: tuple[Hub, MessageCounter]):

@@ -13,6 +13,7 @@ from referral.store import search as search_store
 from referral.store.change_set import ChangeSet
 from referral.store.pool import Store
 from referral.store.search import SearchPage, search_documents
+from tests.owner import behind_the_wall
 from tests.store.documents import BASE, START, add_document, add_network, put, write
 
 
@@ -306,14 +307,14 @@ async def test_the_directory_is_found_in_ones_own_networks(store: Store, request
 
 
 async def test_access_that_ended_finds_nothing(store: Store, requests: None) -> None:
-    async with store.writing(None) as connection:
+    async with behind_the_wall(store) as connection:
         await connection.execute("UPDATE access SET until = $1 WHERE facility = 'hospital'", START)
     assert await ids(store, "Task", "hospital") == ""
     assert await ids(store, "Task") == "t1 t2 t3"
 
 
 async def test_access_by_several_ways_is_one_match(store: Store, patients: None) -> None:
-    async with store.writing(None) as connection:
+    async with behind_the_wall(store) as connection:
         await connection.execute(
             "INSERT INTO access (facility, type, id, scope, via, since)"
             " VALUES ('station', 'Patient', 'a', 'package', 'offer', $1)",

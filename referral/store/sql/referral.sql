@@ -1,3 +1,6 @@
+-- name: network_of_number
+SELECT network_of_number($1)
+
 -- name: find_story
 SELECT r.id, r.number, r.journey, r.state, r.direction, r.priority, r.authored_on, r.sender, n.name AS network_name,
        coalesce(f.name, r.sender) AS sender_name, b.number AS based_on

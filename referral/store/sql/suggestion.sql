@@ -1,17 +1,6 @@
 -- name: find_request
--- A request that the facility $1 may see. Its patient as the sender sees it: who decides on a referral without its
--- package (the office) gets the sender's answer, from which a service for children is missing for an adult.
-SELECT d.content::text AS content, r.network, r.sender, patient.content AS patient
-FROM document d
-LEFT JOIN referral r ON r.id = d.id
-LEFT JOIN LATERAL (
-    SELECT p.content::text AS content
-    FROM search_reference s JOIN document p ON p.type = 'Patient' AND p.id = s.target_id AND NOT p.deleted
-    WHERE s.type = 'ServiceRequest' AND s.id = d.id AND s.param = '_patient'
-      AND is_visible(coalesce(r.sender, $1), 'Patient', p.id)
-    LIMIT 1
-) patient ON true
-WHERE d.type = 'ServiceRequest' AND d.id = $2 AND NOT d.deleted AND is_visible($1, 'ServiceRequest', d.id)
+-- As the actor of the connection sees it.
+SELECT content, network, sender, patient FROM request_to_place($1)
 
 -- name: find_patient
 SELECT content::text FROM document

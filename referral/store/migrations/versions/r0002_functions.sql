@@ -7,8 +7,10 @@
 -- named), offer, facility, network, number.
 CREATE OR REPLACE FUNCTION load_for_write(request jsonb)
 RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb)
--- The plans are the same whatever the request: planning them once saves more than the work itself costs.
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+-- The plans are the same whatever the request: planning them once saves more than the work itself costs. They are made
+-- when the tables may still be small, and must be right when they are not: by index, row by row.
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
   actor CONSTANT text := current_setting('referral.actor', true);
@@ -138,55 +140,98 @@ END $$;
 -- typed (the rows of the network, see apply_directory), replay (see keep_replay).
 -- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
 CREATE OR REPLACE FUNCTION apply_changes(changes jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   written bigint;
+  updated_types text[];
+  updated_ids text[];
+  known_offers text[];
+  named jsonb;
 BEGIN
   IF changes ? 'typed' THEN
     PERFORM apply_directory(changes->'typed');
   END IF;
 
-  INSERT INTO document_version (type, id, version, updated_at, deleted, content, owner, txid)
-  SELECT d.type, d.id, d.version, d.updated_at, d.deleted, d.content, d.owner, d.txid
-  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int)
-  JOIN document d ON d.type = c.type AND d.id = c.id
-  WHERE c.version > 1;
-
-  -- Not one upsert: twins that create one id would lock its row in turns and could wait for each other.
-  UPDATE document d SET version = c.version, updated_at = c.at, deleted = c.deleted, content = c.content, owner = c.owner,
-    txid = pg_current_xact_id()
-  FROM jsonb_to_recordset(changes->'documents')
-    AS c (type text, id text, version int, at timestamptz, deleted boolean, content jsonb, owner text)
-  WHERE d.type = c.type AND d.id = c.id AND d.version = c.version - 1;
-  GET DIAGNOSTICS written = ROW_COUNT;
-  IF written <> (SELECT count(*) FROM jsonb_to_recordset(changes->'documents') AS c (version int) WHERE c.version > 1) THEN
-    RAISE EXCEPTION 'a document is not at the version before' USING ERRCODE = '23505', CONSTRAINT = 'document_next_version';
-  END IF;
   INSERT INTO document (type, id, version, updated_at, deleted, content, owner)
   SELECT c.type, c.id, c.version, c.at, c.deleted, c.content, c.owner
   FROM jsonb_to_recordset(changes->'documents')
     AS c (type text, id text, version int, at timestamptz, deleted boolean, content jsonb, owner text)
   WHERE c.version = 1;
 
+  -- References with what a worklist goes by: the status of what has not ended, and its time.
+  SELECT jsonb_agg(r || jsonb_build_array(o.code, o.at)) INTO named
+  FROM jsonb_array_elements(changes->'references') r
+  LEFT JOIN (
+    SELECT t->>0 AS type, t->>1 AS id, t->>4 AS code, c.at
+    FROM jsonb_array_elements(changes->'tokens') t
+    JOIN jsonb_to_recordset(changes->'documents') AS c (type text, id text, at text) ON c.type = t->>0 AND c.id = t->>1
+    WHERE t->>0 IN ('ServiceRequest', 'Task') AND t->>2 = 'status'
+      AND t->>4 IN ('draft', 'active', 'requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold')
+  ) o ON o.type = r->>0 AND o.id = r->>1 AND r->>2 IN ('owner', 'performer', 'requester') AND r->>3 = 'Organization';
+
+  SELECT array_agg(c.type), array_agg(c.id) INTO updated_types, updated_ids
+  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int) WHERE c.version > 1;
+  IF updated_ids IS NOT NULL THEN
+    INSERT INTO document_version (type, id, version, updated_at, deleted, content, owner, txid)
+    SELECT d.type, d.id, d.version, d.updated_at, d.deleted, d.content, d.owner, d.txid
+    FROM unnest(updated_types, updated_ids) AS c (type, id) JOIN document d ON d.type = c.type AND d.id = c.id;
+
+    -- Not one upsert: twins that create one id would lock its row in turns and could wait for each other.
+    UPDATE document d SET version = c.version, updated_at = c.at, deleted = c.deleted, content = c.content, owner = c.owner,
+      txid = pg_current_xact_id()
+    FROM jsonb_to_recordset(changes->'documents')
+      AS c (type text, id text, version int, at timestamptz, deleted boolean, content jsonb, owner text)
+    WHERE d.type = c.type AND d.id = c.id AND d.version = c.version - 1;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    IF written <> cardinality(updated_ids) THEN
+      RAISE EXCEPTION 'a document is not at the version before' USING ERRCODE = '23505', CONSTRAINT = 'document_next_version';
+    END IF;
+
+    -- Rows that stay are left alone: most of what is searched by does not change with a move.
+    DELETE FROM search_token s USING (
+      SELECT o.type, o.id, o.param, o.system, o.code FROM unnest(updated_types, updated_ids) AS c (type, id)
+        JOIN search_token o ON o.type = c.type AND o.id = c.id
+      EXCEPT SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r
+    ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.system = gone.system AND s.code = gone.code;
+    DELETE FROM search_reference s USING (
+      SELECT o.type, o.id, o.param, o.target_type, o.target_id, o.open_status, o.updated_at
+        FROM unnest(updated_types, updated_ids) AS c (type, id) JOIN search_reference o ON o.type = c.type AND o.id = c.id
+      EXCEPT SELECT r->>0, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::timestamptz FROM jsonb_array_elements(named) r
+    ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param
+      AND s.target_type = gone.target_type AND s.target_id = gone.target_id;
+    DELETE FROM search_date s USING (
+      SELECT o.type, o.id, o.param, o.low, o.high FROM unnest(updated_types, updated_ids) AS c (type, id)
+        JOIN search_date o ON o.type = c.type AND o.id = c.id
+      EXCEPT SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r
+    ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.low = gone.low AND s.high = gone.high;
+    DELETE FROM search_string s USING (
+      SELECT o.type, o.id, o.param, o.folded FROM unnest(updated_types, updated_ids) AS c (type, id)
+        JOIN search_string o ON o.type = c.type AND o.id = c.id
+      EXCEPT SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r
+    ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.folded = gone.folded;
+  END IF;
+
   INSERT INTO change (at, type, id, version, kind)
   SELECT c.at, c.type, c.id, c.version, CASE WHEN c.deleted THEN 'delete' WHEN c.version = 1 THEN 'create' ELSE 'update' END
   FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int, at timestamptz, deleted boolean);
 
-  IF jsonb_path_exists(changes, '$.documents[*] ? (@.version > 1)') THEN
-    DELETE FROM search_token s USING jsonb_to_recordset(changes->'documents') AS c (type text, id text)
-      WHERE s.type = c.type AND s.id = c.id;
-    DELETE FROM search_reference s USING jsonb_to_recordset(changes->'documents') AS c (type text, id text)
-      WHERE s.type = c.type AND s.id = c.id;
-    DELETE FROM search_date s USING jsonb_to_recordset(changes->'documents') AS c (type text, id text)
-      WHERE s.type = c.type AND s.id = c.id;
-    DELETE FROM search_string s USING jsonb_to_recordset(changes->'documents') AS c (type text, id text)
-      WHERE s.type = c.type AND s.id = c.id;
-  END IF;
-  INSERT INTO search_token SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r;
-  INSERT INTO search_reference SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'references') r;
-  INSERT INTO search_date SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz
-    FROM jsonb_array_elements(changes->'dates') r;
-  INSERT INTO search_string SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r;
+  INSERT INTO search_token (type, id, param, system, code)
+    SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r
+    EXCEPT SELECT o.type, o.id, o.param, o.system, o.code FROM unnest(updated_types, updated_ids) AS c (type, id)
+      JOIN search_token o ON o.type = c.type AND o.id = c.id;
+  INSERT INTO search_reference (type, id, param, target_type, target_id, open_status, updated_at)
+    SELECT r->>0, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::timestamptz FROM jsonb_array_elements(named) r
+    EXCEPT SELECT o.type, o.id, o.param, o.target_type, o.target_id, o.open_status, o.updated_at
+      FROM unnest(updated_types, updated_ids) AS c (type, id) JOIN search_reference o ON o.type = c.type AND o.id = c.id;
+  INSERT INTO search_date (type, id, param, low, high)
+    SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r
+    EXCEPT SELECT o.type, o.id, o.param, o.low, o.high FROM unnest(updated_types, updated_ids) AS c (type, id)
+      JOIN search_date o ON o.type = c.type AND o.id = c.id;
+  INSERT INTO search_string (type, id, param, folded)
+    SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r
+    EXCEPT SELECT o.type, o.id, o.param, o.folded FROM unnest(updated_types, updated_ids) AS c (type, id)
+      JOIN search_string o ON o.type = c.type AND o.id = c.id;
 
   IF changes ? 'directory' THEN
     INSERT INTO directory (network, type, id)
@@ -210,11 +255,13 @@ BEGIN
 
   IF changes ? 'offers' THEN
     -- Those that end come before those that open, so that one referral never has two open offers on the way.
-    UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at
-    FROM jsonb_populate_recordset(NULL::offer, changes->'offers') c WHERE o.id = c.id;
+    WITH known AS (
+      UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at
+      FROM jsonb_populate_recordset(NULL::offer, changes->'offers') c WHERE o.id = c.id RETURNING o.id
+    ) SELECT array_agg(known.id) INTO known_offers FROM known;
     INSERT INTO offer
     SELECT c.* FROM jsonb_populate_recordset(NULL::offer, changes->'offers') c
-    WHERE NOT EXISTS (SELECT FROM offer o WHERE o.id = c.id);
+    WHERE c.id <> ALL (coalesce(known_offers, '{}'));
   END IF;
 
   IF changes ? 'ended' THEN
@@ -228,29 +275,32 @@ BEGIN
   IF changes ? 'packages' THEN
     -- Gives a receiver what the referral's package holds: the patient, and the closure of what the referral names, as far as
     -- its sender may see it and it is about this patient. Never the patient's other records.
-    WITH RECURSIVE given AS (
-      SELECT p->>0 AS referral, p->>1 AS offer, p->>2 AS facility, p->>3 AS sender, p->>4 AS patient, (p->>5)::timestamptz AS at
-      FROM jsonb_array_elements(changes->'packages') p
-    ), named (offer, facility, sender, patient, at, type, id) AS (
-      SELECT g.offer, g.facility, g.sender, g.patient, g.at, r.target_type, r.target_id
-      FROM given g JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = g.referral AND r.param = '_package'
-      WHERE EXISTS (SELECT FROM access a WHERE a.facility = g.sender AND a.type = r.target_type AND a.id = r.target_id
-                    AND a.until IS NULL)
-        AND EXISTS (SELECT FROM search_reference p WHERE p.type = r.target_type AND p.id = r.target_id
-                    AND p.param = '_patient' AND p.target_id = g.patient)
-      UNION
-      SELECT n.offer, n.facility, n.sender, n.patient, n.at, r.target_type, r.target_id
-      FROM named n JOIN search_reference r ON r.type = n.type AND r.id = n.id AND r.param = '_package'
-      WHERE EXISTS (SELECT FROM access a WHERE a.facility = n.sender AND a.type = r.target_type AND a.id = r.target_id
-                    AND a.until IS NULL)
-        AND EXISTS (SELECT FROM search_reference p WHERE p.type = r.target_type AND p.id = r.target_id
-                    AND p.param = '_patient' AND p.target_id = n.patient)
-    )
     INSERT INTO access (facility, type, id, scope, via, since)
-    SELECT n.facility, n.type, n.id, 'package', n.offer, n.at FROM named n
-    UNION ALL SELECT g.facility, 'Patient', g.patient, 'package', g.offer, g.at FROM given g
-    WHERE EXISTS (SELECT FROM access a WHERE a.facility = g.sender AND a.type = 'Patient' AND a.id = g.patient AND a.until IS NULL)
+    SELECT p->>2, 'Patient', p->>4, 'package', p->>1, (p->>5)::timestamptz FROM jsonb_array_elements(changes->'packages') p
+    WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = 'Patient' AND a.id = p->>4 AND a.until IS NULL)
     ON CONFLICT DO NOTHING;
+    IF EXISTS (SELECT FROM jsonb_array_elements(changes->'packages') p
+               JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package') THEN
+      WITH RECURSIVE named (offer, facility, sender, patient, at, type, id) AS (
+        SELECT p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz, r.target_type, r.target_id
+        FROM jsonb_array_elements(changes->'packages') p
+        JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package'
+        WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = r.target_type AND a.id = r.target_id
+                      AND a.until IS NULL)
+          AND EXISTS (SELECT FROM search_reference o WHERE o.type = r.target_type AND o.id = r.target_id
+                      AND o.param = '_patient' AND o.target_id = p->>4)
+        UNION
+        SELECT n.offer, n.facility, n.sender, n.patient, n.at, r.target_type, r.target_id
+        FROM named n JOIN search_reference r ON r.type = n.type AND r.id = n.id AND r.param = '_package'
+        WHERE EXISTS (SELECT FROM access a WHERE a.facility = n.sender AND a.type = r.target_type AND a.id = r.target_id
+                      AND a.until IS NULL)
+          AND EXISTS (SELECT FROM search_reference o WHERE o.type = r.target_type AND o.id = r.target_id
+                      AND o.param = '_patient' AND o.target_id = n.patient)
+      )
+      INSERT INTO access (facility, type, id, scope, via, since)
+      SELECT n.facility, n.type, n.id, 'package', n.offer, n.at FROM named n
+      ON CONFLICT DO NOTHING;
+    END IF;
   END IF;
 
   INSERT INTO event (at, type, id, version, move, from_state, to_state, party, facility, client, network, referral, reason_code, reason_text)

@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 # In this order; each has its `_down`.
-_PARTS = ("schema", "audit", "replay", "functions")
+_PARTS = ("schema", "audit", "reading", "replay", "functions")
 
 
 def upgrade() -> None:

@@ -1,0 +1,39 @@
+-- Contract for 0.2.0: the wall. A connection of the service sees the clinical rows of the facility it acts for, and without an
+-- actor none; what it writes goes through load_for_write and apply_changes, which run with the rights of the owner.
+
+DO $$
+DECLARE
+  wall record;
+BEGIN
+  FOR wall IN SELECT * FROM (VALUES
+    ('document', 'type', 'id'), ('document_version', 'type', 'id'),
+    ('document_version_0', 'type', 'id'), ('document_version_1', 'type', 'id'),
+    ('document_version_2', 'type', 'id'), ('document_version_3', 'type', 'id'),
+    ('search_token', 'type', 'id'), ('search_reference', 'type', 'id'), ('search_date', 'type', 'id'), ('search_string', 'type', 'id'),
+    ('event', 'type', 'id'), ('change', 'type', 'id'),
+    ('referral', '''ServiceRequest''', 'id'), ('referral_identifier', '''ServiceRequest''', 'referral'),
+    -- Whoever sees a referral sees how it stands with whom.
+    ('offer', '''ServiceRequest''', 'referral')
+  ) AS walls (name, type, id)
+  LOOP
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', wall.name);
+    -- The directory tells nothing of patients; which network's a facility sees, the queries decide.
+    -- Every operator here and in the searches is leakproof: else a policy would keep them from the index.
+    -- OFFSET 0: else the planner may hash all that the actor sees, to look up a few.
+    EXECUTE format(
+      'CREATE POLICY seen ON %1$I FOR SELECT TO referral_service USING ('
+      '  %2$s IN (''HealthcareService'', ''Location'', ''Organization'', ''OrganizationAffiliation'', ''Practitioner'', ''PractitionerRole'')'
+      '  OR EXISTS (SELECT FROM access a WHERE a.facility = current_setting(''referral.actor'', true)'
+      '             AND a.type = %2$s AND a.id = %3$s AND a.until IS NULL OFFSET 0))',
+      wall.name,
+      CASE WHEN wall.type = 'type' THEN format('%I.type', wall.name) ELSE wall.type END,
+      format('%I.%I', wall.name, wall.id));
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON %I FROM referral_service', wall.name);
+  END LOOP;
+END $$;
+
+ALTER TABLE access ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON access FOR SELECT TO referral_service USING (facility = current_setting('referral.actor', true));
+REVOKE INSERT, UPDATE ON access FROM referral_service;
+
+UPDATE schema_revision SET oldest = '0002';

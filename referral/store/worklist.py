@@ -1,0 +1,66 @@
+"""Worklists: what one facility has not ended yet, read in the order of one index however much it ever had.
+
+The rows are those of search_reference that carry a status: see `apply_changes`.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from referral.domain.search import Criterion, ReferenceCriterion, SearchQuery, TokenCriterion
+from referral.store.search_conditions import Bind
+
+_TYPES: Final = frozenset({"ServiceRequest", "Task"})
+_PARTIES: Final = frozenset({"owner", "performer", "requester"})
+_OPEN: Final = frozenset(
+    {"draft", "active", "requested", "received", "accepted", "ready", "in-progress", "on-hold"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Worklist:
+    """A search by party and status: the criteria `party` and `statuses`, and the `others`."""
+
+    party: ReferenceCriterion
+    statuses: TokenCriterion
+    others: tuple[Criterion, ...]
+
+    @classmethod
+    def of(cls, query: SearchQuery) -> Self | None:
+        """The worklist that the query asks for; None where it asks for something else."""
+        if query.resource_type not in _TYPES:
+            return None
+        party = next((each for each in query.criteria if _is_party(each)), None)
+        statuses = next((each for each in query.criteria if _are_open(each)), None)
+        if not isinstance(party, ReferenceCriterion) or not isinstance(statuses, TokenCriterion):
+            return None
+        others = tuple(each for each in query.criteria if each is not party and each is not statuses)
+        return cls(party, statuses, others)
+
+    def rows(self, bind: Bind) -> str:
+        """The condition of its rows `w` in search_reference; `$2` is the type that is searched."""
+        (_, facility), *_ = self.party.values
+        codes = [code for _, code in self.statuses.values]
+        return (
+            f"w.type = $2 AND w.param = {bind(self.party.param)} AND w.target_id = {bind(facility)}"
+            f" AND w.target_type = 'Organization' AND w.open_status IS NOT NULL"
+            f" AND w.open_status = ANY ({bind(codes)}::text[])"
+        )
+
+
+def _is_party(criterion: Criterion) -> bool:
+    return (
+        isinstance(criterion, ReferenceCriterion)
+        and criterion.param in _PARTIES
+        and len(criterion.values) == 1
+        and criterion.values[0][0] == "Organization"
+    )
+
+
+def _are_open(criterion: Criterion) -> bool:
+    return (
+        isinstance(criterion, TokenCriterion)
+        and criterion.param == "status"
+        and not criterion.negated
+        and bool(criterion.values)
+        and all(system is None and code in _OPEN for system, code in criterion.values)
+    )
