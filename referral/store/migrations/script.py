@@ -10,7 +10,9 @@ def run_script(name: str) -> None:
     """Execute `migrations/versions/<name>.sql` on the migration's connection."""
     folder = resources.files("referral.store").joinpath("migrations", "versions")
     sql = folder.joinpath(f"{name}.sql").read_text("utf-8")
+    # SQLAlchemy begins the transaction with the first statement that goes through it, and these do not.
+    op.execute("SELECT")
     driver = op.get_bind().connection.driver_connection
-    if driver is None:
-        raise RuntimeError("no connection to migrate on")
+    if driver is None or not driver.is_in_transaction():
+        raise RuntimeError("no transaction to migrate in")
     await_only(driver.execute(sql))
