@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI
 
 from referral import __version__
+from referral.actions.keep_audit import kept_audit
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.api import (
     create,
@@ -25,6 +26,7 @@ from referral.api import (
     transaction,
     update,
 )
+from referral.api.audit_trail import recorder
 from referral.api.errors import add_error_handlers
 from referral.api.request_log import RequestLog
 from referral.api.services import Services
@@ -37,13 +39,14 @@ def make_services(store: Store, base_url: str) -> Services:
 
 
 def create_app(services: Services) -> FastAPI:
-    """The application. While it runs, it keeps the network's snapshot up to date."""
+    """The application. While it runs, it keeps the network's snapshot up to date, and the audit."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await refresh_network(services.store, services.snapshots)
         watcher = asyncio.create_task(watch_network(services.store, services.snapshots))
-        yield
+        async with kept_audit(services.store, services.audit, services.now):
+            yield
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
@@ -63,7 +66,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     add_error_handlers(app)
-    app.add_middleware(RequestLog, new_id=services.new_id, meters=services.meters)
+    app.add_middleware(RequestLog, new_id=services.new_id, meters=services.meters, record=recorder(services))
     return app
 
 

@@ -8,7 +8,8 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -48,11 +49,15 @@ class OAuthErrorCode(StrEnum):
 
 
 class OAuthError(Exception):
-    """No token is issued. `description` says why in ASCII and quotes nothing that was sent."""
+    """No token is issued. `description` says why in ASCII and quotes nothing that was sent.
+
+    claimed_client: who the assertion says it is, which is not proven.
+    """
 
     def __init__(self, code: OAuthErrorCode, description: str) -> None:
         self.code = code
         self.description = description
+        self.claimed_client: str | None = None
         super().__init__(f"{code}: {description}")
 
 
@@ -83,35 +88,49 @@ async def issue_token(
     token_endpoint: str,
     now: datetime,
     request_id: str | None = None,
+    address: str | None = None,
 ) -> IssuedToken:
     """Issue a token of 300 s for the form parameters of a token request.
 
-    `token_endpoint` is the URL that the assertion must name as its audience. Raises OAuthError.
+    `token_endpoint` is the URL that the assertion must name as its audience. `address`: whence it is asked.
+    Raises OAuthError.
     """
     _check_grant(parameters)
     assertion = _read_assertion(parameters["client_assertion"], token_endpoint, now)
-    if parameters.get("client_id", assertion.client) != assertion.client:
-        _refuse("client_id is not the issuer of the assertion.")
-    token = secrets.token_urlsafe(32)
-    # Nobody acts yet: until its signature is checked, a client is not its facility.
-    async with store.writing(None) as connection:
-        client = await client_store.find_client(connection, assertion.client)
-        if client is None or not client.active or not _signed_by(client, assertion):
-            _refuse("The assertion is not signed by a key of an active registered client.")
-        scope = _granted(client, parameters.get("scope", ""))
-        fresh = await client_store.issue_token(
-            connection,
-            Actor(client.facility, client.id, scope),
-            token_hash=hash_of(token),
-            issued_at=now,
-            expires_at=now + TOKEN_LIFE,
-            assertion_id=assertion.id,
-            assertion_ends_at=assertion.expires_at + _LEEWAY,
-            request_id=request_id,
-        )
-        if not fresh:
-            _refuse("The assertion was used before: each needs a jti of its own.")
+    with _claimed_by(assertion.client):
+        if parameters.get("client_id", assertion.client) != assertion.client:
+            _refuse("client_id is not the issuer of the assertion.")
+        token = secrets.token_urlsafe(32)
+        # Nobody acts yet: until its signature is checked, a client is not its facility.
+        async with store.writing(None) as connection:
+            client = await client_store.find_client(connection, assertion.client)
+            if client is None or not client.active or not _signed_by(client, assertion):
+                _refuse("The assertion is not signed by a key of an active registered client.")
+            scope = _granted(client, parameters.get("scope", ""))
+            fresh = await client_store.issue_token(
+                connection,
+                Actor(client.facility, client.id, scope),
+                token_hash=hash_of(token),
+                issued_at=now,
+                expires_at=now + TOKEN_LIFE,
+                assertion_id=assertion.id,
+                assertion_ends_at=assertion.expires_at + _LEEWAY,
+                request_id=request_id,
+                address=address,
+            )
+            if not fresh:
+                _refuse("The assertion was used before: each needs a jti of its own.")
     return IssuedToken(token, scope, TOKEN_LIFE)
+
+
+@contextmanager
+def _claimed_by(client: str) -> Iterator[None]:
+    """Name the client in its refusals."""
+    try:
+        yield
+    except OAuthError as refusal:
+        refusal.claimed_client = client
+        raise
 
 
 def hash_of(token: str) -> bytes:

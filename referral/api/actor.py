@@ -8,15 +8,20 @@ from starlette.requests import Request
 from referral.actions.issue_token import hash_of
 from referral.api.services import Services
 from referral.domain.actor import Actor
-from referral.domain.errors import NotSignedIn
+from referral.domain.errors import NotSignedIn, StoreUnavailable
 from referral.store.client import find_token
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,512}=*)", re.IGNORECASE)
 
 
 async def current_actor(request: Request) -> Actor:
-    """The actor of the request. Raises NotSignedIn without a token that is valid now."""
+    """The actor of the request. Raises NotSignedIn without a token that is valid now.
+
+    Raises StoreUnavailable when the audit cannot take what the actor is about to do.
+    """
     services: Services = request.app.state.services
+    if not services.audit.has_room:
+        raise StoreUnavailable("The audit cannot be written now; send the same request again later.")
     headers = request.headers.getlist("authorization")
     bearer = _BEARER.fullmatch(headers[0].strip()) if len(headers) == 1 else None
     if bearer is None:

@@ -16,15 +16,22 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 
 
 class RequestLog:
-    """ASGI: gives each request its id (`X-Request-ID`, the client's own if any), counts and logs it.
+    """ASGI: gives each request its id (`X-Request-ID`, the client's own if any), counts, audits and logs it.
 
     A fault is answered here, and goes no further: the server would log it with its text.
     """
 
-    def __init__(self, app: ASGIApp, new_id: Callable[[], str], meters: Meters) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        new_id: Callable[[], str],
+        meters: Meters,
+        record: Callable[[Scope, int], None],
+    ) -> None:
         self._app = app
         self._new_id = new_id
         self._meters = meters
+        self._record = record
         self._log = structlog.get_logger("referral.request")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,6 +48,8 @@ class RequestLog:
         async def note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                # Before the status: where it fails, a fault is answered instead.
+                self._record(scope, message["status"])
                 status = message["status"]
                 message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
             await send(message)

@@ -59,7 +59,7 @@ def _pairs(text: bytes) -> list[tuple[str, str]]:
 
 
 async def _form(request: Request) -> list[tuple[str, str]]:
-    body = await read_at_most(request, _LARGEST_FORM)
+    body = request.state.form = await read_at_most(request, _LARGEST_FORM)
     # A search with everything in its address has no body to name the type of.
     if body and media_type_of(request) != _FORM:
         raise WrongMediaType(f"Send {_FORM}.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from referral.actions.keep_audit import AuditTrail
 from referral.actions.new_id import new_id
 from referral.api.meters import Meters
 from referral.api.token_cache import TokenCache
@@ -22,7 +23,8 @@ LARGEST_BODY = 5 * 1024 * 1024
 class Services:
     """`app.state.services`. `base_url` has no slash at its end; `now` gives the time with its zone.
 
-    snapshots holds the network's graph; meters what the process counts of itself.
+    snapshots holds the network's graph; meters what the process counts of itself; audit the records that are
+    not yet written.
     """
 
     store: Store
@@ -31,6 +33,7 @@ class Services:
     snapshots: SnapshotHolder = field(default_factory=SnapshotHolder)
     tokens: TokenCache = field(default_factory=TokenCache)
     meters: Meters = field(default_factory=Meters)
+    audit: AuditTrail = field(default_factory=AuditTrail)
 
     def new_id(self) -> str:
         """A new resource id."""

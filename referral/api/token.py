@@ -33,8 +33,10 @@ async def token(request: Request) -> JSONResponse:
             token_endpoint=services.base_url + PATH,
             now=services.now(),
             request_id=getattr(request.state, "request_id", None),
+            address=request.client.host if request.client else None,
         )
     except OAuthError as refusal:
+        request.state.claimed_client = refusal.claimed_client
         return _refusal(refusal)
     except StoreUnavailable as failure:
         content = {"error": "temporarily_unavailable", "error_description": str(failure)}

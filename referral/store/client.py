@@ -54,6 +54,7 @@ async def issue_token(
     assertion_id: str,
     assertion_ends_at: datetime,
     request_id: str | None,
+    address: str | None = None,
 ) -> bool:
     """Use up the assertion, insert token and audit row; False, and nothing written, if it was used before.
 
@@ -71,6 +72,7 @@ async def issue_token(
             issued_at,
             expires_at,
             request_id,
+            address,
         )
     )
 

@@ -22,6 +22,7 @@ from referral.app import configure_logging
 from tests.api.refusals import outcome
 from tests.conftest import Database, serve
 from tests.factories import KIEN_AN, LE_CHAN, completion, created, observation, patient, request, summary
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 FAMILY, GIVEN, NUMBER, BORN = "Quách-Thiên-Lý", "Bạch-Mai-Khôi", "TESTONLY-7781-2290", "1903-02-11"
@@ -175,7 +176,7 @@ async def test_a_bad_request_id_is_replaced(lines: Lines, logged: RunningService
 async def test_the_request_id_stands_in_the_audit(logged: RunningService) -> None:
     station = await logged.system(LE_CHAN)
     answer = await station.post("Patient", json=patient(), headers={"X-Request-ID": "audited-7"})
-    async with logged.store.reading(None) as connection:
+    async with behind_the_wall(logged.store) as connection:
         audited = await connection.fetch(
             "SELECT action, actor, request_id FROM audit WHERE type = 'Patient' AND id = $1",
             answer.json()["id"],
@@ -198,7 +199,9 @@ async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
 @asynccontextmanager
 async def failing() -> AsyncIterator[httpx.AsyncClient]:
     """The faulty application behind the request log, on the server that `serve` uses."""
-    app = RequestLog(faulty, new_id=lambda: "given-by-us", meters=Meters())
+    app = RequestLog(
+        faulty, new_id=lambda: "given-by-us", meters=Meters(), record=lambda _scope, _status: None
+    )
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, lifespan="off", log_config=None, log_level="warning", access_log=False)
     )

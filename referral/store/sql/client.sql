@@ -32,8 +32,8 @@ WITH used AS (
     SELECT $4::bytea, client, $5::text, $7::timestamptz, $8::timestamptz FROM used
     RETURNING client
 ), noted AS (
-    INSERT INTO audit (at, actor, client, action, request_id, details)
-    SELECT $7::timestamptz, $6::text, client, 'token', $9::text, jsonb_build_object('scope', $5::text) FROM issued
+    INSERT INTO audit (at, actor, client, action, request_id, address, details)
+    SELECT $7::timestamptz, $6::text, client, 'token', $9::text, $10::text, jsonb_build_object('scope', $5::text) FROM issued
 ), old_assertions AS (
     DELETE FROM assertion_id WHERE (client, jti) IN (
         SELECT client, jti FROM assertion_id

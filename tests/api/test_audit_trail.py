@@ -1,0 +1,201 @@
+"""Every request for something clinical leaves a record, whatever it was answered. https://hl7.org/fhir/R4/security.html#audit"""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from referral.api.audit_trail import ACTIONS
+from referral.app import create_app, make_services
+from tests.api.audited import audited, named
+from tests.api.refusals import outcome
+from tests.factories import CAT_HAI, LE_CHAN, created, observation, patient, request
+from tests.running_service import RunningService
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+OPEN = {
+    *("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/fhir/metadata"),
+    *("/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration"),
+}
+
+
+@pytest.fixture
+async def stranger(service: RunningService) -> httpx.AsyncClient:
+    """The system of another station, which sees nothing of the patient."""
+    return await service.system(CAT_HAI)
+
+
+async def test_a_read_says_who_what_which_version_and_whom_it_is_about(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    seen = await created(station, observation(who))
+    headers = named()
+    answer = await station.get(f"Observation/{seen['id']}", headers=headers)
+    assert answer.status_code == 200
+    (row,) = await audited(service.store, headers)
+    client = row.pop("client")
+    assert client
+    assert row == {
+        "actor": LE_CHAN,
+        "action": "read",
+        "type": "Observation",
+        "id": seen["id"],
+        "version": 1,
+        "outcome": 200,
+        "patient": who,
+        "query": None,
+        "address": "127.0.0.1",
+        "details": None,
+    }
+
+
+async def test_what_was_not_sent_again_is_a_read_too(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    known, head = named(), named()
+    answer = await station.get(f"Patient/{who}", headers=known | {"If-None-Match": 'W/"1"'})
+    assert answer.status_code == 304
+    assert (await station.head(f"Patient/{who}", headers=head)).status_code == 200
+    for headers, status in ((known, 304), (head, 200)):
+        (row,) = await audited(service.store, headers)
+        assert (row["action"], row["outcome"], row["patient"]) == ("read", status, who)
+
+
+async def test_a_refused_read_names_the_patient_that_was_not_shown(
+    service: RunningService, stranger: httpx.AsyncClient, who: str
+) -> None:
+    hidden, unknown = named(), named()
+    assert (await stranger.get(f"Patient/{who}", headers=hidden)).status_code == 404
+    assert (await stranger.get("Patient/nobody", headers=unknown)).status_code == 404
+    (row,) = await audited(service.store, hidden)
+    assert (row["actor"], row["id"], row["version"], row["outcome"], row["patient"]) == (
+        CAT_HAI,
+        who,
+        None,
+        404,
+        who,
+    )
+    (row,) = await audited(service.store, unknown)
+    assert (row["id"], row["outcome"], row["patient"]) == ("nobody", 404, None)
+
+
+async def test_a_search_says_what_was_sought_by_address_and_by_form(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    by_address, by_form = named(), named()
+    address = f"Observation?subject=Patient/{who}&code=http%3A%2F%2Floinc.org%7C8310-5"
+    assert (await station.get(address, headers=by_address)).status_code == 200
+    answer = await station.post("Patient/_search?_count=2", data={"name": "Trần"}, headers=by_form | FORM)
+    assert answer.status_code == 200, answer.text
+    (row,) = await audited(service.store, by_address)
+    assert (row["action"], row["type"], row["id"], row["outcome"]) == ("search", "Observation", None, 200)
+    assert row["query"] == f"subject=Patient/{who}&code=http%3A%2F%2Floinc.org%7C8310-5"
+    (row,) = await audited(service.store, by_form)
+    assert (row["type"], row["query"]) == ("Patient", "_count=2&name=Tr%E1%BA%A7n")
+
+
+@pytest.mark.parametrize("query", [b"name=%00", b"name=\xff", b"name=\x00\xed\xa0\x80", b"banana=\\u0000"])
+async def test_a_search_that_is_no_text_is_kept_as_it_was_sent(
+    service: RunningService, station: httpx.AsyncClient, query: bytes
+) -> None:
+    headers = named()
+    outcome(await station.post("Patient/_search", content=query, headers=headers | FORM))
+    (row,) = await audited(service.store, headers)
+    assert row["outcome"] == 400
+    assert row["query"] == query.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+
+
+async def test_a_write_leaves_its_row_and_no_other(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    headers = named()
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {"resource": patient(), "request": {"method": "POST", "url": "Patient"}},
+            {"resource": observation(who), "request": {"method": "POST", "url": "Observation"}},
+        ],
+    }
+    answer = await station.post("", json=bundle, headers=headers)
+    assert answer.status_code == 200, answer.text
+    first, second = await audited(service.store, headers, rows=2)
+    assert (first["action"], second["action"]) == ("create", "create")
+    assert {first["type"], second["type"]} == {"Patient", "Observation"}
+    assert {row["outcome"] for row in (first, second)} == {200}
+    of = {row["type"]: row for row in (first, second)}
+    assert of["Observation"]["patient"] == who
+    assert of["Patient"]["patient"] == of["Patient"]["id"]
+    # Reads come later: by then a second row of the write would be there.
+    after = named()
+    await station.get(f"Patient/{who}", headers=after)
+    await audited(service.store, after)
+    await audited(service.store, headers, rows=2)
+
+
+async def test_a_refused_write_is_recorded_with_its_status(
+    service: RunningService, station: httpx.AsyncClient, stranger: httpx.AsyncClient, who: str
+) -> None:
+    tries: list[tuple[httpx.AsyncClient, str, str, Any, int, tuple[Any, ...]]] = [
+        (stranger, "PUT", f"Patient/{who}", patient(id=who), 404, ("update", "Patient", who, who)),
+        (stranger, "POST", "Observation", observation(who), 422, ("create", "Observation", None, None)),
+        (station, "POST", "Patient", patient(gender="banana"), 400, ("create", "Patient", None, None)),
+        (station, "POST", "", {"resourceType": "Bundle"}, 422, ("transaction", None, None, None)),
+        (station, "POST", "Banana", {}, 404, ("create", None, None, None)),
+    ]
+    for system, method, address, body, status, expected in tries:
+        headers = named()
+        answer = await system.request(method, address, json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        (row,) = await audited(service.store, headers)
+        assert (row["action"], row["type"], row["id"], row["patient"]) == expected
+        assert row["outcome"] == status
+
+
+async def test_a_suggestion_is_recorded_as_the_operation_that_it_is(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    asked = await created(station, request(who))
+    stored, draft = named(), named()
+    address = f"ServiceRequest/{asked['id']}/$suggest-targets?count=2"
+    assert (await station.get(address, headers=stored)).status_code == 200
+    parameters = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "serviceRequest", "resource": request(who)}],
+    }
+    answer = await station.post("ServiceRequest/$suggest-targets", json=parameters, headers=draft)
+    assert answer.status_code == 200, answer.text
+    (row,) = await audited(service.store, stored)
+    assert (row["action"], row["type"], row["id"]) == ("execute", "ServiceRequest", asked["id"])
+    assert (row["query"], row["patient"]) == ("$suggest-targets?count=2", who)
+    (row,) = await audited(service.store, draft)
+    assert (row["type"], row["id"], row["query"]) == ("ServiceRequest", None, "$suggest-targets")
+
+
+async def test_a_stranger_and_a_bad_token_are_recorded(service: RunningService, who: str) -> None:
+    none, bad = named(), named()
+    async with service.anonymous() as nobody:
+        assert (await nobody.get(f"/fhir/Patient/{who}", headers=none)).status_code == 401
+        token = {"Authorization": "Bearer nonsense"}
+        assert (await nobody.get("/fhir/Patient?name=a", headers=bad | token)).status_code == 401
+    (row,) = await audited(service.store, none)
+    assert (row["actor"], row["client"], row["action"], row["outcome"]) == (None, None, "read", 401)
+    assert (row["patient"], row["address"]) == (who, "127.0.0.1")
+    (row,) = await audited(service.store, bad)
+    assert (row["action"], row["query"], row["outcome"]) == ("search", "name=a", 401)
+
+
+async def test_a_login_is_recorded_and_so_is_one_that_is_refused(service: RunningService) -> None:
+    refused = named()
+    async with service.anonymous() as nobody:
+        answer = await nobody.post("/oauth/token", data={"grant_type": "banana"}, headers=refused)
+    assert answer.status_code == 400
+    (row,) = await audited(service.store, refused)
+    assert (row["action"], row["actor"], row["client"], row["outcome"]) == ("token", None, None, 400)
+
+
+def test_every_answer_of_fhir_is_in_the_audit_or_open_to_all(service: RunningService) -> None:
+    app = create_app(make_services(service.store, "http://hub.example"))
+    found = {route.endpoint for route in app.routes if route.path not in OPEN}
+    assert set(ACTIONS) == found
+    assert len(found) > 8
