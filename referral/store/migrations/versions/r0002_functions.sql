@@ -74,20 +74,21 @@ BEGIN
     FROM unnest(reference_types, reference_ids) AS n (type, id)
     JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted;
 
+  -- What the actor does not see is told of, so that it can be refused, and not shown.
   RETURN QUERY
-    SELECT 'document', d.type, d.id, d.version,
-      (EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
-      OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
-                 WHERE w.facility = actor AND x.type = d.type AND x.id = d.id OFFSET 0)),
-      d.owner, d.content::text,
-           jsonb_build_object('deleted', d.deleted)
+    SELECT 'document', d.type, d.id, d.version, seen.visible, d.owner,
+      CASE WHEN seen.visible THEN d.content::text ELSE '{}' END, jsonb_build_object('deleted', d.deleted)
     FROM (
       SELECT u->>0 AS type, u->>1 AS id FROM jsonb_array_elements(request->'update') u
       UNION SELECT 'ServiceRequest', l FROM unnest(locked) l
       UNION SELECT 'Task', o.id FROM offer o
         WHERE o.referral = ANY (locked)
           AND o.state NOT IN ('rejected', 'redirected', 'withdrawn', 'lapsed', 'stopped', 'entered-in-error', 'closed')
-    ) n JOIN document d ON d.type = n.type AND d.id = n.id;
+    ) n JOIN document d ON d.type = n.type AND d.id = n.id
+    CROSS JOIN LATERAL (SELECT
+      EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
+      OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
+                 WHERE w.facility = actor AND x.type = d.type AND x.id = d.id OFFSET 0) AS visible OFFSET 0) AS seen;
 
   RETURN QUERY
     SELECT 'referral', 'ServiceRequest', r.id, NULL::int, NULL::boolean, NULL::text, NULL::text,

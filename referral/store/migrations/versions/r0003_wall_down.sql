@@ -15,5 +15,6 @@ DROP POLICY own ON access;
 ALTER TABLE access DISABLE ROW LEVEL SECURITY;
 GRANT INSERT, UPDATE ON access TO referral_service;
 GRANT UPDATE ON document, referral, offer TO referral_service;
-GRANT DELETE ON referral_identifier, search_token, search_reference, search_date, search_string TO referral_service;
+GRANT DELETE ON referral_identifier, search_token, search_reference, search_date, search_string TO referral_service;GRANT SELECT ON audit TO referral_service;
+
 UPDATE schema_revision SET oldest = '0001';

@@ -36,4 +36,7 @@ ALTER TABLE access ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON access FOR SELECT TO referral_service USING (facility = current_setting('referral.actor', true));
 REVOKE INSERT, UPDATE ON access FROM referral_service;
 
+-- Who looks at what is looked at by the owner's commands alone.
+REVOKE SELECT ON audit FROM referral_service;
+
 UPDATE schema_revision SET oldest = '0002';

@@ -1,0 +1,170 @@
+"""The wall: row-level security under the service's role, whatever a statement forgets to ask for."""
+
+import asyncpg
+import pytest
+
+from referral.domain.visibility import CLINICAL as CLINICAL_TYPES
+from referral.domain.visibility import DIRECTORY as DIRECTORY_TYPES
+from referral.fhir.search_query import parse_search
+from referral.store import search
+from referral.store.change_set import WriteRequest, load_for_write
+from referral.store.pool import Store
+from referral.store.statements import statement
+from tests.factories import patient
+from tests.owner import behind_the_wall
+from tests.store.commands import HOSPITAL, OFFICE, STATION, Hub
+from tests.store.documents import BASE
+from tests.store.test_messages import placed
+
+# Everything that tells of patients. The rest is the network, the systems that may ask, and the schema itself.
+CLINICAL = {
+    "access",
+    "change",
+    "document",
+    "document_version",
+    "document_version_0",
+    "document_version_1",
+    "document_version_2",
+    "document_version_3",
+    "event",
+    "offer",
+    "referral",
+    "referral_identifier",
+    "search_date",
+    "search_reference",
+    "search_string",
+    "search_token",
+}
+# What the service may read whoever asks; what it may not read at all (the audit) stands in neither.
+OPEN = {
+    "access_token",
+    "affiliation",
+    "approval",
+    "assertion_id",
+    "capacity",
+    "client",
+    "directory",
+    "facility",
+    "link",
+    "membership",
+    "network",
+    "network_version",
+    "schema_revision",
+    "service",
+    "technique",
+}
+STRANGER = "stranger"
+# What stands in a statement in place of the condition: its first value is still bound.
+_FORGOTTEN = "$1::text IS NOT NULL"
+# What the queries of everybody cannot show, because the wall leaves the directory to their own conditions.
+DIRECTORY = tuple(sorted(DIRECTORY_TYPES))
+
+
+@pytest.fixture
+async def hub(store: Store) -> Hub:
+    """One referral of the station, which the hospital has acknowledged."""
+    found = Hub(store)
+    await found.prepare()
+    _, task = await placed(found)
+    await found.write(HOSPITAL, found.change(task, status="received"))
+    return found
+
+
+def _clinical(table: str) -> str:
+    """The number of clinical rows, as whoever counts sees them."""
+    where = "" if table in {"referral", "referral_identifier", "offer"} else f"WHERE type <> ALL ({_TYPES})"
+    return f"SELECT count(*) FROM {table} {where}"
+
+
+_TYPES = f"ARRAY[{', '.join(repr(each) for each in DIRECTORY)}]"
+
+
+async def test_every_table_is_before_the_wall_or_behind_it(store: Store) -> None:
+    async with behind_the_wall(store) as owner:
+        tables = await owner.fetch(
+            "SELECT relname, relrowsecurity FROM pg_class WHERE relkind IN ('r', 'p')"
+            " AND relnamespace = 'public'::regnamespace"
+        )
+        readable = {
+            row["relname"]
+            for row in tables
+            if await owner.fetchval(
+                "SELECT has_table_privilege('referral_service', $1, 'SELECT')", row["relname"]
+            )
+        }
+    assert {row["relname"] for row in tables if row["relrowsecurity"]} >= CLINICAL
+    assert readable == CLINICAL | OPEN
+
+
+@pytest.mark.parametrize("actor", [None, "", STRANGER, "' OR true --"])
+async def test_without_an_actor_and_to_a_stranger_there_is_no_clinical_row(hub: Hub, actor: str | None):
+    async with hub.store.reading(actor) as connection, behind_the_wall(hub.store) as owner:
+        seen = {table: await connection.fetchval(_clinical(table)) for table in CLINICAL}
+        there = {table: await owner.fetchval(_clinical(table)) for table in CLINICAL}
+    assert seen == dict.fromkeys(CLINICAL, 0)
+    # Else there was nothing to be seen.
+    assert [name for name, rows in there.items() if not rows and not name[-1].isdigit()] == [
+        "referral_identifier"
+    ]
+
+
+async def test_a_connection_sees_what_its_facility_may_see(hub: Hub):
+    (mine,) = await hub.write(STATION, hub.new(patient()))
+    for facility, sees in {STATION: 2, HOSPITAL: 1, OFFICE: 0}.items():
+        async with hub.store.reading(facility) as connection:
+            ids = await connection.fetch("SELECT id FROM document WHERE type = 'Patient'")
+            names = await connection.fetch("SELECT DISTINCT id FROM search_string WHERE type = 'Patient'")
+        assert len(ids) == len(names) == sees, facility
+        assert (mine.id in {row["id"] for row in ids}) is (facility == STATION)
+
+
+async def test_a_forgotten_condition_leaks_nothing(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    """The condition is taken out of the statements, as if somebody had not written it."""
+    monkeypatch.setattr(search, "visible", lambda _type: _FORGOTTEN)
+    included = statement("search", "included")
+    start = included.index("  AND (EXISTS (SELECT FROM access")
+    forgetful = f"{included[:start]} AND {_FORGOTTEN} " + included[included.index("ORDER BY d.type, d.id") :]
+    monkeypatch.setattr(search, "statement", lambda _noun, _name: forgetful)
+    addresses = [
+        "Patient",
+        "Patient?name=tran",
+        "Patient?_total=accurate&_count=0",
+        "Task?status=received&_include=Task:focus&_include=Task:subject",
+        f"Task?owner=Organization/{HOSPITAL}&status=received&_revinclude=Task:focus",
+        f"ServiceRequest?requester=Organization/{STATION}&_revinclude=Task:focus",
+    ]
+    for facility, sees in {STATION: True, HOSPITAL: True, STRANGER: False}.items():
+        async with hub.store.reading(facility) as connection:
+            for address in addresses:
+                resource_type, _, text = address.partition("?")
+                pairs = [
+                    (name, value) for name, _, value in (each.partition("=") for each in text.split("&"))
+                ]
+                query = parse_search(resource_type, pairs if text else [], lenient=False, base=BASE)
+                page = await search.search_documents(
+                    connection, facility, query, include_types=sorted(CLINICAL_TYPES)
+                )
+                assert bool(page.matches or page.total) is sees, (facility, address)
+                assert sees or not page.included
+
+
+async def test_a_write_is_loaded_as_the_connection_s_actor_sees(hub: Hub):
+    task = await hub.content("Task")
+    request = WriteRequest(actor=HOSPITAL, update=[("Task", task["id"])])
+    async with hub.store.writing(STRANGER) as connection:
+        found = (await load_for_write(connection, request)).documents
+    assert {(each.visible, each.content) for each in found.values()} == {(False, b"{}")}
+
+
+async def test_the_service_writes_clinical_rows_through_its_two_functions_alone(store: Store):
+    rights = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
+    async with store.reading(None) as connection:
+        held = await connection.fetch(
+            "SELECT t.name, r.name FROM unnest($1::text[]) t (name), unnest($2::text[]) r (name)"
+            " WHERE has_table_privilege(t.name, r.name)",
+            sorted(CLINICAL),
+            rights,
+        )
+        assert [tuple(row) for row in held] == []
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("UPDATE access SET until = NULL")
