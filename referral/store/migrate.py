@@ -169,9 +169,12 @@ async def _connect(owner_dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
 
 
 def _cause(failure: BaseException) -> BaseException:
-    """What the driver said; SQLAlchemy wraps it, more than once."""
-    while isinstance(failure, SQLAlchemyError) and failure.__cause__ is not None:
-        failure = failure.__cause__
+    """What the server said, where it said something; SQLAlchemy wraps it more than once."""
+    found: BaseException | None = failure
+    while found is not None:
+        if isinstance(found, asyncpg.PostgresError):
+            return found
+        found = found.__cause__
     return failure
 
 
