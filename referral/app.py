@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import structlog
 from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from referral import __version__
 from referral.actions.keep_audit import kept_audit
@@ -38,7 +39,7 @@ def make_services(store: Store, base_url: str) -> Services:
     return Services(store=store, base_url=base_url.rstrip("/"), now=lambda: datetime.now(UTC))
 
 
-def create_app(services: Services) -> FastAPI:
+def create_app(services: Services, *, with_metrics: bool = True) -> FastAPI:
     """The application. While it runs, it keeps the network's snapshot up to date, and the audit."""
 
     @contextlib.asynccontextmanager
@@ -52,13 +53,16 @@ def create_app(services: Services) -> FastAPI:
             await watcher
 
     # Fixed addresses come before those with a type in them.
-    fixed = (health, metrics, smart_configuration, token, metadata, suggest_targets)
+    fixed = (health, smart_configuration, token, metadata, suggest_targets)
     typed = (transaction, search, create, read, update)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",
         version=__version__,
-        routes=[route for module in (*fixed, *typed) for route in module.routes],
+        routes=[
+            *(metrics.routes if with_metrics else ()),
+            *(route for module in (*fixed, *typed) for route in module.routes),
+        ],
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
@@ -67,6 +71,13 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     add_error_handlers(app)
     app.add_middleware(RequestLog, new_id=services.new_id, meters=services.meters, record=recorder(services))
+    return app
+
+
+def create_metrics_app(services: Services) -> Starlette:
+    """An application of its own for the metrics, at an address that only the operator reaches."""
+    app = Starlette(routes=metrics.routes)
+    app.state.services = services
     return app
 
 

@@ -19,6 +19,10 @@ VARIABLES: Mapping[str, str] = {
     "REFERRAL_BASE_URL": "the address others use, without /fhir; absent: host and port of serve",
     "REFERRAL_LOG_LEVEL": "debug, info, warning or error; absent: info",
     "REFERRAL_POOL_SIZE": "connections to the database, 1 to 100; absent: 10",
+    "REFERRAL_STATEMENT_SECONDS": "time for one statement of the database, 1 to 600; absent: 30",
+    "REFERRAL_MAX_CONNECTIONS": "connections of clients, 10 to 100000; absent: 5000",
+    "REFERRAL_METRICS_LISTEN": "host:port of /metrics, and of nothing else; absent: beside /fhir",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "a collector of traces, OTLP over HTTP; needs the extra otel; absent: none",
 }
 _LONGEST_SECRET = 4096  # characters
 _LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -37,6 +41,10 @@ class Settings:
     base_url: str | None  # without a slash at the end
     log_level: str
     pool_size: int
+    statement_seconds: int
+    max_connections: int
+    metrics_listen: tuple[str, int] | None
+    otlp_endpoint: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -48,9 +56,13 @@ class Settings:
         return cls(
             database_url=_database(values, "DATABASE_URL"),
             database_owner_url=_database(values, "DATABASE_OWNER_URL"),
-            base_url=_base_url(values["REFERRAL_BASE_URL"]),
+            base_url=_address(values, "REFERRAL_BASE_URL"),
             log_level=_log_level(values["REFERRAL_LOG_LEVEL"] or "info"),
-            pool_size=_pool_size(values["REFERRAL_POOL_SIZE"] or "10"),
+            pool_size=_number(values, "REFERRAL_POOL_SIZE", 10, most=100),
+            statement_seconds=_number(values, "REFERRAL_STATEMENT_SECONDS", 30, most=600),
+            max_connections=_number(values, "REFERRAL_MAX_CONNECTIONS", 5000, least=10, most=100_000),
+            metrics_listen=_host_and_port(values, "REFERRAL_METRICS_LISTEN"),
+            otlp_endpoint=_address(values, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         )
 
 
@@ -81,13 +93,27 @@ def _secret(name: str, file: Path) -> str:
     return text
 
 
-def _base_url(value: str | None) -> str | None:
+def _address(values: Mapping[str, str | None], name: str) -> str | None:
+    value = values[name]
     if value is None:
         return None
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError as error:
+        raise SettingsError(f"{name} is not an http or https address: {value}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise SettingsError(f"REFERRAL_BASE_URL is not an http or https address: {value}")
+        raise SettingsError(f"{name} is not an http or https address: {value}")
     return value.rstrip("/")
+
+
+def _host_and_port(values: Mapping[str, str | None], name: str) -> tuple[str, int] | None:
+    value = values[name]
+    if value is None:
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise SettingsError(f"{name} is not of the form host:port: {value}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _log_level(value: str) -> str:
@@ -96,7 +122,8 @@ def _log_level(value: str) -> str:
     return value.lower()
 
 
-def _pool_size(value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= 100:
-        raise SettingsError(f"REFERRAL_POOL_SIZE is not a number from 1 to 100: {value}")
+def _number(values: Mapping[str, str | None], name: str, otherwise: int, *, least: int = 1, most: int) -> int:
+    value = values[name] or str(otherwise)
+    if not value.isdecimal() or not least <= int(value) <= most:
+        raise SettingsError(f"{name} is not a number from {least} to {most}: {value}")
     return int(value)

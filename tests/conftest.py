@@ -1,6 +1,5 @@
 """What the tests stand on: a real PostgreSQL, and the service over real HTTP with the demo network in it."""
 
-import asyncio
 import json
 import socket
 import tempfile
@@ -13,10 +12,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-import uvicorn
 
 from referral.actions.import_network import import_network
+from referral.api.connections import Guard, Limits
 from referral.app import create_app, make_services
+from referral.cli.server import serving
 from referral.embedded import EmbeddedPostgres
 from referral.exchange.network_files import read_network
 from referral.store.migrate import migrate
@@ -86,29 +86,23 @@ def listen() -> socket.socket:
 
 
 @asynccontextmanager
-async def serve(dsn: str) -> AsyncIterator[RunningService]:
+async def serve(dsn: str, limits: Limits | None = None) -> AsyncIterator[RunningService]:
     """The service on a free port of loopback, as it runs for users."""
     listening = listen()
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     store = await Store.open(dsn, size=10)
     services = make_services(store, base_url)
-    # Kept longer than a test lasts: else one may be closed at the moment that a client uses it again.
-    config = uvicorn.Config(
-        create_app(services), log_level="critical", access_log=False, timeout_keep_alive=600
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    app, guard = create_app(services), Guard(limits)
+    services.meters.add(guard.collect)
     running = RunningService(base_url, store)
     try:
-        while not server.started:
-            if serving.done():
-                serving.result()
-            await asyncio.sleep(0.01)
-        yield running
+        # Kept longer than a test lasts: else one may be closed at the moment that a client uses it again.
+        async with app.router.lifespan_context(app), serving(app, listening, guard, keep_alive=600):
+            try:
+                yield running
+            finally:
+                await running.close()
     finally:
-        await running.close()
-        server.should_exit = True
-        await serving
         await store.close()
 
 

@@ -8,7 +8,7 @@ from referral.settings import VARIABLES, Settings, SettingsError
 
 def test_absent_and_empty_variables_give_the_defaults() -> None:
     plain = Settings.from_environment({})
-    assert plain == Settings(None, None, None, "info", 10)
+    assert plain == Settings(None, None, None, "info", 10, 30, 5000, None, None)
     assert Settings.from_environment(dict.fromkeys(VARIABLES, " ")) == plain
 
 
@@ -20,9 +20,21 @@ def test_every_variable_is_read() -> None:
             "REFERRAL_BASE_URL": "https://hub.example/referral/",
             "REFERRAL_LOG_LEVEL": "WARNING",
             "REFERRAL_POOL_SIZE": "3",
+            "REFERRAL_STATEMENT_SECONDS": "5",
+            "REFERRAL_MAX_CONNECTIONS": "700",
+            "REFERRAL_METRICS_LISTEN": "[::1]:9100",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
         }
     ) == Settings(
-        "postgresql://a:b@h/d", "postgres:///d?host=/run", "https://hub.example/referral", "warning", 3
+        "postgresql://a:b@h/d",
+        "postgres:///d?host=/run",
+        "https://hub.example/referral",
+        "warning",
+        3,
+        5,
+        700,
+        ("::1", 9100),
+        "http://collector:4318",
     )
     assert len([name for name in VARIABLES if not name.endswith("_FILE")]) == len(
         dataclasses.fields(Settings)
@@ -42,6 +54,13 @@ def test_every_variable_is_read() -> None:
         ("REFERRAL_POOL_SIZE", "101"),
         ("REFERRAL_POOL_SIZE", "-1"),
         ("REFERRAL_POOL_SIZE", "ten"),
+        ("REFERRAL_STATEMENT_SECONDS", "0.5"),
+        ("REFERRAL_MAX_CONNECTIONS", "9"),
+        ("REFERRAL_METRICS_LISTEN", "9100"),
+        ("REFERRAL_METRICS_LISTEN", ":9100"),
+        ("REFERRAL_METRICS_LISTEN", "localhost:65536"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[collector"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_without_the_password(variable: str, value: str) -> None:

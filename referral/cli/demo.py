@@ -106,7 +106,7 @@ async def _play(
     here = address_of(listener)
     base_url = settings.base_url or here
     credentials = await _prepare(database, data, settings, base_url, console)
-    async with running(database, listener, base_url, settings.pool_size) as serving:
+    async with running(database, listener, base_url, settings) as serving:
         console.print(f"ready on {base_url}", markup=False)
         playing = asyncio.create_task(play(here, credentials, _Narrator(console)))
         await asyncio.wait({playing, serving}, return_when=asyncio.FIRST_COMPLETED)

@@ -15,16 +15,19 @@ import structlog
 import uvicorn
 import uvloop
 
-from referral.app import configure_logging, create_app, make_services
+from referral.api.connections import Guard, Limits
+from referral.app import configure_logging, create_app, create_metrics_app, make_services
 from referral.cli.database import Database, data_option, open_database, read_settings
 from referral.cli.errors import Refusal
+from referral.cli.server import bearable, serving
 from referral.embedded import EmbeddedError, EmbeddedPostgres
+from referral.settings import Settings
 from referral.store.pool import Store
 
 DEFAULT_PORT = 8000
-_KEEP_ALIVE_SECONDS = 75
-_GRACE_SECONDS = 20
 _WATCH_SECONDS = 1
+# Connections that the system takes before the service runs, or while it has no time.
+_BACKLOG = 2048
 
 Result = TypeVar("Result")
 
@@ -51,13 +54,13 @@ def serve(data: Path, host: str, port: int, base_url: str | None) -> None:
         claim(database)
         database.migrate_own()
         address = settings.base_url or address_of(listener)
-        run(_serve(database, listener, address, settings.pool_size))
+        run(_serve(database, listener, address, settings))
 
 
-async def _serve(database: Database, listener: socket.socket, base_url: str, pool_size: int) -> None:
-    async with running(database, listener, base_url, pool_size) as serving:
+async def _serve(database: Database, listener: socket.socket, base_url: str, settings: Settings) -> None:
+    async with running(database, listener, base_url, settings) as served:
         click.echo(f"ready on {base_url}")
-        await serving
+        await served
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
@@ -76,7 +79,7 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.create_server(address, family=family)
+        listener = socket.create_server(address, family=family, backlog=_BACKLOG)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise Refusal(f"cannot listen on {host}, port {port}: {reason}") from error
@@ -100,63 +103,35 @@ def claim(database: Database) -> None:
         database.embedded.serve_lock()
 
 
-class _Server(uvicorn.Server):
-    """Tells when it serves, and leaves the signals to us: after it, the database is to be stopped."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @asynccontextmanager
 async def running(
-    database: Database, listener: socket.socket, base_url: str, pool_size: int
+    database: Database, listener: socket.socket, base_url: str, settings: Settings
 ) -> AsyncIterator[asyncio.Task[None]]:
     """The service while it runs; yields the task that ends when a signal asks to stop.
 
-    base_url: the address others use, without a slash at its end. Raises StoreUnavailable.
+    base_url: the address others use, without a slash at its end. Raises StoreUnavailable, and Refusal where
+    the address for the metrics is taken.
     """
     async with contextlib.AsyncExitStack() as stack:
-        store = await Store.open(database.dsn, size=pool_size)
+        limits = Limits(connections=bearable(settings.max_connections))
+        store = await Store.open(
+            database.dsn, size=settings.pool_size, statement_seconds=settings.statement_seconds
+        )
         stack.push_async_callback(store.close)
-        app = create_app(make_services(store, base_url))
+        services = make_services(store, base_url)
+        app = create_app(services, with_metrics=settings.metrics_listen is None)
         # Entered here and not by uvicorn, which would log an error of the start and hide it from us.
         await stack.enter_async_context(app.router.lifespan_context(app))
-        server = _Server(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-                # Longer than clients keep a connection in their pools, so that none ends as it is used again.
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            )
-        )
         if database.embedded is not None:
             await stack.enter_async_context(_kept_running(database.embedded))
+        if settings.metrics_listen is not None:
+            apart = stack.enter_context(listen(*settings.metrics_listen))
+            await stack.enter_async_context(serving(create_metrics_app(services), apart, Guard()))
+        guard = Guard(limits)
+        services.meters.add(guard.collect)
+        server, task = await stack.enter_async_context(serving(app, listener, guard))
         stack.enter_context(_stopped_by_signals(server))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        ready = asyncio.create_task(server.ready.wait())
-        try:
-            await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
-            yield serving
-        finally:
-            ready.cancel()
-            server.should_exit = True
-            await serving
+        yield task
 
 
 @contextmanager

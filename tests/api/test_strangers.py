@@ -41,6 +41,7 @@ OPEN: frozenset[Route] = frozenset(
     {
         ("GET", "/docs"),
         ("GET", "/healthz"),
+        ("GET", "/metrics"),
         ("GET", "/openapi.json"),
         ("GET", "/readyz"),
         ("GET", "/.well-known/smart-configuration"),
