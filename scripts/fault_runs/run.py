@@ -1,0 +1,228 @@
+"""One run: start everything, let clients write while faults happen, stop it, check what is left."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from referral.actions.add_client import add_client, generate_keys
+from referral.actions.import_network import import_network
+from referral.domain.facility import FacilityId
+from referral.embedded import EmbeddedPostgres
+from referral.exchange.network_files import read_network
+from referral.store.migrate import migrate
+from referral.store.pool import Store
+from scripts.fault_runs.cuts import Relay, Streams
+from scripts.fault_runs.disk import Disk
+from scripts.fault_runs.faults import Faults, World
+from scripts.fault_runs.servers import Database, Service, free_port
+from scripts.fault_runs.system import Run, System
+from scripts.fault_runs.walker import Walker
+from scripts.store_check.check import check_dsn
+from scripts.store_check.violation import Violation
+from scripts.store_check.writes import Journal
+
+_OFFICE = "hai-phong-network"
+_STATIONS = (
+    "le-chan-health-station",
+    "cat-hai-health-station",
+    "phu-thai-health-station",
+    "bach-long-vi-health-station",
+)
+_HOSPITALS = ("kien-an-hospital", "an-lao-medical-centre", "viet-tiep-friendship-hospital")
+_WALKERS = 8
+_RECOVER_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long a run is. It ends when both numbers are reached, or after `seconds`."""
+
+    seed: int
+    writes: int
+    faults: int
+    seconds: float
+    disk_mebibytes: int
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a run."""
+
+    journal: Journal = field(default_factory=Journal)
+    faults: list[tuple[str, float]] = field(default_factory=list)
+    """Each fault, and the seconds from its beginning until a write was acknowledged again."""
+    skipped: list[str] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    seconds: float = 0
+    check_seconds: float = 0
+
+    def faults_by_kind(self) -> dict[str, list[float]]:
+        """Seconds to recover by kind, in the order of the kinds' names."""
+        found: dict[str, list[float]] = {}
+        for kind, seconds in sorted(self.faults):
+            found.setdefault(kind, []).append(seconds)
+        return found
+
+    def statuses(self) -> Counter[str]:
+        """How many writes were last answered so."""
+        return Counter(str(write.status or "no answer") for write in self.journal.writes)
+
+
+async def run(plan: Plan, folder: Path, disk: Disk) -> Result:
+    """Everything, from an empty data directory to the checked store. Raises what keeps it from starting."""
+    result = Result(skipped=[f"disk full: {disk.why_not}"] if disk.why_not else [])
+    with EmbeddedPostgres.open(disk.folder) as embedded:
+        database = Database(disk.folder, embedded)
+        await asyncio.to_thread(migrate, embedded.owner_dsn)
+        # Little write-ahead log is kept, so that the small disk has room for what is written.
+        await database.execute("ALTER SYSTEM SET max_wal_size = '96MB'")
+        await database.execute("SELECT pg_reload_conf()")
+        dice = random.Random(plan.seed)  # noqa: S311 - to be the same again, not to be secret
+        async with _services(dice, database, folder, disk) as (world, base_url):
+            shared = Run(result.journal, random.Random(plan.seed + 1), base_url)  # noqa: S311
+            systems = await _sign_up(embedded.dsn, shared)
+            try:
+                await _write_and_fail(plan, world, shared, systems, result)
+            finally:
+                for system in systems.values():
+                    await system.close()
+        started = time.monotonic()
+        await database.ensure_running()
+        result.violations += await check_dsn(embedded.owner_dsn, f"{base_url}/fhir", result.journal.writes)
+        result.check_seconds = time.monotonic() - started
+    return result
+
+
+@contextlib.asynccontextmanager
+async def _services(
+    dice: random.Random, database: Database, folder: Path, disk: Disk
+) -> AsyncIterator[tuple[World, str]]:
+    """Two services behind one address; one keeps PostgreSQL running, one reaches it through a relay."""
+    base_url = f"http://127.0.0.1:{free_port()}"
+    # A short path: the name of a unix socket has little room.
+    relayed = folder / "s"
+    relayed.mkdir()
+    account = database.embedded.dsn.partition("?")[0]
+    near = Service("near", base_url, disk.folder, folder / "near.log", {"DATABASE_URL": ""})
+    far = Service(
+        "far",
+        base_url,
+        folder / "unused",
+        folder / "far.log",
+        {"DATABASE_URL": f"{account}?host={relayed}&port=5432"},
+    )
+    services = [near, far]
+
+    async def to_service() -> Streams:
+        some = dice.sample(services, 2)
+        try:
+            return await asyncio.open_connection("127.0.0.1", some[0].port)
+        except OSError:
+            return await asyncio.open_connection("127.0.0.1", some[1].port)
+
+    async def to_database() -> Streams:
+        return await asyncio.open_unix_connection(str(database.socket))
+
+    world = World(dice, database, services, Relay(dice, to_service), Relay(dice, to_database), disk)
+    port = int(base_url.rpartition(":")[2])
+    inner = await asyncio.start_unix_server(world.connections.serve, relayed / ".s.PGSQL.5432")
+    outer = await asyncio.start_server(world.clients.serve, "127.0.0.1", port)
+    try:
+        for service in services:
+            service.start()
+        for service in services:
+            if not await service.wait_ready():
+                raise RuntimeError(f"a service does not start:\n{service.log.read_text()[-2000:]}")
+        yield world, base_url
+    finally:
+        for service in services:
+            await asyncio.to_thread(service.stop)
+        for server, relay in ((outer, world.clients), (inner, world.connections)):
+            server.close()
+            relay.cut_all()
+
+
+async def _sign_up(dsn: str, shared: Run) -> dict[str, System]:
+    """Import the demo network and register a system for each facility that takes part."""
+    store = await Store.open(dsn, size=2)
+    systems = {}
+    try:
+        with resources.as_file(
+            resources.files("referral.exchange").joinpath("networks", "haiphong")
+        ) as files:
+            await import_network(store, read_network(files), datetime.now(UTC))
+        for facility in (*_STATIONS, *_HOSPITALS, _OFFICE):
+            private, public = generate_keys()
+            client = await add_client(
+                store,
+                client_id=f"fault-run-{facility}",
+                facility=FacilityId(facility),
+                name=f"Fault run of {facility}",
+                scope="system/*.cruds",
+                jwks={"keys": [public]},
+                now=datetime.now(UTC),
+            )
+            systems[facility] = System(shared, facility, client.id, dict(private))
+    finally:
+        await store.close()
+    return systems
+
+
+async def _write_and_fail(
+    plan: Plan, world: World, shared: Run, systems: dict[str, System], result: Result
+) -> None:
+    started = time.monotonic()
+    hospitals = [systems[name] for name in _HOSPITALS]
+    walkers = [
+        Walker(shared, systems[_STATIONS[turn % len(_STATIONS)]], hospitals, systems[_OFFICE])
+        for turn in range(_WALKERS)
+    ]
+    faults = Faults(world)
+    async with asyncio.TaskGroup() as tasks:
+        for walker in walkers:
+            tasks.create_task(walker.walk())
+        try:
+            await _fail(plan, faults, shared, result, started + plan.seconds)
+        finally:
+            await faults.heal()
+            shared.running = False
+    result.seconds = time.monotonic() - started
+
+
+async def _fail(plan: Plan, faults: Faults, shared: Run, result: Result, end: float) -> None:
+    """One fault after another, spread over the writes; now and then two at once."""
+    kinds = faults.order()
+    for number in itertools.count():
+        due = plan.writes * min(number / plan.faults, 1)
+        if not await _reached(shared, due, end) or number >= plan.faults:
+            return
+        began, before = time.monotonic(), shared.acknowledged
+        names = [next(kinds) for _ in range(2 if shared.dice.random() < 0.2 else 1)]
+        for name in names:
+            await faults.make(name)
+            before = shared.acknowledged
+        came = await faults.heal()
+        wrote = await _reached(shared, before + 1, time.monotonic() + _RECOVER_SECONDS)
+        seconds = time.monotonic() - began
+        result.faults += [(name, seconds) for name in names]
+        if not (came and wrote):
+            text = f"no write was acknowledged within {_RECOVER_SECONDS} s"
+            result.violations.append(Violation("not-recovered", ", ".join(names), text))
+            return
+
+
+async def _reached(shared: Run, acknowledged: float, end: float) -> bool:
+    """Wait until so many writes are acknowledged; whether it is before the end."""
+    while shared.acknowledged < acknowledged:
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(0.02)
+    return True

@@ -1,0 +1,159 @@
+"""The processes of a run: PostgreSQL on a small disk, and two services, one of which keeps it running."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from referral.embedded import EmbeddedError, EmbeddedPostgres
+from referral.embedded.account import find_account, run_as
+from referral.embedded.place import find_binaries
+
+_START_SECONDS = 60
+_STOP_SECONDS = 10
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Database:
+    """The embedded PostgreSQL of a folder."""
+
+    folder: Path
+    embedded: EmbeddedPostgres
+
+    @property
+    def superuser_dsn(self) -> str:
+        """Of the cluster's superuser."""
+        password = json.loads((self.folder / "postgres" / "passwords.json").read_text())["postgres"]
+        return f"postgresql://postgres:{password}@/referral?{self.embedded.dsn.partition('?')[2]}"
+
+    @property
+    def socket(self) -> Path:
+        """Its unix socket."""
+        return (self.folder / "postgres" / "socket" / ".s.PGSQL.5432").resolve()
+
+    @property
+    def cluster(self) -> Path:
+        """PGDATA."""
+        return self.folder / "postgres" / "cluster"
+
+    def processes(self) -> list[int]:
+        """Numbers of the server's processes, the postmaster's first; none where it does not run."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            postmaster = int((self.cluster / "postmaster.pid").read_text().splitlines()[0])
+            process = Path(f"/proc/{postmaster}")
+            # The number may be another process's by now.
+            if (process / "cwd").readlink() == self.cluster.resolve():
+                children = (process / "task" / str(postmaster) / "children").read_text()
+                return [postmaster, *map(int, children.split())]
+        return []
+
+    def stop(self, mode: str) -> None:
+        """Stop it as `pg_ctl` does, `fast` or `immediate`; the second too where the first takes too long."""
+        account = find_account(self.cluster)
+        program = str(find_binaries(account) / "pg_ctl")
+        for way in dict.fromkeys((mode, "immediate")):
+            command = ("-D", str(self.cluster), "-m", way, "-t", str(_STOP_SECONDS))
+            if run_as(account, program, "stop", "--wait", "--silent", *command)[0] == 0:
+                return
+
+    async def ensure_running(self) -> None:
+        """Start it again where it died, as often as it takes."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                await asyncio.to_thread(self.embedded.ensure_running)
+            except EmbeddedError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+    async def execute(self, statement: str) -> int:
+        """Run a statement as the superuser; how many rows it gives."""
+        connection = await asyncpg.connect(self.superuser_dsn, timeout=5)
+        try:
+            return len(await connection.fetch(statement))
+        finally:
+            await connection.close()
+
+
+@dataclass(slots=True)
+class Service:
+    """One `referral serve` on a port of its own."""
+
+    name: str
+    base_url: str
+    data: Path
+    log: Path
+    environment: dict[str, str]
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; returns at once."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        command = [sys.executable, "-m", "referral", "serve", "--data", str(self.data)]
+        command += ["--port", str(self.port), "--base-url", self.base_url]
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=_ROOT,
+                env=os.environ | {"REFERRAL_LOG_LEVEL": "error"} | self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """End it by signal 9."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        """Let what is in flight finish; kill it where that takes too long."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    async def ready(self) -> bool:
+        """Whether it answers and reaches its database."""
+        try:
+            async with httpx.AsyncClient(timeout=3) as http:
+                answer = await http.get(f"http://127.0.0.1:{self.port}/readyz")
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200
+
+    async def wait_ready(self) -> bool:
+        """Wait until it is ready, and start it where it ended; whether it is in time."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not await self.ready():
+            if time.monotonic() > deadline:
+                return False
+            self.start()
+            await asyncio.sleep(0.1)
+        return True

@@ -1,0 +1,207 @@
+"""Who may read what is what the events say: their grants played again, in the order they were made."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from referral.domain.lifecycle import OfferState
+from referral.domain.visibility import CLINICAL
+from scripts.store_check.facts import Facts, Key, Row, Version, is_open, is_with_receiver
+from scripts.store_check.violation import Violation
+
+Grant = tuple[str, str, str, str, str]
+"""facility, type, id, scope, via"""
+
+_WITHOUT_CARE = {
+    OfferState.REJECTED,
+    OfferState.REDIRECTED,
+    OfferState.WITHDRAWN,
+    OfferState.LAPSED,
+    OfferState.ENTERED_IN_ERROR,
+}
+
+
+@dataclass(slots=True)
+class _Play:
+    """The grants as they stand after the transactions played so far."""
+
+    facts: Facts
+    since: dict[Grant, datetime] = field(default_factory=dict)
+    until: dict[Grant, datetime] = field(default_factory=dict)
+    living: dict[tuple[str, Key], int] = field(default_factory=lambda: defaultdict(int))
+    given: dict[tuple[str, str], set[Grant]] = field(default_factory=lambda: defaultdict(set))
+    """Living grants by facility and via."""
+    newest: dict[Key, Version] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    """Of offers."""
+
+    def grant(self, facility: str, key: Key, scope: str, via: str, at: datetime) -> None:
+        row = (facility, *key, scope, via)
+        if row not in self.since:
+            self.since[row] = at
+            self.living[facility, key] += 1
+            self.given[facility, via].add(row)
+
+    def end(self, facility: str, via: str, at: datetime, *, in_error: bool) -> None:
+        ended = {
+            row
+            for row in self.given[facility, via]
+            if row[3] == "package" or (in_error and row[3] == "referral" and row[1] != "Task")
+        }
+        for row in ended:
+            self.until[row] = at
+            self.living[facility, (row[1], row[2])] -= 1
+        self.given[facility, via] -= ended
+
+    def sees(self, facility: str, key: Key) -> bool:
+        return self.living.get((facility, key), 0) > 0
+
+
+def check_readers(facts: Facts) -> Iterator[Violation]:
+    """The table `access` against the grants and endings that versions and events tell of."""
+    play = _played(facts)
+    found = {
+        (row["facility"], row["type"], row["id"], row["scope"], row["via"]): (row["since"], row["until"])
+        for row in facts.access
+    }
+    for grant in sorted(play.since.keys() - found.keys()):
+        yield Violation("access-missing", f"{grant[1]}/{grant[2]}", _told(grant))
+    for grant in sorted(found.keys() - play.since.keys()):
+        yield Violation("access-unfounded", f"{grant[1]}/{grant[2]}", _told(grant))
+    for grant in sorted(found.keys() & play.since.keys()):
+        since, until = found[grant]
+        if until != play.until.get(grant):
+            text = f"{_told(grant)} ends {until}, and should {play.until.get(grant)}"
+            yield Violation("access-end", f"{grant[1]}/{grant[2]}", text)
+        elif since != play.since[grant]:
+            text = f"{_told(grant)} begins {since}, and should {play.since[grant]}"
+            yield Violation("access-begin", f"{grant[1]}/{grant[2]}", text)
+
+
+def _told(grant: Grant) -> str:
+    facility, _, _, scope, via = grant
+    return f"{scope} of {facility}" + (f" by {via}" if via else "")
+
+
+def _played(facts: Facts) -> _Play:
+    """Plays one transaction after the other, each in the order of `apply_changes`."""
+    play = _Play(facts)
+    written: dict[int, list[tuple[Key, Version]]] = defaultdict(list)
+    for key, versions in facts.versions.items():
+        for version in versions:
+            written[version.txid].append((key, version))
+    acts: dict[int, list[Row]] = defaultdict(list)
+    for event in facts.events:
+        acts[event["tx"]].append(event)
+    # A transaction that waited for another has the higher numbers, whichever of the two began first.
+    for transaction in dict.fromkeys(row["tx"] for row in facts.changes):
+        _write(play, written[transaction])
+        events = acts[transaction]
+        packages = [given for event in events for given in _packages(play, event)]
+        for event in events:
+            _end(play, event)
+        for event in events:
+            _give(play, event)
+        for offer, at in packages:
+            _give_package(play, offer, at)
+    return play
+
+
+def _write(play: _Play, written: list[tuple[Key, Version]]) -> None:
+    for key, version in written:
+        play.newest[key] = version
+        if version.number == 1 and key[0] in CLINICAL:
+            play.grant(version.owner, key, "owner", "", version.at)
+
+
+def _packages(play: _Play, event: Row) -> Iterator[tuple[Row, datetime]]:
+    """Offers whose owners are given the package because of an event; keeps the state of each offer."""
+    if event["type"] == "Task" and event["to_state"] is not None:
+        is_new = event["id"] not in play.states
+        play.states[event["id"]] = event["to_state"]
+        if is_new and event["id"] in play.facts.offers:
+            yield play.facts.offers[event["id"]], event["at"]
+    elif event["type"] == "ServiceRequest" and event["move"] == "amend":
+        for offer in play.facts.offers_of.get(event["id"], ()):
+            state = play.states.get(offer["id"])
+            if state is not None and (is_open(state) or state == OfferState.COMPLETED):
+                yield offer, event["at"]
+
+
+def _end(play: _Play, event: Row) -> None:
+    offer = play.facts.offers.get(event["id"]) if event["type"] == "Task" else None
+    if offer is not None and event["to_state"] in _WITHOUT_CARE and event["move"] != "amend":
+        in_error = event["to_state"] == OfferState.ENTERED_IN_ERROR
+        play.end(offer["owner"], offer["id"], event["at"], in_error=in_error)
+
+
+def _give(play: _Play, event: Row) -> None:
+    facts, at, key = play.facts, event["at"], (event["type"], event["id"])
+    referral = facts.referrals.get(event["referral"] or "")
+    if key[0] == "Communication":
+        _give_communication(play, key, event)
+    elif referral is None:
+        return
+    elif event["move"] == "submit":
+        for facility in {referral["network"]} | _senders_before(facts, referral):
+            play.grant(facility, key, "referral", referral["id"], at)
+    elif key[0] == "Task" and event["move"] == "offer":
+        offer = facts.offers[event["id"]]
+        play.grant(offer["owner"], ("ServiceRequest", referral["id"]), "referral", offer["id"], at)
+        for facility in {offer["owner"], referral["network"]} | _senders_before(facts, referral):
+            play.grant(facility, key, "referral", offer["id"], at)
+    elif key[0] == "Task" and event["move"] == "complete":
+        version = next((one for one in facts.versions[key] if one.number == event["version"]), None)
+        for summary in version.about if version else ():
+            author = play.newest[summary].owner if summary in play.newest else None
+            for facility in ({referral["sender"]} | _senders_before(facts, referral)) - {author}:
+                play.grant(facility, summary, "package", referral["id"], at)
+
+
+def _give_communication(play: _Play, key: Key, event: Row) -> None:
+    """What is said about a referral is heard by its sender and by who has, or had, the patient."""
+    facts = play.facts
+    version = next((one for one in facts.versions[key] if one.number == event["version"]), None)
+    for kind, name in version.about if version else ():
+        offer = facts.offers.get(name) if kind == "Task" else None
+        referral = facts.referrals.get(offer["referral"] if offer is not None else name)
+        if referral is None:
+            continue
+        heard = {referral["sender"]} | {
+            one["owner"]
+            for one in facts.offers_of.get(referral["id"], ())
+            if one["id"] in play.states and is_with_receiver(play.states[one["id"]])
+        }
+        for facility in heard - {event["facility"]}:
+            play.grant(facility, key, "referral", referral["id"], event["at"])
+
+
+def _give_package(play: _Play, offer: Row, at: datetime) -> None:
+    """The patient, and the closure of what the referral names, as far as its sender may see it."""
+    sender, patient = offer["requester"], ("Patient", offer["patient"])
+    if play.sees(sender, patient):
+        play.grant(offer["owner"], patient, "package", offer["id"], at)
+    waiting: list[Key] = [("ServiceRequest", offer["referral"])]
+    given: set[Key] = set()
+    while waiting:
+        for key in play.newest[waiting.pop()].links:
+            known = play.newest.get(key)
+            about = known is not None and known.patient == offer["patient"]
+            if key not in given and about and play.sees(sender, key):
+                given.add(key)
+                waiting.append(key)
+    for key in given:
+        play.grant(offer["owner"], key, "package", offer["id"], at)
+
+
+def _senders_before(facts: Facts, referral: Row) -> set[str]:
+    """The senders of the referrals before this one in its journey, without its own."""
+    found: set[str] = set()
+    seen = {referral["id"]}
+    before = facts.referrals.get(referral["based_on"] or "")
+    while before is not None and before["id"] not in seen:
+        seen.add(before["id"])
+        found.add(before["sender"])
+        before = facts.referrals.get(before["based_on"] or "")
+    return found - {referral["sender"]}
