@@ -12,6 +12,7 @@ from referral.domain.facility import FacilityId
 from referral.domain.scope import read_scopes
 from referral.store import client as client_store
 from referral.store.pool import Store
+from tests.owner import behind_the_wall
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 STATION = FacilityId("station-1")
@@ -63,7 +64,7 @@ async def test_a_client_is_found_as_it_was_added(store: Store, client: Client) -
 
 
 async def test_adding_a_client_leaves_an_audit_row(store: Store, client: Client) -> None:
-    async with store.reading(None) as connection:
+    async with behind_the_wall(store) as connection:
         rows = await connection.fetch("SELECT at, client, action FROM audit")
     assert [tuple(row) for row in rows] == [(NOW, "ehr-1", "client-add")]
 
@@ -114,7 +115,7 @@ async def test_an_assertion_is_good_for_one_token_also_at_the_same_moment(
     hashes = [bytes([number]) for number in range(8)]
     issued = await asyncio.gather(*(issue(store, client, "twin", NOW, one) for one in hashes))
     assert sum(issued) == 1
-    async with store.reading(None) as connection:
+    async with behind_the_wall(store) as connection:
         assert await connection.fetchval("SELECT hash FROM access_token") == hashes[issued.index(True)]
         assert await connection.fetchval("SELECT count(*) FROM audit WHERE action = 'token'") == 1
 

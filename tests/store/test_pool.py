@@ -8,6 +8,7 @@ import pytest
 from referral.domain.errors import StoreUnavailable
 from referral.store.pool import Store
 from tests.conftest import Database
+from tests.owner import behind_the_wall
 
 ACTOR = "SELECT current_setting('referral.actor', true)"
 PROCESS = "SELECT pg_backend_pid()"
@@ -57,7 +58,7 @@ async def test_an_actor_is_a_value_and_never_a_statement(single: Store):
         assert await connection.fetchval(ACTOR) == name
     async with single.writing(name) as connection:
         assert await connection.fetchval(ACTOR) == name
-        await connection.execute("SELECT FROM audit")
+        await connection.execute("SELECT FROM client")
 
 
 async def test_what_is_written_is_there_afterwards_and_what_failed_is_not(single: Store):
@@ -72,7 +73,7 @@ async def test_what_is_written_is_there_afterwards_and_what_failed_is_not(single
 
     with pytest.raises(LookupError):
         await give_up()
-    async with single.reading(None) as connection:
+    async with behind_the_wall(single) as connection:
         assert await connection.fetchval("SELECT array_agg(action) FROM audit") == ["kept"]
 
 
@@ -99,6 +100,7 @@ async def test_a_cancelled_use_gives_back_a_clean_connection(single: Store, supe
         await task
     async with single.writing(None) as connection:
         assert await connection.fetchval(ACTOR) == ""
+    async with behind_the_wall(single) as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit") == 0
 
 
@@ -131,6 +133,7 @@ async def test_a_connection_that_dies_in_use_is_told_and_replaced(
         await broken()
     async with single.writing(None) as connection:
         assert await connection.fetchval(ACTOR) == ""
+    async with behind_the_wall(single) as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit") == 0
 
 
@@ -144,7 +147,7 @@ async def test_a_connection_that_dies_before_the_commit_is_told_and_leaves_nothi
 
     with pytest.raises(StoreUnavailable):
         await broken()
-    async with single.reading(None) as connection:
+    async with behind_the_wall(single) as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit") == 0
 
 
@@ -188,7 +191,7 @@ async def test_a_value_that_cannot_be_sent_leaves_no_lock_behind(single: Store, 
         process = await connection.fetchval(PROCESS)
     with pytest.raises(asyncpg.DataError):
         async with single.reading(None) as connection:
-            await connection.fetch("SELECT FROM audit WHERE seq = $1", "no number")
+            await connection.fetch("SELECT FROM network_version WHERE version = $1", "no number")
     mighty = await asyncpg.connect(superuser_dsn)
     assert not await mighty.fetch("SELECT FROM pg_locks WHERE pid = $1 AND locktype = 'relation'", process)
     await mighty.close()
