@@ -4,7 +4,7 @@ Four messages whatever it is: BEGIN with the actor, load and lock, apply the cha
 must not find is searched for after the first.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -120,10 +120,12 @@ def _check_scope(actor: Actor, draft: Draft) -> None:
 
 def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
     """Each draft after those that it may name: the order of a Bundle's entries means nothing."""
+    if len(drafts) == 1:
+        return list(drafts)
     keys = {draft.key for draft in drafts}
     named: dict[Key, set[Key]] = {draft.key: set() for draft in drafts}
     for draft in drafts:
-        for reference in _references(draft.content) if len(drafts) > 1 else ():
+        for reference in _references(draft.content):
             target = target_of(reference, base, lambda _system, _value: None)
             if target is not None and target in keys and target[0] == draft.type and target != draft.key:
                 named[draft.key].add(target)
@@ -251,13 +253,16 @@ def _numbers_needed(draft: Draft) -> int:
     return int(draft.type == "Task" and not draft.is_create and returns_patient(draft.content))
 
 
-def _references(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Every Reference below a value."""
-    if isinstance(value, Mapping):
-        if isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), Mapping):
-            yield value
-        for below in value.values():
-            yield from _references(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _references(below)
+def _references(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every Reference below a resource, in no order."""
+    found: list[dict[str, Any]] = []
+    left: list[Any] = [content]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), dict):
+                found.append(value)
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return found

@@ -6,7 +6,7 @@ from typing import Any
 
 def codings(concept: object) -> Iterator[tuple[str | None, str]]:
     """(system, code) of each coding of a CodeableConcept that has a code."""
-    if isinstance(concept, Mapping):
+    if isinstance(concept, dict):
         for coding in concept.get("coding", ()):
             if "code" in coding:
                 yield coding.get("system"), coding["code"]

@@ -16,7 +16,7 @@ Resolve = Callable[[str, str], Key | None]
 def identifier_of(reference: Mapping[str, Any]) -> tuple[str, str] | None:
     """System and value of a logical reference; None when it is literal or has no value."""
     identifier = reference.get("identifier")
-    if "reference" in reference or not isinstance(identifier, Mapping):
+    if "reference" in reference or not isinstance(identifier, dict):
         return None
     value = identifier.get("value")
     return None if value is None else (str(identifier.get("system", "")), str(value))
@@ -35,7 +35,7 @@ def target_of(reference: Mapping[str, Any] | None, base: str, resolve: Resolve) 
 def references_at(content: Mapping[str, Any], element: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The references of a top-level element with their paths below the resource: `performer[0]`."""
     found = content.get(element)
-    if isinstance(found, Mapping):
+    if isinstance(found, dict):
         yield element, found
     elif isinstance(found, list):
         for position, entry in enumerate(found):

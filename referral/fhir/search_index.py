@@ -60,8 +60,9 @@ def index_rows(
     (type, id) of identifiers (system, value) that stand in references without an address.
     """
     rows = IndexRows()
-    for parameter in PARAMETERS[resource_type]:
-        if parameter.indexed:
+    for parameter, names in _indexed(resource_type):
+        # A resource has few of the elements that its type could have.
+        if not names.isdisjoint(content):
             found = [element for path in parameter.paths for element in _elements(content, path)]
             _add(rows, parameter, found, base, resolved or {})
     return IndexRows(
@@ -72,8 +73,20 @@ def index_rows(
     )
 
 
+@cache
+def _indexed(resource_type: str) -> tuple[tuple[Parameter, frozenset[str]], ...]:
+    """The parameters that have index rows, each with the elements of the resource where its paths begin."""
+    return tuple(
+        (parameter, frozenset(name for path in parameter.paths for name in _steps(path)[0][0]))
+        for parameter in PARAMETERS[resource_type]
+        if parameter.indexed
+    )
+
+
 def fold(text: str) -> str:
     """Text without case, marks and superfluous space: `nguyen` equals `Nguyễn`, `dong` `Đông`."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     bare = _without_marks(_without_marks(text).casefold())
     return " ".join(bare.replace("đ", "d").split())
 
@@ -94,6 +107,9 @@ def folded_value(text: str) -> str:
 
 def token_key(text: str) -> str:
     """The text itself, or its digest where it is too long for a btree. Equal texts, equal keys."""
+    # No character has more than four bytes.
+    if len(text) * 4 <= _KEY_BYTES:
+        return text
     encoded = text.encode("utf-8", "surrogatepass")
     return text if len(encoded) <= _KEY_BYTES else f"sha256:{sha256(encoded).hexdigest()}"
 
@@ -103,7 +119,7 @@ def reference_target(text: str, base: str) -> tuple[str, str] | None:
 
     None for anything else.
     """
-    match = _LOCAL.fullmatch(text.removeprefix(base.rstrip("/") + "/"))
+    match = _LOCAL.fullmatch(text) or _LOCAL.fullmatch(text.removeprefix(base.rstrip("/") + "/"))
     return None if match is None else (match[1], match[2])
 
 
@@ -112,8 +128,7 @@ def reference_key(text: str, base: str) -> tuple[str, str] | None:
 
     None for what is neither: a contained resource, a bare id.
     """
-    outside = ("", token_key(text)) if ":" in text else None
-    return reference_target(text, base) or outside
+    return reference_target(text, base) or (("", token_key(text)) if ":" in text else None)
 
 
 def _add(
@@ -124,30 +139,35 @@ def _add(
     resolved: Mapping[tuple[str, str], tuple[str, str]],
 ) -> None:
     name = parameter.name
-    for element in found:
-        match parameter.kind:
-            case Kind.TOKEN:
-                rows.tokens.extend((name, *token) for token in _tokens(element))
-            case Kind.STRING:
-                rows.strings.extend((name, string_key(text)) for text in _strings(element))
-            case Kind.DATE:
-                span = _span(element)
-                if span is not None:
-                    rows.dates.append((name, span.low, span.high))
-            case Kind.REFERENCE:
-                identifiers = _tokens(element.get("identifier")) if isinstance(element, dict) else []
-                rows.tokens.extend((f"{name}:identifier", *token) for token in identifiers)
-                if isinstance(element, dict):
-                    rows.references.append((name, *_target(element, base, resolved)))
-            case _:
-                assert_never(parameter.kind)
+    match parameter.kind:
+        case Kind.TOKEN:
+            rows.tokens.extend([(name, *token) for element in found for token in _tokens(element)])
+        case Kind.STRING:
+            rows.strings.extend([(name, string_key(text)) for element in found for text in _strings(element)])
+        case Kind.DATE:
+            spans = [span for element in found if (span := _span(element)) is not None]
+            rows.dates.extend([(name, span.low, span.high) for span in spans])
+        case Kind.REFERENCE:
+            for reference in found:
+                if isinstance(reference, dict):
+                    identifiers = _tokens(reference.get("identifier"))
+                    rows.tokens.extend([(f"{name}:identifier", *token) for token in identifiers])
+                    rows.references.append((name, *_target(reference, base, resolved)))
+        case _:
+            assert_never(parameter.kind)
 
 
 def _elements(content: object, path: str) -> list[Any]:
     found = [content]
     for names, system in _steps(path):
-        parents = [parent for parent in found if isinstance(parent, dict)]
-        found = [child for parent in parents for name in names for child in _children(parent.get(name))]
+        found = [
+            child
+            for parent in found
+            if isinstance(parent, dict)
+            for name in names
+            if name in parent
+            for child in _children(parent[name])
+        ]
         if system:
             found = [child for child in found if isinstance(child, dict) and child.get("system") == system]
     return found
@@ -172,18 +192,16 @@ def _children(value: object) -> list[Any]:
 
 
 def _tokens(element: Any) -> list[tuple[str, str]]:
-    match element:
-        case bool():
-            return [("", "true" if element else "false")]
-        case str():
-            return [("", token_key(element))]
-        case {"coding": [*codings]}:
+    if isinstance(element, dict):
+        codings = element.get("coding")
+        if isinstance(codings, list):
             return [token for coding in codings if isinstance(coding, dict) for token in _tokens(coding)]
-        case dict():
-            code = element.get("code", element.get("value"))
-            return [(_text(element.get("system")), _text(code))]
-        case _:
-            return []
+        return [(_text(element.get("system")), _text(element.get("code", element.get("value"))))]
+    if isinstance(element, str):
+        return [("", token_key(element))]
+    if isinstance(element, bool):
+        return [("", "true" if element else "false")]
+    return []
 
 
 def _text(value: Any) -> str:
