@@ -12,7 +12,7 @@ from referral.domain.errors import DomainError, Problem
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
 from referral.domain.search import SearchQuery
-from referral.fhir.content import read_content, write_content
+from referral.fhir.content import reread_content, write_content
 from referral.fhir.package import package_links, patient_of
 from referral.fhir.referral import own_numbers
 from referral.fhir.resources import CLINICAL
@@ -75,11 +75,12 @@ class Known:
 
 @dataclass(slots=True)
 class Pending:
-    """A resource as it will stand after the transaction."""
+    """A resource as it will stand after the transaction; `text` is its JSON, once that is final."""
 
     version: int
     owner: str
     content: dict[str, Any]
+    text: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Workspace:
         if key in self.pending:
             return self.pending[key].content
         stored = self.loaded.documents.get(key)
-        return None if stored is None or stored.deleted else read_content(stored.content)
+        return None if stored is None or stored.deleted else reread_content(stored.content)
 
     def known(self, resource_type: str, resource_id: str) -> Known | None:
         """What the actor may name: None both for what is unknown and for what it does not see."""
@@ -278,6 +279,7 @@ class Workspace:
         resolved = {known: key for known in self.loaded.identifiers if (key := self.resolve(*known))}
         # In one order for all commands, so that two of them never wait for each other.
         for (resource_type, resource_id), entry in sorted(self.pending.items(), key=lambda item: item[0]):
+            entry.text = write_content(entry.content)
             changes.documents.append(
                 {
                     "type": resource_type,
@@ -286,7 +288,7 @@ class Workspace:
                     "at": self.now,
                     "deleted": False,
                     "owner": entry.owner,
-                    "content": write_content(entry.content),
+                    "content": entry.text,
                 }
             )
             rows = index_rows(resource_type, entry.content, base=self.base, resolved=resolved)
@@ -327,7 +329,7 @@ class Workspace:
         return [(*own, "requester", "Organization", referral.sender)] if referral is not None else []
 
     def written(self, key: Key) -> Written:
-        """The answer for a resource that was put, or that stood already as it was asked for."""
+        """The answer, once finished, for a resource that was put or that stood already as it was asked."""
         entry = self.pending.get(key)
         if entry is None:
             return standing(key, self.loaded.documents[key].content, tuple(self.notes.get(key, ())))
@@ -335,7 +337,7 @@ class Workspace:
             *key,
             entry.version,
             self.now,
-            write_content(entry.content),
+            entry.text,
             entry.version == 1,
             tuple(self.notes.get(key, ())),
         )
@@ -343,7 +345,7 @@ class Workspace:
 
 def standing(key: Key, content: bytes, notes: tuple[str, ...] = ()) -> Written:
     """The answer for a stored resource that stays as it is."""
-    meta = read_content(content)["meta"]
+    meta = reread_content(content)["meta"]
     at = datetime.fromisoformat(meta["lastUpdated"])
     return Written(*key, int(meta["versionId"]), at, content, created=False, notes=notes)
 

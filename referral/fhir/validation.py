@@ -103,8 +103,9 @@ class _Walk:
 
     def _fields(self, structure: Structure, value: dict[str, Any], path: str) -> None:
         chosen: dict[str, str] = {}
+        elements = structure.elements
         for name, inner in value.items():
-            element = structure.elements.get(name)
+            element = elements.get(name)
             if element is None:
                 self._unknown(name, path)
                 continue
@@ -115,6 +116,8 @@ class _Walk:
                 self._list(element, inner, value.get(_sibling(name)), place)
             elif inner is None:
                 self._refuse("Must not be null.", place)
+            elif element.check:
+                self._primitive(element, inner, place)
             else:
                 self._single(element, inner, value.get(_sibling(name)), place)
         for segment, names in structure.required.items():
@@ -136,13 +139,16 @@ class _Walk:
                 # A null only keeps the place of a value beside its extensions, or the reverse.
                 self._refuse("Must not be null.", place)
 
+    def _primitive(self, element: Element, value: Any, path: str) -> None:
+        if element.check and (fault := element.check(value)):
+            self._refuse(fault, path)
+        elif element.codes and value not in element.codes:
+            known = ", ".join(sorted(element.codes))
+            self._note(self.unknown_codes, f"The code must be one of: {known}.", path)
+
     def _single(self, element: Element, value: Any, sibling: Any, path: str) -> None:
         if element.check:
-            if fault := element.check(value):
-                self._refuse(fault, path)
-            elif element.codes and value not in element.codes:
-                known = ", ".join(sorted(element.codes))
-                self._note(self.unknown_codes, f"The code must be one of: {known}.", path)
+            self._primitive(element, value, path)
         elif element.resource:
             if element.segment == "contained":
                 self._contained(value, path)

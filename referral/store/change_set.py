@@ -1,6 +1,5 @@
 """What a command loads and what it leaves: two calls of SQL functions, whatever the command does."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -116,14 +115,14 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
 
     Raises BrokenRule when the Idempotency-Key was that of another request.
     """
-    asked = json.dumps(
+    asked = orjson.dumps(
         {
             "actor": request.actor,
-            "update": list(request.update),
-            "focus": list(request.focus),
-            "references": list(request.references),
+            "update": request.update,
+            "focus": request.focus,
+            "references": request.references,
             "identifiers": [
-                {"types": list(types), "system": system, "value": value}
+                {"types": types, "system": system, "value": value}
                 for types, system, value in request.identifiers
             ],
             "numbers": request.numbers,
@@ -131,9 +130,9 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
         }
     )
     loaded = Loaded()
-    for row in await connection.fetch(statement("change_set", "load"), asked):
+    for row in await connection.fetch(statement("change_set", "load"), asked.decode()):
         kind, key = row["kind"], (row["type"], row["id"])
-        data = json.loads(row["data"]) if row["data"] else {}
+        data = orjson.loads(row["data"]) if row["data"] else {}
         match kind:
             case "replay" if request.once:
                 loaded.replay = request.once.read(data)

@@ -10,7 +10,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from referral.domain.errors import BrokenRule, MalformedContent
-from referral.fhir.content import MAX_DEPTH, RawNumber, number_text, read_content, write_content
+from referral.fhir.content import (
+    MAX_DEPTH,
+    RawNumber,
+    number_text,
+    read_content,
+    write_content,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 DIGITS = st.text("0123456789", min_size=1, max_size=25)
