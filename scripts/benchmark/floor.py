@@ -2,9 +2,10 @@
 
 FastAPI, one worker, the loop and HTTP settings of `referral serve`, an asyncpg pool of the same size. It
 reads one row by its id, or inserts one row of jsonb, in a table of its own in the same cluster. It knows no
-token, no access rule, no audit and no log line.
+token, no access rule, no audit and no log line. Beside `suggest` it runs a bare Dijkstra over the same roads,
+cut at the same limit; with paths, as an answer says how one gets there.
 
-Run as `python -m scripts.benchmark.floor DSN PORT`.
+Run as `python -m scripts.benchmark.floor DSN PORT [roads]`.
 """
 
 import contextlib
@@ -13,15 +14,18 @@ import uuid
 from collections.abc import AsyncIterator
 
 import asyncpg
+import networkx as nx
 import uvicorn
 import uvloop
 from fastapi import FastAPI, Request, Response
+
+from scripts.benchmark.country import LIMIT_MINUTES, country, road_graph
 
 MEDIA_TYPE = "application/fhir+json"
 TABLE = "CREATE TABLE floor (id text PRIMARY KEY, content jsonb NOT NULL)"
 
 
-def floor(dsn: str) -> FastAPI:
+def floor(dsn: str, graph: "nx.DiGraph[int]") -> FastAPI:
     """The application."""
 
     @contextlib.asynccontextmanager
@@ -37,6 +41,11 @@ def floor(dsn: str) -> FastAPI:
         found = await app.state.pool.fetchval("SELECT content::text FROM floor WHERE id = $1", row)
         return Response(found, media_type=MEDIA_TYPE)
 
+    @app.get("/floor/roads/{origin}")
+    async def roads(origin: int) -> Response:
+        minutes, _ = nx.single_source_dijkstra(graph, origin, cutoff=LIMIT_MINUTES, weight="minutes")
+        return Response(b'{"reached": %d}' % len(minutes), media_type=MEDIA_TYPE)
+
     @app.post("/floor")
     async def insert(request: Request) -> Response:
         body = (await request.body()).decode()
@@ -48,9 +57,10 @@ def floor(dsn: str) -> FastAPI:
 
 def main() -> None:
     """Serve until stopped."""
-    dsn, port = sys.argv[1:]
+    dsn, port, *with_roads = sys.argv[1:]
+    graph = road_graph(country()) if with_roads else nx.DiGraph()
     config = uvicorn.Config(
-        floor(dsn),
+        floor(dsn, graph),
         port=int(port),
         http="httptools",
         ws="none",

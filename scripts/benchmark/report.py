@@ -71,6 +71,12 @@ def closing_lines(result: Result) -> list[str]:
 
 def write_json(result: Result, file: Path) -> None:
     """The result in the form that others read: rows, memory_mib, ready_s, seed."""
-    rows = [{name: asdict(row)[name] for name in _IN_JSON} for row in result.rows]
-    content = {"rows": rows, "memory_mib": result.memory_mib, "ready_s": result.ready_s, "seed": result.seed}
+    rows = [{name: _rounded(asdict(row)[name]) for name in _IN_JSON} for row in result.rows]
+    ends = {"memory_mib": _rounded(result.memory_mib), "ready_s": _rounded(result.ready_s)}
+    content = {"rows": rows, **ends, "seed": result.seed}
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _rounded(value: object) -> object:
+    """A figure with the digits that mean something."""
+    return round(value, 4) if isinstance(value, float) else value

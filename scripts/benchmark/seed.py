@@ -19,14 +19,13 @@ from referral.actions.new_id import new_id
 from referral.domain.number import referral_number
 from referral.fhir.search_index import fold
 from scripts.benchmark.stage import Systems, settle
-from scripts.benchmark.story import People, Person, Placed, place
+from scripts.benchmark.story import MARK, WAYS, People, Person, Placed, place, with_order
 
 SENDER, RECEIVER = "le-chan-health-station", "kien-an-hospital"
 PREFIX = "HP"
 
 # How many of 100 referrals went which way: 15 are open, as a worklist shows them.
 SHARES: Final = {"requested": 5, "received": 3, "accepted": 4, "arrived": 3, "rejected": 15, "closed": 70}
-_DAYS: Final = 365
 _AT_ONCE: Final = 2000
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -53,26 +52,40 @@ class Shape:
     instants: Mapping[str, tuple[int, str, str]]
 
 
-async def read_shape(systems: Systems, owner: asyncpg.Connection, way: str, person: Person) -> Shape:
-    """Place a referral of that way, and read what it left."""
+async def read_shapes(systems: Systems, owner: asyncpg.Connection) -> dict[str, Shape]:
+    """Place a referral of each way, and read what they left."""
     await systems.sign_in()
     await settle()
     begun, before = datetime.now(UTC).replace(microsecond=0), await _transaction_id(owner)
-    placed = await place(systems, owner, way, sender=SENDER, receiver=RECEIVER, person=person)
+    placed = {}
+    for way in WAYS:
+        person = with_order(MARK, way)
+        placed[way] = await place(systems, owner, way, sender=SENDER, receiver=RECEIVER, person=person)
     await settle()
+    columns = await _columns(owner)
+    left = {table: await _rows_since(owner, table, known, before) for table, known in columns.items()}
+    return {way: await _shape(owner, way, found, (columns, left, begun)) for way, found in placed.items()}
+
+
+async def _shape(
+    owner: asyncpg.Connection,
+    way: str,
+    placed: Placed,
+    rows: tuple[Mapping[str, tuple[str, ...]], Mapping[str, Sequence[str]], datetime],
+) -> Shape:
+    """The rows of one referral among all that were left: those that name one of its resources."""
+    columns, left, begun = rows
+    person = with_order(MARK, way)
     marks = _Marks(begun, person)
-    tables, columns = {}, {}
-    named = (placed.patient, placed.request, placed.task)
-    for table, known in (await _columns(owner)).items():
-        rows = await _rows_since(owner, table, known, before)
-        kept = [row for row in rows if _ID.search(row) or person.order in row]
-        if kept:
-            tables[table] = marks.put("".join(kept))
-            columns[table] = known
     query = "SELECT content::text FROM document WHERE type = 'Task' AND id = $1"
     task = marks.put(await owner.fetchval(query, placed.task))
-    names = Placed(*(marks.ids[one] for one in named))
-    return Shape(way, tables, columns, task, len(marks.ids), names, marks.instants)
+    names = re.compile("|".join((placed.patient, placed.request, placed.task, *placed.others, person.order)))
+    own = {table: [row for row in some if names.search(row)] for table, some in left.items()}
+    tables = {table: marks.put("".join(some)) for table, some in own.items() if some}
+    known = Placed(marks.ids[placed.patient], marks.ids[placed.request], marks.ids[placed.task])
+    return Shape(
+        way, tables, {table: columns[table] for table in tables}, task, len(marks.ids), known, marks.instants
+    )
 
 
 async def _transaction_id(owner: asyncpg.Connection) -> int:
@@ -171,7 +184,7 @@ class Maker:
     newest: datetime
     _people: People = field(init=False)
     _random: random.Random = field(init=False)
-    _count: int = 0
+    _count: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._people = People(self.seed)
@@ -206,9 +219,9 @@ class Maker:
 
 
 async def load(
-    owner: asyncpg.Connection, maker: Maker, count: int, *, way: str | None = None, days: float = _DAYS
+    owner: asyncpg.Connection, maker: Maker, count: int, *, way: str | None = None, days: float = 1
 ) -> list[dict[str, str]]:
-    """Store so many referrals; the values of those of a named `way`."""
+    """Store so many over the `days` before the maker's newest; the values of those of a named `way`."""
     step = days * 86_400 / max(count, 1)
     made: list[dict[str, str]] = []
     for begin in range(0, count, _AT_ONCE):
@@ -222,7 +235,9 @@ async def load(
             if way is not None:
                 made.append(values)
         async with owner.transaction():
+            # Foreign keys are checked by triggers, one row at a time.
             await owner.execute("SET LOCAL session_replication_role = replica")
+            await owner.execute("SET LOCAL synchronous_commit = off")
             for table, some in texts.items():
                 await owner.copy_to_table(table, source=_bytes(some), columns=columns[table])
     return made

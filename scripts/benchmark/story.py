@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import asyncpg
 
+from referral.fhir.systems import technique_system
 from scripts.benchmark.stage import Systems
 
 BODY_BYTES: Final = 2000
 NOTE_CHARACTERS: Final = 1000
-TECHNIQUE: Final = "http://referral.example/fhir/CodeSystem/technique-qd4440-2020"
+TECHNIQUE: Final = technique_system("qd4440-2020")
 ORDERS, PATIENTS = "http://bench.example/sid/order", "http://bench.example/sid/patient"
 
 _FAMILIES = "Bùi Đào Đỗ Hoàng Lê Lưu Ngô Nguyễn Phạm Trần Vũ Đặng Phan Trịnh Mai".split()
@@ -150,6 +151,21 @@ def transaction(person: Person, sender: str, receiver: str) -> Resource:
     }
 
 
+def question(sender: str, technique_list: str, technique: str) -> Resource:
+    """Parameters of `$suggest-targets` for a draft."""
+    draft = {
+        "resourceType": "ServiceRequest",
+        "status": "draft",
+        "intent": "order",
+        "category": [{"coding": [{"system": "http://snomed.info/sct", "code": "3457005"}]}],
+        "priority": "urgent",
+        "code": {"coding": [{"system": technique_system(technique_list), "code": technique}]},
+        "subject": {"display": "Somebody"},
+        "requester": {"reference": f"Organization/{sender}"},
+    }
+    return {"resourceType": "Parameters", "parameter": [{"name": "serviceRequest", "resource": draft}]}
+
+
 def as_bytes(content: Resource) -> bytes:
     """JSON as a client sends it."""
     return json.dumps(content, ensure_ascii=False).encode()
@@ -193,11 +209,12 @@ WAYS: Final[dict[str, tuple[tuple[str, Resource], ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The ids of a referral that was really placed."""
+    """The ids of a referral that was really placed, and of what else was written for it."""
 
     patient: str
     request: str
     task: str
+    others: tuple[str, ...] = ()
 
 
 async def place(
@@ -207,18 +224,20 @@ async def place(
     found = await systems.ask(sender, "POST", "Patient", patient(person))
     subject = f"Patient/{found['id']}"
     request = await systems.ask(sender, "POST", "ServiceRequest", referral(person, subject, sender, receiver))
+    others: list[str] = []
     task: Resource = json.loads(await owner.fetchval(_OFFER_OF, request["id"]))
     for party, change in WAYS[way]:
         said = change
         if change is COMPLETION:
             written = await systems.ask(receiver, "POST", "DocumentReference", summary(subject))
+            others.append(written["id"])
             named = {"reference": f"DocumentReference/{written['id']}"}
             outputs = [*COMPLETION["output"], {"type": _SUMMARY, "valueReference": named}]
             said = said | {"output": outputs}
         version = f'W/"{task["meta"]["versionId"]}"'
         actor = sender if party == "sender" else receiver
         task = await systems.ask(actor, "PUT", f"Task/{task['id']}", task | said, **{"If-Match": version})
-    return Placed(found["id"], request["id"], task["id"])
+    return Placed(found["id"], request["id"], task["id"], tuple(others))
 
 
 def with_order(person: Person, way: str) -> Person:

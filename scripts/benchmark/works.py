@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from scripts.benchmark import story
+from scripts.benchmark import country, story
 from scripts.benchmark.client import Requests, http_request
 from scripts.benchmark.seed import Maker, load
 from scripts.benchmark.stage import Systems
@@ -40,6 +40,7 @@ class Material:
     patients: list[tuple[str, str]] = field(default_factory=list)  # (id, owner)
     offers: list[dict[str, str]] = field(default_factory=list)  # requested, as values of the shape
     floor_rows: list[str] = field(default_factory=list)
+    askers: list[str] = field(default_factory=list)  # stations of the country, for suggestions
 
     async def gather(self) -> None:
         """Look up what is stored. A new order each time: no run asks for one after another of an index."""
@@ -83,6 +84,7 @@ def make_works(material: Material) -> dict[str, Work]:
         "place": (201, _placings, insert),
         "move": (200, _moves, insert),
         "transaction": (200, _transactions, insert),
+        "suggest": (200, _questions, Requests(floor, 200, lambda: _roads(material))),
     }
     return {
         name: Work(name, Requests(service, status, lambda make=make: make(material)), beside)
@@ -167,3 +169,19 @@ def _moves(material: Material) -> Iterator[bytes]:
         path = f"/fhir/Task/{values[shape.names.task]}"
         for version, body in enumerate(bodies, start=1):
             yield http_request("PUT", path, token, (body % values).encode(), f'If-Match: W/"{version}"\r\n')
+
+
+def _questions(material: Material) -> Iterator[bytes]:
+    """A draft of each station in turn, for a technique that hospitals have."""
+    techniques = itertools.cycle(code for n, code in enumerate(country.TECHNIQUES) if n % 4)
+    for asker in _shuffled(material.askers):
+        body = story.as_bytes(story.question(asker, country.LIST, next(techniques)))
+        token = material.systems.token(asker)
+        yield http_request("POST", "/fhir/ServiceRequest/$suggest-targets", token, body)
+
+
+def _roads(material: Material) -> Iterator[bytes]:
+    """The bare Dijkstra from the same stations."""
+    for asker in _shuffled(material.askers):
+        number = asker.rpartition("-")[2]
+        yield http_request("GET", f"/floor/roads/{number}", material.systems.token(asker))

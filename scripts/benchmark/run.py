@@ -1,0 +1,205 @@
+"""A run from beginning to end: start, fill, measure or profile."""
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import asyncpg
+import psutil
+
+from referral.actions.import_network import import_network
+from referral.embedded import EmbeddedPostgres
+from referral.exchange.network_files import read_network
+from referral.store.pool import Store
+from scripts.benchmark import floor, report
+from scripts.benchmark.bulk import load_year
+from scripts.benchmark.country import copy_network, country, stations
+from scripts.benchmark.measure import CONNECTIONS, Effort, measure
+from scripts.benchmark.profiling import profile
+from scripts.benchmark.seed import RECEIVER, SENDER, Maker, Shape, read_shapes
+from scripts.benchmark.stage import Systems, floor_command, free_port, running, serve_command
+from scripts.benchmark.works import WORKS, Material, Work, make_works
+
+FULL: Final = Effort(rounds=7, seconds=1.0)
+QUICK: Final = Effort(rounds=2, seconds=0.3)
+_PROFILE_SECONDS: Final = 5.0
+_STARTS: Final = 3
+_ACTIVE: Final = 8  # stations and hospitals whose systems ask
+_LEAST_STORED: Final = 500  # what the works need to have different things to ask for
+_FLOOR_ROWS: Final = 10_000
+_FILL_FLOOR: Final = (
+    "INSERT INTO floor SELECT id, content FROM document WHERE type = 'ServiceRequest'"
+    " ORDER BY md5(id) LIMIT $1"
+)
+# Referral numbers of the seed, of the offers that are moved, and of what is placed while measuring.
+_NUMBERS_APART: Final = 30_000_000
+
+
+class Stage(NamedTuple):
+    """What a run stands on. `owner` is the superuser: it loads rows without firing triggers."""
+
+    options: argparse.Namespace
+    folder: Path
+    owner: asyncpg.Connection
+    owner_dsn: str
+    store: Store
+    ports: tuple[int, int]  # of the service, of the floor
+
+    @property
+    def with_country(self) -> bool:
+        """Whether 12,000 facilities are loaded: for suggestions and for what memory they take."""
+        return not self.options.work or "suggest" in self.options.work
+
+
+async def run(options: argparse.Namespace, postgres: EmbeddedPostgres, folder: Path) -> None:
+    """Do what the options say; `postgres` is migrated and empty."""
+    ready = None if options.work or options.profile else seconds_to_ready(1 if options.quick else _STARTS)
+    dsn = _superuser_dsn(postgres, folder)
+    store = await Store.open(postgres.dsn, size=2)
+    try:
+        owner = await asyncpg.connect(dsn)
+        stage = Stage(options, folder, owner, dsn, store, (free_port(), free_port()))
+        await fill_network(stage)
+        with _service(stage) as service, _floor(stage, postgres):
+            material = await prepare(stage)
+            works = make_works(material)
+            chosen = [works[name] for name in WORKS if name in (options.work or WORKS)]
+            if options.profile:
+                await show_profiles(stage, material, chosen, service)
+            else:
+                await show_figures(stage, material, chosen, service, ready)
+        await owner.close()
+    finally:
+        await store.close()
+
+
+def _superuser_dsn(postgres: EmbeddedPostgres, folder: Path) -> str:
+    password = json.loads((folder / "postgres" / "passwords.json").read_text())["postgres"]
+    return f"postgresql://postgres:{password}@/referral?{postgres.dsn.partition('?')[2]}"
+
+
+def seconds_to_ready(times: int) -> float:
+    """From the start of `serve` on an empty directory to its first 200 of /readyz, the median."""
+    found = []
+    for _ in range(times):
+        with tempfile.TemporaryDirectory(prefix="referral-bench-start-") as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            port, begun = free_port(), time.perf_counter()
+            with running(
+                serve_command(folder / "data", port), f"http://127.0.0.1:{port}/readyz", folder / "log"
+            ):
+                found.append(time.perf_counter() - begun)
+    return statistics.median(found)
+
+
+@contextlib.contextmanager
+def _service(stage: Stage) -> Iterator[psutil.Process]:
+    """The service; to be profiled, under what can switch cProfile on."""
+    port = stage.ports[0]
+    command = serve_command(stage.folder, port)
+    if stage.options.profile:
+        profiled = ["-m", "scripts.benchmark.profiled", str(stage.folder / "profile")]
+        command = [sys.executable, *profiled, *command[3:]]
+    with running(command, f"http://127.0.0.1:{port}/readyz", stage.folder / "service.log") as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _floor(stage: Stage, postgres: EmbeddedPostgres) -> Iterator[None]:
+    port = stage.ports[1]
+    command = floor_command(postgres.owner_dsn, port, roads=stage.with_country)
+    with running(command, f"http://127.0.0.1:{port}/docs", stage.folder / "floor.log"):
+        yield
+
+
+async def fill_network(stage: Stage) -> None:
+    """The demo's network by the real import, and the country beside it; the floor's table."""
+    packed = resources.files("referral.exchange").joinpath("networks", "haiphong")
+    with resources.as_file(packed) as files:
+        await import_network(stage.store, read_network(files), datetime.now(UTC))
+    if stage.with_country:
+        await copy_network(stage.owner, country(), datetime.now(UTC))
+    await stage.owner.execute(floor.TABLE)
+    await stage.owner.execute("ALTER TABLE floor OWNER TO referral_owner")
+
+
+async def prepare(stage: Stage) -> Material:
+    """Register systems, place one referral of each way as a model, store as many as asked."""
+    owner, systems = stage.owner, Systems(f"http://127.0.0.1:{stage.ports[0]}")
+    rows = await owner.fetch(
+        "SELECT facility, tier FROM membership WHERE network = 'hai-phong-network' ORDER BY md5(facility)"
+    )
+    senders = [row["facility"] for row in rows if row["tier"] == "station"]
+    receivers = [row["facility"] for row in rows if row["tier"] == "satellite"]
+    askers = list(itertools.islice(stations(country()), _ACTIVE)) if stage.with_country else []
+    await systems.add(stage.store, {SENDER, RECEIVER, *senders[:_ACTIVE], *receivers[:_ACTIVE], *askers})
+    shapes = await read_shapes(systems, owner)
+    stock = await store_referrals(stage, shapes, senders, receivers)
+    await owner.execute(_FILL_FLOOR, _FLOOR_ROWS)
+    await owner.execute("VACUUM (ANALYZE) floor")
+    material = Material(owner, systems, stock, *stage.ports, senders[:_ACTIVE], receivers[:_ACTIVE])
+    material.askers = askers
+    await systems.sign_in()
+    await material.gather()
+    return material
+
+
+async def store_referrals(
+    stage: Stage, shapes: dict[str, Shape], senders: Sequence[str], receivers: Sequence[str]
+) -> Maker:
+    """The seed; the maker of more."""
+    owner = stage.owner
+    first = await owner.fetchval("SELECT last_value + 1 FROM referral_sequence")
+    now, begun = datetime.now(UTC).replace(microsecond=0), time.perf_counter()
+    seed = Maker(shapes, senders, receivers, "S", first, now - timedelta(hours=2))
+    count = max(stage.options.seed, _LEAST_STORED)
+    await load_year(owner, stage.owner_dsn, seed, count)
+    size = await owner.fetchval("SELECT pg_database_size(current_database())")
+    took = time.perf_counter() - begun
+    print(f"{count} referrals stored in {took:.1f} s, database {size / 2**20:.0f} MiB", flush=True)
+    await owner.execute(f"SELECT setval('referral_sequence', {first + 2 * _NUMBERS_APART})")
+    newest = now - timedelta(hours=1)
+    return Maker(shapes, senders[:_ACTIVE], receivers[:_ACTIVE], "M", first + _NUMBERS_APART, newest)
+
+
+async def show_figures(
+    stage: Stage, material: Material, works: Sequence[Work], service: psutil.Process, ready: float | None
+) -> None:
+    """Measure each work and print a line at once."""
+    effort = QUICK if stage.options.quick else FULL
+    print(report.HEADER)
+    found = []
+    for work in works:
+        for connections in CONNECTIONS:
+            found.append(await measure(material, work, connections, effort))
+            print(report.line(found[-1]), flush=True)
+    memory = None
+    if stage.with_country:
+        await asyncio.sleep(2)
+        memory = service.memory_info().rss / 2**20
+    result = report.Result(found, memory, ready, stage.options.seed)
+    for line in report.closing_lines(result):
+        print(line)
+    if stage.options.json:
+        report.write_json(result, stage.options.json)
+
+
+async def show_profiles(
+    stage: Stage, material: Material, works: Sequence[Work], service: psutil.Process
+) -> None:
+    """Profile each work and print its tables."""
+    seconds = QUICK.seconds * 3 if stage.options.quick else _PROFILE_SECONDS
+    for work in works:
+        print("\n".join(await profile(material, work, service, seconds, stage.folder)), flush=True)
