@@ -78,8 +78,8 @@ def _table(result: Result) -> Iterator[str]:
         yield f"skipped: {skipped}"
     answers = ", ".join(f"{status}: {times}" for status, times in sorted(result.statuses().items()))
     yield f"\nlast answers: {answers}"
-    replayed = sum(write.replayed for write in journal.writes)
-    yield f"{sum(write.tries > 1 for write in journal.writes)} writes sent again, {replayed} of them had been done"
+    again = [write for write in journal.writes if write.tries > 1]
+    yield f"{len(again)} writes sent again, {sum(write.replayed for write in again)} of them had been done"
     yield f"{result.seconds:.0f} s of writing, {result.check_seconds:.1f} s of checking"
 
 

@@ -185,7 +185,8 @@ def _give_package(play: _Play, offer: Row, at: datetime) -> None:
     waiting: list[Key] = [("ServiceRequest", offer["referral"])]
     given: set[Key] = set()
     while waiting:
-        for key in play.newest[waiting.pop()].links:
+        holder = play.newest.get(waiting.pop())
+        for key in holder.links if holder is not None else ():
             known = play.newest.get(key)
             about = known is not None and known.patient == offer["patient"]
             if key not in given and about and play.sees(sender, key):

@@ -1,0 +1,159 @@
+"""A store in which everything has happened, and what clients remember of it."""
+
+import uuid
+from dataclasses import dataclass
+
+import asyncpg
+
+from scripts.store_check.check import check_store
+from scripts.store_check.facts import digest_of
+from scripts.store_check.violation import Violation
+from scripts.store_check.writes import Outcome, Told, Write
+from tests.factories import (
+    AN_LAO,
+    KIEN_AN,
+    LE_CHAN,
+    OFFICE,
+    VIET_TIEP,
+    Case,
+    arrived,
+    completed,
+    completion,
+    created,
+    observation,
+    offer,
+    offered,
+    output,
+    patient,
+    request,
+    summary,
+    version,
+)
+from tests.running_service import RunningService
+
+FACILITIES = {LE_CHAN, KIEN_AN, AN_LAO, VIET_TIEP}
+REASON = {"text": "No bed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """A store in which everything has happened once, and the writes that a client remembers."""
+
+    connection: asyncpg.Connection
+    base: str
+    writes: tuple[Write, ...]
+
+    async def check(self, *planted: str, writes: tuple[Write, ...] | None = None) -> list[Violation]:
+        """What is found after these statements, which leave no trace."""
+        transaction = self.connection.transaction()
+        await transaction.start()
+        try:
+            await self.connection.execute("SET LOCAL session_replication_role = replica")
+            for statement in planted:
+                done = await self.connection.execute(statement)
+                assert not done.endswith(" 0"), f"{statement} changes nothing"
+            return await check_store(self.connection, self.base, self.writes if writes is None else writes)
+        finally:
+            await transaction.rollback()
+
+
+async def live(service: RunningService) -> tuple[Write, ...]:
+    """Referrals on most of the ways there are; returns what a client remembers of some of its writes."""
+    await completed(service)
+    returned = await completed(service, "returned-to-referrer")
+    await _take_down(service, returned)
+    rejected = await offered(service)
+    await rejected.moved(rejected.receiver, "rejected", statusReason=REASON)
+    await created(rejected.sender, offer(rejected.request["id"], AN_LAO))
+    passed_on = await offered(service)
+    target = output("target", valueReference={"reference": f"Organization/{VIET_TIEP}"})
+    onward = {"businessStatus": {"coding": [{"code": "referred-onward"}]}, "output": [target]}
+    await passed_on.moved(passed_on.receiver, "rejected", statusReason=REASON, **onward)
+    await _with_package(service)
+    cancelled = await offered(service)
+    await _end(cancelled, "revoked")
+    mistaken = await offered(service)
+    await mistaken.moved(mistaken.sender, "entered-in-error", statusReason=REASON)
+    office = await service.system(OFFICE)
+    late = await arrived(service)
+    await late.moved(office, "entered-in-error", statusReason=REASON)
+    return await _remembered(service)
+
+
+async def _take_down(service: RunningService, case: Case) -> None:
+    found = await case.sender.get(
+        "ServiceRequest", params={"based-on": f"ServiceRequest/{case.request['id']}"}
+    )
+    down = found.json()["entry"][0]["resource"]
+    found = await case.sender.get("Task", params={"focus": f"ServiceRequest/{down['id']}"})
+    task = found.json()["entry"][0]["resource"]
+    back = Case(case.receiver, case.sender, LE_CHAN, case.patient, down, task["id"])
+    await back.moved(back.receiver, "in-progress")
+    await back.moved(back.receiver, "completed", output=completion(None), note=[{"text": "At home."}])
+    await back.moved(back.sender, "completed", businessStatus={"coding": [{"code": "closed"}]})
+    await case.moved(case.sender, "completed", businessStatus={"coding": [{"code": "closed"}]})
+
+
+async def _with_package(service: RunningService) -> None:
+    """A draft with a package of parts, that grows; something is said; in the end it is taken back."""
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    part = await created(station, observation(who["id"]))
+    whole = await created(
+        station, observation(who["id"], hasMember=[{"reference": f"Observation/{part['id']}"}])
+    )
+    draft = await created(
+        station,
+        request(
+            who["id"],
+            KIEN_AN,
+            status="draft",
+            identifier=[{"system": "urn:orders", "value": "1"}],
+            supportingInfo=[{"reference": f"Observation/{whole['id']}"}],
+        ),
+    )
+    path = f"ServiceRequest/{draft['id']}"
+    answer = await station.put(path, json=draft | {"status": "active"}, headers={"If-Match": 'W/"1"'})
+    later = await created(station, observation(who["id"]))
+    info = [*draft["supportingInfo"], {"reference": f"Observation/{later['id']}"}]
+    more = answer.json() | {"supportingInfo": info, "priority": "stat"}
+    answer = await station.put(path, json=more, headers={"If-Match": version(answer)})
+    assert answer.status_code == 200, answer.text
+    about = {"basedOn": [{"reference": path}], "subject": draft["subject"], "status": "completed"}
+    await created(station, {"resourceType": "Communication", **about})
+
+
+async def _end(case: Case, status: str) -> None:
+    before = await case.referral()
+    url = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
+    extension = [*before["extension"], {"url": url, "valueCodeableConcept": REASON}]
+    answer = await case.sender.put(
+        f"ServiceRequest/{before['id']}",
+        json=before | {"status": status, "extension": extension},
+        headers={"If-Match": f'W/"{before["meta"]["versionId"]}"'},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+async def _remembered(service: RunningService) -> tuple[Write, ...]:
+    """A create, and a transaction of two parts."""
+    station = await service.system(LE_CHAN)
+    single, double = (Write(f"fault-run-{uuid.uuid4().hex}", work, types) for work, types in WORKS)
+    numbers = [{"identifier": [{"value": mark}]} for mark in single.marks() + double.marks()]
+    stored = [await created(station, patient(**numbers[0]))]
+    entries = [
+        {"resource": patient(**numbers[1]), "request": {"method": "POST", "url": "Patient"}},
+        {
+            "resource": summary(stored[0]["id"], **numbers[2]),
+            "request": {"method": "POST", "url": "DocumentReference"},
+        },
+    ]
+    answer = await station.post("", json={"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    stored += [entry["resource"] for entry in answer.json()["entry"]]
+    keys = [Told((one["resourceType"], one["id"]), 1, digest_of(one)) for one in stored]
+    single.told, double.told = tuple(keys[:1]), tuple(keys[1:])
+    single.outcome = double.outcome = Outcome.ACKNOWLEDGED
+    return single, double
+
+
+WORKS = (("patient", ("Patient",)), ("transaction", ("Patient", "DocumentReference")))

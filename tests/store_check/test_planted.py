@@ -1,0 +1,230 @@
+"""What is planted in a healthy store is found, by its name; and in a healthy store nothing is."""
+
+import pytest
+
+from tests.factories import AN_LAO
+from tests.store_check.healthy import Healthy
+
+A_TASK = "(SELECT id FROM offer WHERE state = 'completed' ORDER BY id LIMIT 1)"
+A_LIVING = "(SELECT id FROM offer WHERE state = 'requested' ORDER BY id LIMIT 1)"
+A_REFERRAL = "(SELECT id FROM referral WHERE state = 'completed' ORDER BY id LIMIT 1)"
+AN_EVENT = f"(SELECT max(seq) FROM event WHERE move = 'complete' AND type = 'Task' AND id = {A_TASK})"
+
+PLANTED = {
+    "a version is gone": (
+        "version-gap",
+        f"DELETE FROM document_version WHERE type = 'Task' AND id = {A_TASK} AND version = 1",
+    ),
+    "a version is skipped": (
+        "version-gap",
+        f"UPDATE document SET version = version + 1 WHERE type = 'Task' AND id = {A_TASK}",
+    ),
+    "the newest version is gone": (
+        "version-gap",
+        f"DELETE FROM document WHERE type = 'Task' AND id = {A_TASK}",
+    ),
+    "a version is in both tables": (
+        "version-gap",
+        (
+            "INSERT INTO document_version SELECT type, id, version, updated_at, deleted, content, owner, txid"
+            f" FROM document WHERE type = 'Task' AND id = {A_TASK}"
+        ),
+    ),
+    "a document says another version": (
+        "version-stamp",
+        (
+            "UPDATE document SET content = jsonb_set(content, '{meta,versionId}', '\"9\"')"
+            f" WHERE type = 'Task' AND id = {A_TASK}"
+        ),
+    ),
+    "a referral has no document": (
+        "document-missing",
+        *(f"DELETE FROM {table} WHERE id = {A_REFERRAL}" for table in ("document_version", "document")),
+    ),
+    "a change is not told": (
+        "change-missing",
+        "DELETE FROM change WHERE seq = (SELECT max(seq) FROM change)",
+    ),
+    "a change is told twice": (
+        "change-doubled",
+        (
+            "INSERT INTO change (txid, at, type, id, version, kind)"
+            " SELECT txid, at, type, id, version, kind FROM change ORDER BY seq DESC LIMIT 1"
+        ),
+    ),
+    "a change is told of nothing": (
+        "change-unfounded",
+        "INSERT INTO change (at, type, id, version, kind) VALUES (now(), 'Task', 'none', 1, 'create')",
+    ),
+    "a change is of another kind": (
+        "change-kind",
+        "UPDATE change SET kind = 'update' WHERE seq = (SELECT max(seq) FROM change WHERE kind = 'create')",
+    ),
+    "a change is of another transaction": (
+        "change-apart",
+        "UPDATE change SET txid = '7' WHERE seq = (SELECT max(seq) FROM change)",
+    ),
+    "an audit row is gone": (
+        "audit-missing",
+        "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit WHERE action = 'update')",
+    ),
+    "an audit row is there twice": (
+        "audit-doubled",
+        (
+            "INSERT INTO audit (at, actor, client, action, type, id, version)"
+            " SELECT at, actor, client, action, type, id, version FROM audit"
+            " WHERE action = 'create' ORDER BY seq DESC LIMIT 1"
+        ),
+    ),
+    "an audit row is of nothing": (
+        "audit-unfounded",
+        f"UPDATE audit SET version = 99 WHERE type = 'Task' AND id = {A_TASK}",
+    ),
+    "an audit row names another actor": (
+        "audit-missing",
+        f"UPDATE audit SET actor = 'x' WHERE type = 'Task' AND id = {A_TASK}",
+    ),
+    "an event is gone": ("path-broken", "DELETE FROM event WHERE move = 'accept'"),
+    "the last event is gone": ("path-end", f"DELETE FROM event WHERE seq = {AN_EVENT}"),
+    "a version has no event": (
+        "event-missing",
+        "DELETE FROM event WHERE type = 'Patient'",
+    ),
+    "an event is there twice": (
+        "path-broken",
+        (
+            "INSERT INTO event (at, type, id, version, move, from_state, to_state, party, facility, client)"
+            " SELECT at, type, id, version, move, from_state, to_state, party, facility, client"
+            f" FROM event WHERE seq = {AN_EVENT}"
+        ),
+    ),
+    "an event is of no version": ("event-unfounded", f"UPDATE event SET version = 99 WHERE seq = {AN_EVENT}"),
+    "an event is late": (
+        "path-order",
+        f"UPDATE event SET version = 1 WHERE seq = {AN_EVENT}",
+    ),
+    "a path begins in the middle": (
+        "path-start",
+        f"DELETE FROM event WHERE type = 'Task' AND id = {A_TASK} AND version = 1",
+    ),
+    "a move is not in the table": (
+        "path-illegal",
+        f"UPDATE event SET move = 'reject' WHERE seq = {AN_EVENT}",
+    ),
+    "a move is by the wrong party": (
+        "path-illegal",
+        "UPDATE event SET party = 'sender' WHERE type = 'Task' AND move = 'accept'",
+    ),
+    "a referral moves without its offer": (
+        "path-illegal",
+        "UPDATE event SET move = 'report' WHERE type = 'Task' AND move = 'arrive'",
+    ),
+    "moves of something without a row": (
+        "path-unfounded",
+        (
+            "INSERT INTO event (at, type, id, version, move, to_state, facility, client)"
+            " VALUES (now(), 'Task', 'none', 1, 'offer', 'requested', 'x', 'x')"
+        ),
+    ),
+    "an offer stands elsewhere": ("path-end", f"UPDATE offer SET state = 'arrived' WHERE id = {A_TASK}"),
+    "a referral stands elsewhere": (
+        "referral-and-offers",
+        f"UPDATE referral SET state = 'offered' WHERE id = {A_REFERRAL}",
+    ),
+    "a row changed without an event": (
+        "path-end",
+        f"UPDATE offer SET updated_at = now() WHERE id = {A_TASK}",
+    ),
+    "a document stands elsewhere": (
+        "document-state",
+        (
+            "UPDATE document SET content = jsonb_set(content, '{status}', '\"in-progress\"')"
+            f" WHERE type = 'Task' AND id = {A_TASK}"
+        ),
+    ),
+    "an old version stands elsewhere": (
+        "document-state",
+        (
+            "UPDATE document_version SET content = jsonb_set(content, '{status}', '\"completed\"')"
+            f" WHERE type = 'Task' AND id = {A_TASK} AND version = 1"
+        ),
+    ),
+    "a number is there twice": (
+        "number-twice",
+        "ALTER TABLE referral DROP CONSTRAINT referral_number_key",
+        "UPDATE referral SET number = (SELECT max(number) FROM referral)",
+    ),
+    "two offers are open": (
+        "open-offers",
+        "DROP INDEX offer_one_open",
+        "UPDATE offer SET state = 'requested' WHERE state IN ('rejected', 'redirected')",
+    ),
+    "a row and its document differ": ("row-and-document", "UPDATE referral SET priority = 'asap'"),
+    "an offer and its document differ": ("row-and-document", "UPDATE offer SET priority = 'asap'"),
+    "an offer is of another patient": ("offer-of-referral", "UPDATE offer SET patient = 'x'"),
+    "a journey is another": ("journey", "UPDATE referral SET journey = number WHERE based_on IS NOT NULL"),
+    "a number of its own is not kept": ("identifier-rows", "DELETE FROM referral_identifier"),
+    "a number of its own is of another": ("identifier-rows", "UPDATE referral_identifier SET value = '2'"),
+    "a number of its own is there twice": (
+        "identifier-twice",
+        "ALTER TABLE referral_identifier DROP CONSTRAINT referral_identifier_once",
+        "INSERT INTO referral_identifier SELECT * FROM referral_identifier",
+    ),
+    "an index row of a token is gone": (
+        "index-missing",
+        f"DELETE FROM search_token WHERE type = 'Task' AND id = {A_TASK} AND param = 'status'",
+    ),
+    "an index row of a reference is gone": (
+        "index-missing",
+        "DELETE FROM search_reference WHERE param = 'focus'",
+    ),
+    "a link of the hub is gone": ("index-missing", "DELETE FROM search_reference WHERE param = '_package'"),
+    "an index row of a date is gone": ("index-missing", "DELETE FROM search_date WHERE type = 'Patient'"),
+    "an index row of a string is gone": ("index-missing", "DELETE FROM search_string WHERE type = 'Patient'"),
+    "an index row is of an old version": (
+        "index-extra",
+        f"INSERT INTO search_token VALUES ('Task', {A_TASK}, 'status', '', 'requested')",
+    ),
+    "an index row is there twice": (
+        "index-doubled",
+        "INSERT INTO search_string SELECT * FROM search_string WHERE type = 'Patient'",
+    ),
+    "an index row finds nothing": (
+        "index-unfounded",
+        "INSERT INTO search_token VALUES ('Task', 'none', 'status', '', 'requested')",
+    ),
+    "somebody may read it": (
+        "access-unfounded",
+        f"INSERT INTO access VALUES ('{AN_LAO}', 'Task', {A_TASK}, 'referral', {A_TASK}, now())",
+    ),
+    "the author may not read it": (
+        "access-missing",
+        "DELETE FROM access WHERE scope = 'owner' AND type = 'Task'",
+    ),
+    "a receiver lacks the package": (
+        "access-missing",
+        "DELETE FROM access WHERE scope = 'package' AND type = 'Observation'",
+    ),
+    "who rejected keeps the package": (
+        "access-end",
+        "UPDATE access SET until = NULL WHERE via IN (SELECT id FROM offer WHERE state = 'rejected')",
+    ),
+    "who is asked lost the package": (
+        "access-end",
+        f"UPDATE access SET until = now() WHERE scope = 'package' AND via = {A_LIVING}",
+    ),
+    "a right began at another time": (
+        "access-begin",
+        f"UPDATE access SET since = now() WHERE via = {A_LIVING}",
+    ),
+}
+
+
+async def test_a_healthy_store_has_nothing(healthy: Healthy) -> None:
+    assert await healthy.check() == []
+
+
+@pytest.mark.parametrize("what", PLANTED)
+async def test_what_is_planted_is_found(healthy: Healthy, what: str) -> None:
+    kind, *statements = PLANTED[what]
+    assert kind in {violation.kind for violation in await healthy.check(*statements)}
