@@ -183,6 +183,10 @@ class GuardedConnection(HttpToolsProtocol):
             self.refuse(431, "too-long", f"A head has at most {self._limits.head} bytes here.")
         self._settle()
 
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head += 1  # its bytes were counted for the request before, where both came at once
+
     def on_headers_complete(self) -> None:
         # Within one read, what follows the head was counted with it.
         too_long = self._head > self._limits.head and self._head_size() > self._limits.head
