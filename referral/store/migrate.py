@@ -12,14 +12,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from referral.domain.errors import StoreUnavailable
+from referral.store.migrations.script import LOCK_WAIT
 from referral.store.pool import SERVICE_ROLE
 from referral.store.schema import check_server, read_revision
 
 BASE = "base"
 HEAD = "head"
 
-# A migration waits a second for a table: whoever comes after it waits with it. Then it lets everybody pass.
-_LOCK_WAIT = "1s"
+# A migration waits a moment for its tables, and whoever comes after it with it. Then it lets everybody pass.
 _PAUSE_SECONDS = 2
 _TRIES = 20
 # Between two looks whether another migration has ended; that one may take as long as it needs.
@@ -161,7 +161,7 @@ async def _connect(owner_dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('referral.migrate'))"):
             raise _OthersTurn
-        await connection.execute(f"SET lock_timeout = '{_LOCK_WAIT}'")
+        await connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
     except BaseException:
         await connection.close()
         raise

@@ -129,7 +129,7 @@ async def test_it_gives_up_in_the_end_and_has_changed_nothing(
 ) -> None:
     monkeypatch.setattr(module, "_TRIES", 2)
     monkeypatch.setattr(module, "_PAUSE_SECONDS", 0)
-    monkeypatch.setattr(module, "_LOCK_WAIT", "20ms")
+    monkeypatch.setattr(module, "LOCK_WAIT", "20ms")
     for start in ("0001", "base"):
         migrate(empty.owner_dsn, start)
         before = await shape(empty.owner_dsn)
