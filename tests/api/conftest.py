@@ -20,6 +20,7 @@ from tests.api.issuer import (
     register,
 )
 from tests.api.refusals import rows
+from tests.api.scenes import EXPECTED, Scene, scene_in
 from tests.conftest import listen
 from tests.factories import LE_CHAN, created, patient
 from tests.running_service import RunningService
@@ -68,3 +69,9 @@ async def issuer(store: Store, issuer_server: IssuerServer) -> AsyncIterator[Iss
     issuer_server.app.state.services = Services(store=store, base_url=issuer_server.base_url, now=clock)
     async with httpx.AsyncClient(base_url=issuer_server.base_url, timeout=20) as http:
         yield Issuer(http, issuer_server.base_url, store, clock)
+
+
+@pytest.fixture(scope="session", params=EXPECTED)
+async def scene(service: RunningService, request: pytest.FixtureRequest) -> Scene:
+    """A referral in each of its states in turn."""
+    return await scene_in(service, request.param)

@@ -1,247 +1,25 @@
-"""Who sees what of a referral, by read and by search, in each of its states."""
+"""Who sees what of a referral, by read and by every form of search, in each of its states."""
 
 import uuid
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
+from tests.api.scenes import EXPECTED, FACILITIES, TYPES, Scene, words
 from tests.factories import (
-    AN_LAO,
     KIEN_AN,
     LE_CHAN,
-    OFFICE,
     VIET_TIEP,
     Case,
     arrived,
     completion,
     created,
     observation,
-    offer,
-    output,
     patient,
     request,
     summary,
 )
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
-
-# The referral that is looked at is the second of a journey: its sender was the receiver of the first.
-FACILITIES = {
-    "sender": KIEN_AN,
-    "receiver": VIET_TIEP,
-    "next": AN_LAO,
-    "office": OFFICE,
-    "journey sender": LE_CHAN,
-    "stranger": "ninh-giang-medical-centre",
-}
-TYPES = {
-    "patient": "Patient",
-    "request": "ServiceRequest",
-    "offer": "Task",
-    "package": "Observation",
-    "part": "Observation",
-    "other": "Observation",
-    "words": "Communication",
-    "reply": "Communication",
-    "summary": "DocumentReference",
-    "result": "Observation",
-    "next offer": "Task",
-}
-"""package: named by the request; part: named by the package; other: of the same patient, named by nobody.
-
-words: what the sender says about the referral; reply: what the receiver says. summary: what comes back;
-result: what the receiver found and tells nobody.
-"""
-OWN = "patient request package part other words"
-WITHOUT_TARGET = {
-    "sender": OWN,
-    "receiver": "",
-    "next": "",
-    "office": "request",
-    "journey sender": "request",
-    "stranger": "",
-}
-UNDER_WAY = {
-    "sender": f"{OWN} offer reply",
-    "receiver": "patient request package part words offer reply",
-    "next": "",
-    "office": "request offer",
-    "journey sender": "request offer",
-    "stranger": "",
-}
-ENDED = UNDER_WAY | {"receiver": "request words offer reply"}
-PASSED_ON = ENDED | {
-    "sender": f"{OWN} offer reply | next offer",
-    "next": "patient request package part | next offer",
-    "office": "request offer | next offer",
-    "journey sender": "request offer | next offer",
-}
-IN_CARE = UNDER_WAY | {"receiver": "patient request package part words offer reply result"}
-RETURNED = IN_CARE | {
-    "sender": f"{OWN} offer reply summary",
-    "receiver": "patient request package part words offer reply summary result",
-    "journey sender": "request offer summary",
-}
-# The author owns; an offer grants request, Task, patient and exactly the package; rejection or withdrawal
-# ends the package, not the referral; every sender in a chain may read status and summary of later ones.
-EXPECTED: dict[str, dict[str, str]] = {
-    "draft": dict.fromkeys(FACILITIES, "") | {"sender": "patient request package part other"},
-    "unplaced": WITHOUT_TARGET,
-    "offered": UNDER_WAY,
-    "accepted": UNDER_WAY,
-    "rejected": ENDED,
-    "withdrawn": ENDED,
-    "cancelled": ENDED,
-    # That house was never meant: it reads that its offer was in error, not the request as it goes on.
-    "in error": UNDER_WAY | {"receiver": "words offer reply"},
-    "rejected and offered to the next": PASSED_ON,
-    "referred onward": PASSED_ON,
-    "arrived": IN_CARE,
-    "completed": RETURNED,
-    "closed": RETURNED,
-}
-Resource = dict[str, Any]
-REASON = {"statusReason": {"text": "No bed"}}
-
-
-@dataclass(slots=True)
-class Scene:
-    """One referral in one state: the ids of what belongs to it."""
-
-    state: str
-    service: RunningService
-    ids: dict[str, str]
-
-
-async def journey(service: RunningService, **more: Any) -> tuple[Case, dict[str, str]]:
-    """The second referral of a journey, with its package; its offer where it has one."""
-    first = await arrived(service, sender=LE_CHAN, receiver=KIEN_AN)
-    sender, receiver = first.receiver, await service.system(VIET_TIEP)
-    who = await created(sender, patient())
-    part = await created(sender, observation(who["id"]))
-    package = await created(
-        sender, observation(who["id"], hasMember=[{"reference": f"Observation/{part['id']}"}])
-    )
-    other = await created(sender, observation(who["id"]))
-    asked = await created(
-        sender,
-        request(
-            who["id"],
-            VIET_TIEP,
-            supportingInfo=[{"reference": f"Observation/{package['id']}"}],
-            basedOn=[{"reference": f"ServiceRequest/{first.request['id']}"}],
-            **more,
-        ),
-    )
-    found = await sender.get("Task", params={"focus": f"ServiceRequest/{asked['id']}"})
-    tasks = [entry["resource"]["id"] for entry in found.json().get("entry", [])]
-    ids = {"patient": who, "request": asked, "package": package, "part": part, "other": other}
-    case = Case(sender, receiver, VIET_TIEP, who, asked, tasks[0] if tasks else "")
-    return case, {name: resource["id"] for name, resource in ids.items()}
-
-
-def about(case: Case) -> Resource:
-    """Words about a referral."""
-    return {
-        "resourceType": "Communication",
-        "status": "completed",
-        "basedOn": [{"reference": f"ServiceRequest/{case.request['id']}"}],
-    }
-
-
-async def _draft(service: RunningService) -> dict[str, str]:
-    _, ids = await journey(service, status="draft")
-    return ids
-
-
-async def _unplaced(service: RunningService) -> dict[str, str]:
-    shortlist = [{"reference": f"Organization/{name}"} for name in (VIET_TIEP, AN_LAO)]
-    case, ids = await journey(service, performer=shortlist)
-    return ids | {"words": (await created(case.sender, about(case)))["id"]}
-
-
-async def _offered(service: RunningService) -> tuple[Case, dict[str, str]]:
-    case, ids = await journey(service)
-    said = await created(case.sender, about(case))
-    part_of = [{"reference": f"Task/{case.offer_id}"}]
-    replied = await created(case.receiver, about(case) | {"partOf": part_of})
-    return case, ids | {"offer": case.offer_id, "words": said["id"], "reply": replied["id"]}
-
-
-async def _placed(service: RunningService, state: str) -> dict[str, str]:
-    case, ids = await _offered(service)
-    office = await service.system(OFFICE)
-    match state:
-        case "accepted":
-            await case.moved(case.receiver, "accepted")
-        case "rejected":
-            await case.moved(case.receiver, "accepted")
-            await case.moved(case.receiver, "rejected", **REASON)
-        case "withdrawn":
-            await case.moved(office, "cancelled", **REASON)
-        case "cancelled":
-            await _end(case, "revoked")
-        case "in error":
-            await _end(case, "entered-in-error")
-        case "rejected and offered to the next":
-            await case.moved(case.receiver, "rejected", **REASON)
-            ids["next offer"] = (await created(case.sender, offer(case.request["id"], AN_LAO)))["id"]
-        case "referred onward":
-            onward = {"coding": [{"code": "referred-onward"}]}
-            target = [output("target", valueReference={"reference": f"Organization/{AN_LAO}"})]
-            await case.moved(case.receiver, "rejected", businessStatus=onward, output=target, **REASON)
-            found = await case.sender.get("Task", params={"focus": f"ServiceRequest/{case.request['id']}"})
-            both = {entry["resource"]["id"] for entry in found.json()["entry"]}
-            (ids["next offer"],) = both - {case.offer_id}
-    return ids
-
-
-async def _end(case: Case, status: str) -> None:
-    """Take the referral back."""
-    url = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
-    before = await case.referral()
-    reason = {"url": url, "valueCodeableConcept": {"text": "The family went home"}}
-    answer = await case.sender.put(
-        f"ServiceRequest/{before['id']}",
-        json=before | {"status": status, "extension": [*before["extension"], reason]},
-        headers={"If-Match": f'W/"{before["meta"]["versionId"]}"'},
-    )
-    assert answer.status_code == 200, answer.text
-
-
-async def _cared_for(service: RunningService, state: str) -> dict[str, str]:
-    case, ids = await _offered(service)
-    await case.moved(case.receiver, "in-progress")
-    result = await created(case.receiver, observation(case.patient["id"]))
-    ids["result"] = result["id"]
-    if state == "arrived":
-        return ids
-    report = await created(case.receiver, summary(case.patient["id"]))
-    await case.moved(case.receiver, "completed", output=completion(report["id"]))
-    if state == "closed":
-        await case.moved(case.sender, "completed", businessStatus={"coding": [{"code": "closed"}]})
-    return ids | {"summary": report["id"]}
-
-
-@pytest.fixture(scope="module", params=EXPECTED)
-async def scene(service: RunningService, request: pytest.FixtureRequest) -> Scene:
-    state: str = request.param
-    match state:
-        case "draft":
-            ids = await _draft(service)
-        case "unplaced":
-            ids = await _unplaced(service)
-        case "arrived" | "completed" | "closed":
-            ids = await _cared_for(service, state)
-        case _:
-            ids = await _placed(service, state)
-    return Scene(state, service, ids)
-
-
-def words(names: str) -> set[str]:
-    """The names in a line of the table; `|` parts those of several words."""
-    one, _, several = names.partition(" | ")
-    return set(one.split()) | ({several} if several else set())
 
 
 def test_the_table_names_what_there_is():
@@ -264,6 +42,58 @@ async def test_who_sees_what(scene: Scene, viewer: str):
         found |= {name} if page.get("entry") else set()
         counted |= {name} if page["total"] else set()
     assert read == found == counted == words(EXPECTED[scene.state][viewer])
+
+
+async def forms(scene: Scene) -> dict[str, dict[str, set[str]]]:
+    """Every search that finds something of the scene, by type and query, with what it is to find.
+
+    Taken from the index itself: a parameter that is added later is tried with the others.
+    """
+    names = {(TYPES[name], resource_id): name for name, resource_id in scene.ids.items()}
+    found: dict[str, dict[str, set[str]]] = {}
+    async with behind_the_wall(scene.service.store) as owner:
+        for table, value in {
+            "search_token": "CASE WHEN system = '' THEN code ELSE system || '|' || code END",
+            "search_reference": "target_type || '/' || target_id",
+            "search_date": "to_char(low AT TIME ZONE 'UTC', CASE WHEN high - low < interval '1 second'"
+            " THEN 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"' WHEN high - low = interval '1 second'"
+            " THEN 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"' ELSE 'YYYY-MM-DD' END)",
+            "search_string": "split_part(folded, E'\\x1f', 1)",
+        }.items():
+            rows = await owner.fetch(
+                f"SELECT DISTINCT type, id, param, {value} AS value FROM {table}"
+                " WHERE id = ANY ($1::text[]) AND param NOT LIKE E'\\\\_%'",
+                list(scene.ids.values()),
+            )
+            for row in rows:
+                queries = found.setdefault(row["type"], {})
+                queries.setdefault(f"{row['param']}={row['value']}", set()).add(names[row["type"], row["id"]])
+    return found
+
+
+@pytest.mark.parametrize("viewer", FACILITIES)
+async def test_no_form_of_search_finds_more_than_what_is_seen(scene: Scene, viewer: str):
+    client = await scene.service.system(FACILITIES[viewer])
+    seen = words(EXPECTED[scene.state][viewer])
+    tried = 0
+    for resource_type, queries in (await forms(scene)).items():
+        ids = ",".join(scene.ids[name] for name in scene.ids if TYPES[name] == resource_type)
+        for query, matches in queries.items():
+            param, _, value = query.partition("=")
+            # Among those of the scene alone: others are of other tests.
+            pairs = {param: value, "_id": ids, "_total": "accurate", "_sort": "-_lastUpdated"}
+            answers = [await client.get(resource_type, params=pairs)]
+            if tried % 5 == 0:
+                form = {"Content-Type": "application/x-www-form-urlencoded"}
+                answers.append(await client.post(f"{resource_type}/_search", data=pairs, headers=form))
+            for answer in answers:
+                assert answer.status_code == 200, (query, answer.text)
+                page = answer.json()
+                found = {entry["resource"]["id"] for entry in page.get("entry", [])}
+                assert found == {scene.ids[name] for name in matches & seen}, query
+                assert page["total"] == len(found)
+            tried += 1
+    assert tried > 20
 
 
 @pytest.mark.parametrize("viewer", FACILITIES)
