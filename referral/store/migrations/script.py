@@ -7,8 +7,8 @@ from alembic import op
 from sqlalchemy.util import await_only
 
 LOCK_WAIT = "700ms"
-"""How long a migration waits for the tables, and everybody behind it: less than deadlock_timeout. So whoever meets
-one half way waits until it gives way, and is never ended as the victim of a deadlock."""
+"""How long a migration waits for the tables, and everybody behind it: less than deadlock_timeout. So whoever
+meets one half way waits until it gives way, and is never ended as the victim of a deadlock."""
 
 # A command touches `offer` first: who has that has waited for all commands, and keeps none from its end.
 _TAKE_ALL_TABLES = """
