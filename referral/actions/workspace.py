@@ -204,20 +204,24 @@ class Workspace:
         if key not in self.pending:
             if before is None and resource_type in CLINICAL:
                 self.grant(owner, resource_type, resource_id, AccessScope.OWNER)
-            self.changes.audits.append(
-                {
-                    "at": self.now,
-                    "actor": self.actor.facility,
-                    "client": self.actor.client,
-                    "action": "update" if before else "create",
-                    "type": resource_type,
-                    "id": resource_id,
-                    "version": version,
-                    "request_id": self.request_id,
-                }
-            )
+            self.audit("update" if before else "create", key, version)
         self.pending[key] = Pending(version, owner, content)
         return version
+
+    def audit(self, action: str, key: Key, version: int) -> None:
+        """Leave an audit row: what was done with this version of a resource."""
+        self.changes.audits.append(
+            {
+                "at": self.now,
+                "actor": self.actor.facility,
+                "client": self.actor.client,
+                "action": action,
+                "type": key[0],
+                "id": key[1],
+                "version": version,
+                "request_id": self.request_id,
+            }
+        )
 
     def grant(
         self, facility: str, resource_type: str, resource_id: str, scope: AccessScope, via: str = ""

@@ -102,11 +102,13 @@ async def write_resources(
             with draft.placed():
                 _check_version(workspace, draft)
                 keys[draft.key] = _plan(workspace, draft, offered)
+        for match in existing.values():
+            workspace.audit("read", (match.type, match.id), match.version)
         changes = workspace.finish()
         answer = render([existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts])
         if once is not None:
             changes.replay = once.kept(answer)
-        if changes.documents or changes.replay:
+        if changes.documents or changes.audits or changes.replay:
             await apply_changes(connection, changes)
     return answer
 

@@ -10,6 +10,7 @@ from tests.api.doors import write
 from tests.api.refusals import outcome, refused, rows
 from tests.api.stored_versions import check_versions, ids_of
 from tests.factories import AN_LAO, KIEN_AN, LE_CHAN, created, observation, patient, request
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 Resource = dict[str, Any]
@@ -53,6 +54,13 @@ async def test_no_match_creates_and_one_match_is_the_answer(
     for name in ("ETag", "Last-Modified", "Location", "Content-Type"):
         assert again.headers[name] == first.headers[name]
     assert await rows(service) == before
+    async with behind_the_wall(service.store) as owner:
+        told = await owner.fetch(
+            "SELECT action FROM audit WHERE id = $1 AND request_id = ANY ($2) ORDER BY seq",
+            *(first.json()["id"], [first.headers["X-Request-ID"], again.headers["X-Request-ID"]]),
+        )
+    # Who is given what is there has read it.
+    assert [row["action"] for row in told] == ["create", "read"]
 
 
 @pytest.mark.parametrize(("wanted", "kind"), [("minimal", None), ("OperationOutcome", "OperationOutcome")])
