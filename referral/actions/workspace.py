@@ -1,6 +1,6 @@
 """The room in which one transaction is decided: what was loaded, what is going to be written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from referral.domain.referral import Offer, Referral
 from referral.domain.search import SearchQuery
 from referral.fhir.content import reread_content, write_content
 from referral.fhir.package import package_links, patient_of
+from referral.fhir.references import Resolve
 from referral.fhir.referral import own_numbers
 from referral.fhir.resources import CLINICAL
 from referral.fhir.search_index import index_rows
@@ -280,7 +281,7 @@ class Workspace:
     def finish(self) -> ChangeSet:
         """The change set with every document and its index rows. Called once."""
         changes = self.changes
-        resolved = {known: key for known in self.loaded.identifiers if (key := self.resolve(*known))}
+        known = {found: key for found in self.loaded.identifiers if (key := self.resolve(*found))}
         # In one order for all commands, so that two of them never wait for each other.
         for (resource_type, resource_id), entry in sorted(self.pending.items(), key=lambda item: item[0]):
             entry.text = write_content(entry.content)
@@ -295,17 +296,20 @@ class Workspace:
                     "content": entry.text,
                 }
             )
-            rows = index_rows(resource_type, entry.content, base=self.base, resolved=resolved)
             own = (resource_type, resource_id)
+            # What an identifier stood for it still stands for, whoever changes something else.
+            before = self.loaded.documents.get(own)
+            resolved = {**known, **before.resolved} if before is not None and before.resolved else known
+            rows = index_rows(resource_type, entry.content, base=self.base, resolved=resolved)
             changes.tokens += [(*own, *row) for row in rows.tokens]
             changes.references += [(*own, *row) for row in rows.references]
             changes.dates += [(*own, *row) for row in rows.dates]
             changes.strings += [(*own, *row) for row in rows.strings]
             changes.references += [
                 (*own, "_package", *link)
-                for link in package_links(resource_type, entry.content, self.base, self.resolve)
+                for link in package_links(resource_type, entry.content, self.base, _in(resolved))
             ]
-            patient = patient_of(resource_type, entry.content, self.base, self.resolve)
+            patient = patient_of(resource_type, entry.content, self.base, _in(resolved))
             if patient is not None:
                 changes.references.append((*own, "_patient", "Patient", patient))
             changes.references += self._parties(*own)
@@ -352,6 +356,10 @@ def standing(key: Key, content: bytes, notes: tuple[str, ...] = ()) -> Written:
     meta = reread_content(content)["meta"]
     at = datetime.fromisoformat(meta["lastUpdated"])
     return Written(*key, int(meta["versionId"]), at, content, created=False, notes=notes)
+
+
+def _in(resolved: Mapping[tuple[str, str], Key]) -> Resolve:
+    return lambda system, value: resolved.get((system, value))
 
 
 def instant(moment: datetime) -> str:

@@ -38,13 +38,17 @@ class WriteRequest:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A resource as it stands; `content` is JSON text."""
+    """A resource as it stands; `content` is JSON text.
+
+    resolved: what the identifiers (system, value) in its references have stood for until now.
+    """
 
     version: int
     owner: str
     visible: bool
     deleted: bool
     content: bytes
+    resolved: Mapping[tuple[str, str], Key] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,15 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
                 loaded.replay = request.once.read(data)
             case "document":
                 loaded.documents[key] = StoredDocument(
-                    row["version"], row["owner"], row["visible"], data["deleted"], row["content"].encode()
+                    row["version"],
+                    row["owner"],
+                    row["visible"],
+                    data["deleted"],
+                    row["content"].encode(),
+                    {
+                        (system, value): (kind, target)
+                        for system, value, kind, target in data["resolved"] or ()
+                    },
                 )
             case "reference":
                 loaded.references[key] = StoredReference(

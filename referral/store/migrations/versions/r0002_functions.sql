@@ -77,7 +77,15 @@ BEGIN
   -- What the actor does not see is told of, so that it can be refused, and not shown.
   RETURN QUERY
     SELECT 'document', d.type, d.id, d.version, seen.visible, d.owner,
-      CASE WHEN seen.visible THEN d.content::text ELSE '{}' END, jsonb_build_object('deleted', d.deleted)
+      CASE WHEN seen.visible THEN d.content::text ELSE '{}' END,
+      jsonb_build_object('deleted', d.deleted,
+        -- What its business identifiers stand for: who changes it may know another under one of them, or nobody.
+        'resolved', (SELECT jsonb_agg(jsonb_build_array(named.system, named.code, r.target_type, r.target_id))
+                     FROM search_token named
+                     JOIN search_reference r ON r.type = named.type AND r.id = named.id AND named.param = r.param || ':identifier'
+                     JOIN search_token t ON t.type = r.target_type AND t.id = r.target_id AND t.param = 'identifier'
+                       AND t.system = named.system AND t.code = named.code
+                     WHERE named.type = d.type AND named.id = d.id AND named.param LIKE '%:identifier'))
     FROM (
       SELECT u->>0 AS type, u->>1 AS id FROM jsonb_array_elements(request->'update') u
       UNION SELECT 'ServiceRequest', l FROM unnest(locked) l
