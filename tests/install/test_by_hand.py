@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,10 +175,11 @@ def test_the_service_serves_is_healthy_and_ends_in_order(
 ) -> None:
     # Once more: compose runs it at every start.
     assert migrate(image, root, variables("migrate", migrated)).returncode == 0
-    port = str(free_port())
+    port, metrics = str(free_port()), str(free_port())
     healthy = [word.replace("8000", port) for word in only("HEALTHCHECK").exec_form]
     program, *words = [*only("ENTRYPOINT").exec_form, *only("CMD").exec_form, "--port", port]
     given = variables("service", migrated) | {"REFERRAL_BASE_URL": f"http://127.0.0.1:{port}"}
+    given["REFERRAL_METRICS_LISTEN"] = given["REFERRAL_METRICS_LISTEN"].replace("9464", metrics)
     with (
         (workshop / "service.log").open("w+") as log,
         subprocess.Popen(
@@ -199,6 +201,10 @@ def test_the_service_serves_is_healthy_and_ends_in_order(
         for path in ("/readyz", "/fhir/metadata"):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
                 assert json.load(answer)
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=30) as answer:
+            assert answer.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30)
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
     assert image.run(*healthy, cwd=root).returncode != 0
