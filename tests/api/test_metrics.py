@@ -63,6 +63,14 @@ async def test_each_request_is_counted_where_it_belongs(watched: RunningService)
         assert await value(watched, f"{DURATION}_sum", **labels) > 0
 
 
+async def test_what_was_answered_again_is_counted(watched: RunningService) -> None:
+    station = await watched.system(LE_CHAN)
+    before, content = await value(watched, "referral_replays_total"), patient()
+    for _ in range(3):
+        await station.post("Patient", json=content, headers={"X-Request-ID": "counted-1"})
+    assert await value(watched, "referral_replays_total") == before + 2
+
+
 async def test_labels_are_few_whatever_is_sent(watched: RunningService) -> None:
     station = await watched.system(LE_CHAN)
     secret = "Quach-Thien-Ly"

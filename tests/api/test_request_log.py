@@ -107,6 +107,16 @@ async def test_a_referral_from_its_start_to_its_end(lines: Lines, logged: Runnin
     ]
 
 
+async def test_a_line_says_what_was_answered_again(lines: Lines, logged: RunningService) -> None:
+    station, name = await logged.system(LE_CHAN), "sent-again-1"
+    content = unfortunate()
+    for headers in ({}, {"X-Request-ID": name}, {"X-Request-ID": name}):
+        assert (await station.post("Patient", json=content, headers=headers)).status_code == 201
+    told = [line.get("replayed") for line in lines.requests() if line["status"] == 201]
+    assert told == [None, None, True]
+    check_silent(lines)
+
+
 async def test_every_line_has_the_same_fields(lines: Lines, logged: RunningService) -> None:
     station = await logged.system(LE_CHAN)
     await station.get("Patient")
