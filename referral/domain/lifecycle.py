@@ -266,15 +266,20 @@ _INCLUDED: Mapping[tuple[OfferState, OfferState], tuple[OfferMove, ...]] = {
     for state in (_O.ACCEPTED, _O.SCHEDULED, _O.IN_TRANSIT, _O.NO_SHOW)
 }
 
+_REFERRAL_RULES_OF = {
+    state: tuple(rule for rule in REFERRAL_RULES if state in rule.source) for state in ReferralState
+}
+_OFFER_RULES_OF = {state: tuple(rule for rule in OFFER_RULES if state in rule.source) for state in OfferState}
+
 
 def legal_referral_moves(state: ReferralState, parties: frozenset[Party]) -> tuple[ReferralRule, ...]:
     """The rules open to these parties for a referral in this state, in the order of the table."""
-    return _legal(REFERRAL_RULES, state, parties)
+    return _open_to(parties, _REFERRAL_RULES_OF[state])
 
 
 def check_referral_move(state: ReferralState, move: ReferralMove, parties: frozenset[Party]) -> ReferralRule:
     """The rule that allows the move. Raises IllegalMove, naming the legal ones of these parties."""
-    return _check("referral", REFERRAL_RULES, state, move, parties)
+    return _check("referral", legal_referral_moves(state, parties), state, move)
 
 
 def may_referral_move(state: ReferralState, move: ReferralMove, parties: frozenset[Party]) -> bool:
@@ -284,12 +289,12 @@ def may_referral_move(state: ReferralState, move: ReferralMove, parties: frozens
 
 def legal_offer_moves(state: OfferState, parties: frozenset[Party]) -> tuple[OfferRule, ...]:
     """The rules open to these parties for an offer in this state, in the order of the table."""
-    return _legal(OFFER_RULES, state, parties)
+    return _open_to(parties, _OFFER_RULES_OF[state])
 
 
 def check_offer_move(state: OfferState, move: OfferMove, parties: frozenset[Party]) -> OfferRule:
     """The rule that allows the move. Raises IllegalMove, naming the legal ones of these parties."""
-    return _check("offer", OFFER_RULES, state, move, parties)
+    return _check("offer", legal_offer_moves(state, parties), state, move)
 
 
 def may_offer_move(state: OfferState, move: OfferMove, parties: frozenset[Party]) -> bool:
@@ -355,16 +360,11 @@ def missing_needs(
     return tuple(need for need in needs if need not in given)
 
 
-def _legal(
-    rules: Sequence[Rule[State, Move]], state: State, parties: frozenset[Party]
-) -> tuple[Rule[State, Move], ...]:
-    return tuple(rule for rule in rules if state in rule.source and rule.by & parties)
+def _open_to(parties: frozenset[Party], rules: Sequence[Rule[State, Move]]) -> tuple[Rule[State, Move], ...]:
+    return tuple(rule for rule in rules if rule.by & parties)
 
 
-def _check(
-    noun: str, rules: Sequence[Rule[State, Move]], state: State, move: Move, parties: frozenset[Party]
-) -> Rule[State, Move]:
-    legal = _legal(rules, state, parties)
+def _check(noun: str, legal: Sequence[Rule[State, Move]], state: State, move: Move) -> Rule[State, Move]:
     for rule in legal:
         if rule.move is move:
             return rule

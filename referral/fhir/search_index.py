@@ -23,6 +23,7 @@ _STRING_PARTS: Final = (
     *("text", "family", "given", "prefix", "suffix"),
     *("line", "city", "district", "state", "postalCode", "country"),
 )
+_BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _KEY_BYTES: Final = 512
 _STRING_CHARACTERS: Final = 200
 
@@ -259,5 +260,8 @@ def _target(
 
 
 def _without_marks(text: str) -> str:
-    decomposed = unicodedata.normalize("NFD", text)
-    return "".join(letter for letter in decomposed if unicodedata.category(letter) != "Mn")
+    return _BEYOND_ASCII.sub(_unmarked, unicodedata.normalize("NFD", text))
+
+
+def _unmarked(letter: re.Match[str]) -> str:
+    return "" if unicodedata.category(letter[0]) == "Mn" else letter[0]
