@@ -40,7 +40,7 @@ async def find_existing(connection: Connection, drafts: Sequence[Draft], actor: 
                 taken.add((match.type, match.id))
                 found[draft.key] = match
     moved = {f"{type_}/{id_}": f"{match.type}/{match.id}" for (type_, id_), match in found.items()}
-    for draft in drafts:
+    for draft in drafts if moved else ():
         resolve_references(draft.content, moved)
     return found
 

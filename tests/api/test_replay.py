@@ -9,6 +9,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from referral.api import create as create_door
+from referral.api import search, suggest_targets
+from referral.api import transaction as transaction_door
+from referral.api import update as update_door
+from referral.app import create_app, make_services
+from referral.store.pool import Store
 from tests.api.doors import DOORS, Door, Write, bundle, create, move, place, transaction, update, write
 from tests.api.refusals import refused, rows
 from tests.api.stored_versions import check_versions
@@ -19,6 +25,7 @@ from tests.running_service import RunningService
 
 FIRST = ("content-type", "etag", "last-modified", "location")
 NAMES = ["X_Request_ID", "Idempotency_Key"]
+WRITES_NOTHING = {search.search, suggest_targets.suggest_for_draft, suggest_targets.suggest_for_stored}
 
 
 def new_id() -> str:
@@ -39,6 +46,16 @@ async def other_replica(service: RunningService, demo_database: Database) -> Asy
     """A second process on the database, which remembers nothing of the first."""
     async with serve(demo_database.dsn) as running:
         yield running
+
+
+async def test_every_door_of_a_write_is_one_of_these(store: Store) -> None:
+    app = create_app(make_services(store, "http://hub.example"))
+    others = {route.endpoint for route in app.routes if route.path.startswith("/fhir") and route.methods}
+    writes = {route for route in others if "write_once" in route.__code__.co_names}
+    assert writes == {create_door.create, update_door.update, transaction_door.transaction}
+    for route in app.routes:
+        if route.path.startswith("/fhir") and route.methods & {"POST", "PUT", "PATCH", "DELETE"}:
+            assert route.endpoint in writes | WRITES_NOTHING, route.path
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,6 +14,7 @@ from tests.api.doors import DOORS, Door, Write, create, transaction, write
 from tests.api.legal_path import check_path
 from tests.api.refusals import rows
 from tests.api.stored_versions import check_versions, ids_of
+from tests.conftest import Database, serve
 from tests.factories import AN_LAO, KIEN_AN, LE_CHAN, created, offered, patient, request
 from tests.running_service import RunningService
 
@@ -66,6 +67,21 @@ async def test_twins_leave_what_one_leaves(service: RunningService, door: Door, 
     before = await rows(service)
     check_one_result(await at_once(many, **{name: new_id()}))
     assert await change(service, before) == of_one
+
+
+async def test_twins_at_two_processes(service: RunningService, demo_database: Database) -> None:
+    here, name = await transaction(service), new_id()
+    token = (await here.client.get("Patient?_count=0")).request.headers["Authorization"]
+    headers = {"Authorization": token, "Content-Type": "application/fhir+json"}
+    async with (
+        serve(demo_database.dsn) as other,
+        httpx.AsyncClient(base_url=other.fhir + "/", headers=headers, timeout=30) as client,
+    ):
+        there = Write(client, here.method, here.address, here.body)
+        answers = await asyncio.gather(
+            *((here, there)[turn % 2].send(X_Request_ID=name) for turn in range(AT_ONCE))
+        )
+    check_one_result(answers)
 
 
 async def test_twins_of_several_writes_among_each_other(service: RunningService) -> None:
