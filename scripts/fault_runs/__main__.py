@@ -32,7 +32,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
     seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
     if options.quick:
-        plan = Plan(seed, writes=250, faults=8, seconds=18, disk_mebibytes=400)
+        plan = Plan(seed, writes=200, faults=6, seconds=12, disk_mebibytes=400)
     else:
         plan = Plan(seed, options.writes, options.faults, options.minutes * 60, disk_mebibytes=3000)
     print(f"seed {plan.seed}: {plan.writes} writes, {plan.faults} faults", flush=True)
@@ -65,15 +65,15 @@ def _table(result: Result) -> Iterator[str]:
     journal = result.journal
     yield f"\n{'writes':34}{'sent':>8}{'done':>8}{'refused':>9}{'unknown':>9}"
     works = sorted({write.work for write in journal.writes})
-    for work in [*works, ""]:
-        some = [write for write in journal.writes if work in {write.work, ""}]
+    for work in [*works, "all writes"]:
+        some = [write for write in journal.writes if work in {write.work, "all writes"}]
         counts = [sum(write.outcome is outcome for write in some) for outcome in Outcome]
-        yield f"{work or 'all':34}{len(some):8}{counts[0]:8}{counts[1]:9}{counts[2]:9}"
+        yield f"{work:34}{len(some):8}{counts[0]:8}{counts[1]:9}{counts[2]:9}"
     yield f"\n{'faults':34}{'times':>8}{'until a write was done again, s':>36}"
     for kind, seconds in result.faults_by_kind().items():
         spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
         yield f"{kind:34}{len(seconds):8}{spread:>36}"
-    yield f"{'all':34}{len(result.faults):8}"
+    yield f"{'all faults':34}{len(result.faults):8}"
     for skipped in result.skipped:
         yield f"skipped: {skipped}"
     answers = ", ".join(f"{status}: {times}" for status, times in sorted(result.statuses().items()))

@@ -41,5 +41,5 @@ async def healthy(superuser_dsn: str, database: Database) -> AsyncIterator[Healt
         writes = await live(service)
         base = service.fhir
     connection = await asyncpg.connect(superuser_dsn.replace("@/postgres?", "@/checked?"))
-    yield Healthy(connection, base, writes)
+    yield Healthy(connection, owner_dsn, base, writes)
     await connection.close()

@@ -40,6 +40,7 @@ class Healthy:
     """A store in which everything has happened once, and the writes that a client remembers."""
 
     connection: asyncpg.Connection
+    owner_dsn: str
     base: str
     writes: tuple[Write, ...]
 

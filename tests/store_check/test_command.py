@@ -1,0 +1,31 @@
+"""`scripts/faults --check DSN`: the checker alone, on any database."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.store_check.healthy import Healthy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def check(dsn: str, base: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "scripts.fault_runs", "--check", dsn, "--base", base]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_it_says_what_it_found_and_fails(healthy: Healthy) -> None:
+    assert check(healthy.owner_dsn, healthy.base) == (0, "0 violations\n")
+    await healthy.connection.execute("INSERT INTO search_token VALUES ('Task', 'none', 'status', '', '')")
+    code, said = check(healthy.owner_dsn, healthy.base)
+    await healthy.connection.execute("DELETE FROM search_token WHERE id = 'none'")
+    assert code == 1
+    assert said == "index-unfounded: Task/none: has index rows and no document (search_token)\n1 violations\n"
+
+
+def test_what_cannot_be_read_is_said_in_a_line() -> None:
+    code, said = check("postgresql://nobody@/none?host=/nowhere", "http://x")
+    assert code == 2
+    assert said.startswith("scripts/faults: cannot read that database: ")
+    assert said.count("\n") == 1
