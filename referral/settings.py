@@ -20,7 +20,7 @@ VARIABLES: Mapping[str, str] = {
     "REFERRAL_LOG_LEVEL": "debug, info, warning or error; absent: info",
     "REFERRAL_POOL_SIZE": "connections to the database, 1 to 100; absent: 10",
     "REFERRAL_STATEMENT_SECONDS": "time for one statement of the database, 1 to 600; absent: 30",
-    "REFERRAL_MAX_CONNECTIONS": "connections of clients, 10 to 100000; absent: 5000",
+    "REFERRAL_MAX_CONNECTIONS": "connections of clients, 10 to 100000; absent: 12000",
     "REFERRAL_METRICS_LISTEN": "host:port of /metrics, and of nothing else; absent: beside /fhir",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "a collector of traces, OTLP over HTTP; needs the extra otel; absent: none",
 }
@@ -60,7 +60,7 @@ class Settings:
             log_level=_log_level(values["REFERRAL_LOG_LEVEL"] or "info"),
             pool_size=_number(values, "REFERRAL_POOL_SIZE", 10, most=100),
             statement_seconds=_number(values, "REFERRAL_STATEMENT_SECONDS", 30, most=600),
-            max_connections=_number(values, "REFERRAL_MAX_CONNECTIONS", 5000, least=10, most=100_000),
+            max_connections=_number(values, "REFERRAL_MAX_CONNECTIONS", 12_000, least=10, most=100_000),
             metrics_listen=_host_and_port(values, "REFERRAL_METRICS_LISTEN"),
             otlp_endpoint=_address(values, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         )

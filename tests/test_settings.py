@@ -8,7 +8,7 @@ from referral.settings import VARIABLES, Settings, SettingsError
 
 def test_absent_and_empty_variables_give_the_defaults() -> None:
     plain = Settings.from_environment({})
-    assert plain == Settings(None, None, None, "info", 10, 30, 5000, None, None)
+    assert plain == Settings(None, None, None, "info", 10, 30, 12_000, None, None)
     assert Settings.from_environment(dict.fromkeys(VARIABLES, " ")) == plain
 
 

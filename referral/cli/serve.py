@@ -19,15 +19,13 @@ from referral.api.connections import Guard, Limits
 from referral.app import configure_logging, create_app, create_metrics_app, make_services
 from referral.cli.database import Database, data_option, open_database, read_settings
 from referral.cli.errors import Refusal
-from referral.cli.server import bearable, serving
+from referral.cli.server import BACKLOG, bearable, serving
 from referral.embedded import EmbeddedError, EmbeddedPostgres
 from referral.settings import Settings
 from referral.store.pool import Store
 
 DEFAULT_PORT = 8000
 _WATCH_SECONDS = 1
-# Connections that the system takes before the service runs, or while it has no time.
-_BACKLOG = 2048
 
 Result = TypeVar("Result")
 
@@ -79,7 +77,7 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.create_server(address, family=family, backlog=_BACKLOG)
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise Refusal(f"cannot listen on {host}, port {port}: {reason}") from error

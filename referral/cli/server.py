@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 
 from referral.api.connections import Guard
 
+# Connections that the system takes before the service runs, or while it has no time.
+BACKLOG = 4096
 _KEEP_ALIVE_SECONDS = 75
 _GRACE_SECONDS = 20
 # Files that the process needs beside the connections of clients: the pool, the log, libraries.
@@ -61,6 +63,7 @@ async def serving(
             app,
             http=cast("type[asyncio.Protocol]", guard.protocol),
             ws="none",
+            backlog=BACKLOG,
             lifespan="off",
             log_config=None,
             log_level="warning",
