@@ -87,7 +87,8 @@ async def clinical_reads(dsn: str, of: Collection[str] | None = None) -> list[tu
     rows = await connection.fetch(
         "WITH known AS (SELECT * FROM access WHERE $1::text[] IS NULL OR id = ANY ($1))"
         " SELECT facility, type || '/' || id AS address FROM known"
-        " UNION SELECT 'vinh-bao-medical-centre', type || '/' || id FROM known WHERE type IN ('Patient', 'Task')"
+        " UNION SELECT 'vinh-bao-medical-centre', type || '/' || id FROM known"
+        " WHERE type IN ('Patient', 'Task')"
         " ORDER BY 1, 2",
         of,
     )
