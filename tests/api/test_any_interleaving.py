@@ -23,7 +23,7 @@ from tests.running_service import RunningService
 
 # The same examples in every run; no stored ones, so that one machine sees what another does.
 EXAMPLES = settings(
-    max_examples=20,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     database=None,
