@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 VARIABLES: Mapping[str, str] = {
     "DATABASE_URL": "PostgreSQL 15 or newer, as the login role; absent: an own one in the data directory",
     "DATABASE_URL_FILE": "a file that holds DATABASE_URL, in place of it",
-    "DATABASE_OWNER_URL": "the same database as the role that owns it; needed by migrate only",
+    "DATABASE_OWNER_URL": "the same database as the role that owns it; needed by migrate and audit only",
     "DATABASE_OWNER_URL_FILE": "a file that holds DATABASE_OWNER_URL, in place of it",
     "REFERRAL_BASE_URL": "the address others use, without /fhir; absent: host and port of serve",
     "REFERRAL_LOG_LEVEL": "debug, info, warning or error; absent: info",

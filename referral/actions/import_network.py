@@ -26,6 +26,7 @@ from referral.actions.new_id import new_id
 from referral.actions.render_network import Rendered, count_resources, render_network
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
+from referral.domain.audit import AuditAction
 from referral.domain.facility import FacilityId
 from referral.domain.network_draft import NetworkDraft
 from referral.domain.scope import read_scopes
@@ -125,7 +126,23 @@ class _Import:
         if self.writes:
             await self.write_rows(plan)
         await self.write_resources(plan)
+        if self.writes and self.report.changed:
+            await apply_changes(self.connection, ChangeSet(audits=[self.audit()]))
         return self.report
+
+    def audit(self) -> dict[str, Any]:
+        """The row of the whole import: rows of the network are no resources, and have none of their own."""
+        counts = {
+            kind: [counts.created, counts.updated, counts.removed]
+            for kind, counts in self.report.counts.items()
+        }
+        return {
+            "at": self.now,
+            "actor": self.actor.facility,
+            "client": self.actor.client,
+            "action": AuditAction.IMPORT,
+            "details": {"created, changed, ended": counts},
+        }
 
     def tell(self, step: str, done: int, total: int) -> None:
         if self.progress is not None:

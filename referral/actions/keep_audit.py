@@ -13,8 +13,9 @@ from typing import Final
 
 import structlog
 
+from referral.domain.audit import AuditAction, AuditRecord
 from referral.domain.errors import StoreUnavailable
-from referral.store.audit import AuditRecord, record_audit, seal_audit
+from referral.store.audit import record_audit, seal_audit
 from referral.store.pool import Store
 
 _log = structlog.get_logger(__name__)
@@ -71,7 +72,7 @@ class AuditTrail:
         """
         if self._strangers > _STRANGERS:
             more = {"more": self._strangers - _STRANGERS}
-            self.add(AuditRecord(now, None, None, "refused", outcome=401, details=more))
+            self.add(AuditRecord(now, None, None, AuditAction.REFUSED, outcome=401, details=more))
         self._strangers = 0
         while self._waiting:
             some = self._waiting[:_ROWS_AT_ONCE]

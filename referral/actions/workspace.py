@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,7 +88,8 @@ class Pending:
 class Written:
     """A resource as it stands after the transaction: `content` are the bytes to answer with.
 
-    notes: what the hub kept as it was although the client sent something else.
+    notes: what the hub kept as it was although the client sent something else. unchanged: nothing was
+    written, and no row of the audit says that it was shown.
     """
 
     type: str
@@ -98,13 +99,14 @@ class Written:
     content: bytes
     created: bool
     notes: tuple[str, ...] = ()
+    unchanged: bool = False
 
 
 @dataclass(slots=True)
 class Workspace:
     """Facts and changes of one transaction. Nothing here talks to the store.
 
-    base: address of the FHIR endpoint, for references written in full.
+    base: address of the FHIR endpoint, for references written in full. address: where the request came from.
     """
 
     actor: Actor
@@ -113,6 +115,7 @@ class Workspace:
     base: str
     new_id: Callable[[], str]
     loaded: Loaded
+    address: str | None = None
     changes: ChangeSet = field(default_factory=ChangeSet)
     pending: dict[Key, Pending] = field(default_factory=dict)
     referrals: dict[str, Referral] = field(default_factory=dict)
@@ -221,6 +224,7 @@ class Workspace:
                 "id": key[1],
                 "version": version,
                 "request_id": self.request_id,
+                "address": self.address,
             }
         )
 
@@ -340,7 +344,8 @@ class Workspace:
         """The answer, once finished, for a resource that was put or that stood already as it was asked."""
         entry = self.pending.get(key)
         if entry is None:
-            return standing(key, self.loaded.documents[key].content, tuple(self.notes.get(key, ())))
+            found = standing(key, self.loaded.documents[key].content, tuple(self.notes.get(key, ())))
+            return replace(found, unchanged=True)
         return Written(
             *key,
             entry.version,

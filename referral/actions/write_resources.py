@@ -73,11 +73,13 @@ async def write_resources(
     request_id: str | None,
     render: Callable[[list[Written]], Answer],
     once: Once | None = None,
+    address: str | None = None,
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
-    base: address of the FHIR endpoint. once: what makes this write the same as one before, which is then
-    answered again and not done again. Raises any DomainError, its expressions naming the Bundle entry.
+    base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
+    same as one before, which is then answered again and not done again. Raises any DomainError, its
+    expressions naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
@@ -95,7 +97,7 @@ async def write_resources(
         loaded = await load_for_write(connection, _what_to_load(wanted, actor, base, once))
         if loaded.replay is not None:
             return loaded.replay
-        workspace = Workspace(actor, now, request_id, base, new_id, loaded)
+        workspace = Workspace(actor, now, request_id, base, new_id, loaded, address)
         keys: dict[Key, Key] = {}
         offered = _offered(wanted, workspace)
         for draft in _in_order(wanted, base):

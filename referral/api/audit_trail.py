@@ -11,31 +11,25 @@ from starlette.types import Scope
 from referral.api import create, read, search, suggest_targets, token, transaction, update
 from referral.api.services import Services
 from referral.domain.actor import Actor
+from referral.domain.audit import AuditAction, AuditRecord
 from referral.fhir.primitives import ID
 from referral.fhir.resources import SUPPORTED
-from referral.store.audit import AuditRecord
 
-READ: Final = "read"
-SEARCH: Final = "search"
-EXECUTE: Final = "execute"
-TOKEN: Final = "token"  # noqa: S105 - the name of what is done
-REPLAY: Final = "replay"
-
-ACTIONS: Final[Mapping[Callable[..., Any], str]] = {
-    read.read: READ,
-    search.search: SEARCH,
-    suggest_targets.suggest_for_draft: EXECUTE,
-    suggest_targets.suggest_for_stored: EXECUTE,
-    suggest_targets.suggest_by_query: EXECUTE,
-    create.create: "create",
-    update.update: "update",
-    transaction.transaction: "transaction",
-    token.token: TOKEN,
+ACTIONS: Final[Mapping[Callable[..., Any], AuditAction]] = {
+    read.read: AuditAction.READ,
+    search.search: AuditAction.SEARCH,
+    suggest_targets.suggest_for_draft: AuditAction.EXECUTE,
+    suggest_targets.suggest_for_stored: AuditAction.EXECUTE,
+    suggest_targets.suggest_by_query: AuditAction.EXECUTE,
+    create.create: AuditAction.CREATE,
+    update.update: AuditAction.UPDATE,
+    transaction.transaction: AuditAction.TRANSACTION,
+    token.token: AuditAction.TOKEN,
 }
 """What is done by each of the functions that answer."""
 
 # What these do leaves its rows in its own transaction.
-_WRITES: Final = {"create", "update", "transaction", TOKEN}
+_WRITES: Final = {AuditAction.CREATE, AuditAction.UPDATE, AuditAction.TRANSACTION, AuditAction.TOKEN}
 
 
 def recorder(services: Services) -> Callable[[Scope, int], None]:
@@ -49,40 +43,40 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
         if action is None or status >= 500:
             return
         state = scope["state"]
-        if status < 400 and action in _WRITES:
-            if "replayed" not in state:
-                return
-            action = REPLAY
         actor: Actor | None = state.get("actor")
         if actor is None and status == 405:
             return
-        resource_type, resource_id = _resource(scope["path_params"], action)
         client = scope.get("client")
         made = AuditRecord(
             now(),
             actor.facility if actor else None,
             actor.client if actor else state.get("claimed_client"),
             action,
-            resource_type,
-            resource_id,
+            *_resource(scope["path_params"], action),
             state.get("version"),
             status,
             _query(scope, action),
             client[0] if client else None,
             state["request_id"],
         )
-        if actor is None:
+        if actor is None and status >= 400:
             trail.add_stranger(made)
-        else:
+        elif action not in _WRITES or status >= 400:
             trail.add(made)
+        elif "replayed" in state:
+            trail.add(made._replace(action=AuditAction.REPLAY))
+        else:
+            for one in state.get("unchanged", ()):
+                shown = {"type": one.type, "id": one.id, "version": one.version}
+                trail.add(made._replace(action=AuditAction.READ, **shown))
 
     return record
 
 
-def _resource(parameters: Mapping[str, Any], action: str) -> tuple[str | None, str | None]:
+def _resource(parameters: Mapping[str, Any], action: AuditAction) -> tuple[str | None, str | None]:
     """Type and id; what is no type of ours, or no id, is left out: it may be anything."""
     # The operations of today are those of one type.
-    resource_type = "ServiceRequest" if action == EXECUTE else parameters.get("resource_type")
+    resource_type = "ServiceRequest" if action is AuditAction.EXECUTE else parameters.get("resource_type")
     resource_id = parameters.get("resource_id")
     return (
         resource_type if resource_type in SUPPORTED else None,
@@ -90,12 +84,12 @@ def _resource(parameters: Mapping[str, Any], action: str) -> tuple[str | None, s
     )
 
 
-def _query(scope: Scope, action: str) -> str | None:
+def _query(scope: Scope, action: AuditAction) -> str | None:
     """The parameters of a search, byte for byte where they are text; of an operation its name before them."""
-    if action == SEARCH:
+    if action is AuditAction.SEARCH:
         parts = (scope["query_string"], scope["state"].get("form", b""))
         return _text(b"&".join(part for part in parts if part))
-    if action == EXECUTE:
+    if action is AuditAction.EXECUTE:
         operation = scope["path"].rpartition("/")[2]
         return f"{operation}?{_text(scope['query_string'])}".rstrip("?")
     return None

@@ -33,6 +33,12 @@ async def write_once(
     """Write the drafts that stand in the body, or answer as this write was answered before."""
     services = services_of(request)
     now = services.now()
+
+    def noted(written: list[Written]) -> Answer:
+        # To be recorded as read: what is written leaves a row by itself.
+        request.state.unchanged = [one for one in written if one.unchanged]
+        return render(written)
+
     answer = await write_resources(
         services.store,
         drafts,
@@ -41,7 +47,8 @@ async def write_once(
         now=now,
         new_id=services.new_id,
         request_id=request.state.request_id,
-        render=render,
+        address=request.client.host if request.client else None,
+        render=noted,
         once=once(request, actor, body, now),
     )
     headers = dict(answer.headers)

@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "Load the demo network of Hai Phong, and play a referral through it.",
     "network": "Import a network, or check it first.",
     "client": "Register the systems that may ask for tokens, and list them.",
+    "audit": "Verify that nothing in the audit was changed, and export it.",
     "suggest": "Show where a patient could go, and why.",
     "show": "Show one referral with all that happened to it.",
     "version": "Show the version.",

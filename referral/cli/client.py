@@ -2,13 +2,10 @@
 
 import asyncio
 import json
-import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 from rich import box
@@ -18,6 +15,7 @@ from referral.actions.add_client import add_client, generate_keys, list_clients
 from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
 from referral.cli.facility import find_facility
+from referral.cli.new_file import new_file
 from referral.cli.standard_output import standard_output
 from referral.domain.actor import Client
 from referral.domain.facility import FacilityId, NetworkId
@@ -74,7 +72,7 @@ def add(
         click.echo(f"{added.id} of {added.facility}")
         return
     private, public = generate_keys()
-    with _new_file(out) as file:
+    with new_file(out) as file:
         added = asyncio.run(_add(data, of, {"keys": [public]}, **asked))
         click.echo(json.dumps(private, indent=1), file=file)
     where = "" if out is None else f", its private key is in {out}"
@@ -123,18 +121,3 @@ def _read(path: Path) -> Mapping[str, object]:
     if not isinstance(found, dict):
         raise Refusal(f'{path} is not a JWK Set, {{"keys": [...]}}')
     return found
-
-
-@contextmanager
-def _new_file(path: Path | None) -> Iterator[IO[str]]:
-    """A new file of the owner alone, gone again when the body fails; without a path standard output."""
-    if path is None:
-        yield sys.stdout
-        return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yield file
-    except BaseException:
-        path.unlink()
-        raise

@@ -49,6 +49,17 @@ MCSD_FACILITY: Final = "facility"
 BOOLEAN: Final = f"{_HL7}/special-values"
 SECURITY_SERVICE: Final = f"{_HL7}/restful-security-service"
 
+# Code systems of the audit: DICOM's (PS3.16), HL7's, and those of IHE BALP (https://profiles.ihe.net/ITI/BALP/).
+DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
+AUDIT_EVENT_TYPE: Final = f"{_HL7}/audit-event-type"
+AUDIT_ENTITY_TYPE: Final = f"{_HL7}/audit-entity-type"
+AUDIT_OBJECT_ROLE: Final = f"{_HL7}/object-role"
+AUDIT_SOURCE_TYPE: Final = f"{_HL7}/security-source-type"
+PARTICIPATION_TYPE: Final = f"{_HL7}/v3-ParticipationType"
+RESTFUL_INTERACTION: Final = "http://hl7.org/fhir/restful-interaction"
+BALP_ENTITY_TYPE: Final = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"
+BALP_PROFILE: Final = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
+
 # Our extensions.
 DIRECTION_EXTENSION: Final = f"{_EXTENSION}/direction"
 REFERRAL_GROUND_EXTENSION: Final = f"{_EXTENSION}/referral-ground"
@@ -72,6 +83,7 @@ TASK_REPLACES_EXTENSION: Final = f"{_HL7_EXTENSION}/task-replaces"
 FACILITY_IDENTIFIER: Final = f"{_IDENTIFIER}/facility"
 INSURER_IDENTIFIER: Final = f"{_IDENTIFIER}/insurer-code"
 REFERRAL_NUMBER_IDENTIFIER: Final = f"{_IDENTIFIER}/referral-number"
+CLIENT_IDENTIFIER: Final = f"{_IDENTIFIER}/client"
 
 
 def technique_system(technique_list: str) -> str:

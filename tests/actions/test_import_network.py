@@ -106,7 +106,22 @@ async def test_an_import_leaves_events_and_audit_of_the_network(store: Store) ->
     events = await fetch(store, "SELECT DISTINCT move, facility, client FROM event")
     assert events == [{"move": "import", "facility": "hill", "client": "import"}]
     audits = await fetch(store, "SELECT actor, client, action, count(*) AS times FROM audit GROUP BY 1, 2, 3")
-    assert audits == [{"actor": "hill", "client": "import", "action": "create", "times": 9}]
+    assert {(row["action"], row["times"]) for row in audits} == {("create", 9), ("import", 1)}
+    assert {(row["actor"], row["client"]) for row in audits} == {("hill", "import")}
+
+
+async def test_an_import_of_rows_alone_leaves_audit_too(store: Store) -> None:
+    await import_network(store, small_network(), NOW)
+    draft = small_network()
+    await import_network(store, replace(draft, links=()), LATER)
+    rows = await fetch(
+        store,
+        "SELECT action, details->'created, changed, ended'->'links' AS links FROM audit WHERE at = $1",
+        LATER,
+    )
+    assert [(row["action"], json.loads(row["links"])) for row in rows] == [
+        ("import", [0, 0, len(draft.links)])
+    ]
 
 
 async def test_the_same_files_again_write_nothing(store: Store) -> None:

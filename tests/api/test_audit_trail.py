@@ -9,7 +9,7 @@ from referral.api.audit_trail import ACTIONS
 from referral.app import create_app, make_services
 from tests.api.audited import audited, named
 from tests.api.refusals import outcome
-from tests.factories import CAT_HAI, LE_CHAN, created, observation, patient, request
+from tests.factories import CAT_HAI, KIEN_AN, LE_CHAN, created, observation, patient, request
 from tests.running_service import RunningService
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -199,3 +199,32 @@ def test_every_answer_of_fhir_is_in_the_audit_or_open_to_all(service: RunningSer
     found = {route.endpoint for route in app.routes if route.path not in OPEN}
     assert set(ACTIONS) == found
     assert len(found) > 8
+
+
+async def test_a_write_that_changes_nothing_has_shown_what_is_there(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    asked = await created(station, request(who, KIEN_AN))
+    hospital = await service.system(KIEN_AN)
+    found = await hospital.get("Task", params={"focus": f"ServiceRequest/{asked['id']}"})
+    task = found.json()["entry"][0]["resource"]
+    headers = named()
+    answer = await hospital.put(
+        f"Task/{task['id']}", json=task, headers=headers | {"If-Match": f'W/"{task["meta"]["versionId"]}"'}
+    )
+    assert answer.headers["ETag"] == f'W/"{task["meta"]["versionId"]}"'
+    (row,) = await audited(service.store, headers)
+    assert (row["actor"], row["action"], row["id"], row["patient"]) == (KIEN_AN, "read", task["id"], who)
+    assert row["version"] == int(task["meta"]["versionId"])
+
+
+async def test_an_answer_that_is_given_again_is_recorded_again(
+    service: RunningService, station: httpx.AsyncClient
+) -> None:
+    headers, body = named(), patient()
+    first = await station.post("Patient", json=body, headers=headers)
+    again = await station.post("Patient", json=body, headers=headers)
+    assert (first.status_code, again.json()) == (201, first.json())
+    rows = await audited(service.store, headers, rows=2)
+    assert [(row["action"], row["outcome"]) for row in rows] == [("create", 200), ("replay", 201)]
+    assert [row["address"] for row in rows] == ["127.0.0.1"] * 2

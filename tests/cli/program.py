@@ -7,21 +7,22 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`referral` against one database."""
+    """`referral` against one database; `environment` beside its address."""
 
     dsn: str
+    environment: dict[str, str] = field(default_factory=dict)
 
     async def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end, its output into a pipe (however wide the terminal is, whence it was called)."""
         return await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "referral", *arguments],
-            env={**os.environ, "DATABASE_URL": self.dsn, "COLUMNS": "80"},
+            env={**os.environ, "DATABASE_URL": self.dsn, "COLUMNS": "80", **self.environment},
             capture_output=True,
             text=True,
             check=False,

@@ -1,0 +1,111 @@
+"""Verify the audit: each seal against the one before it and its rows, each row against the seals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from itertools import chain
+from typing import Final
+
+from referral.store.audit_reading import (
+    MARK,
+    Seal,
+    find_lines,
+    find_overlap,
+    find_seals,
+    find_unsealed,
+    one_moment,
+    seal_before,
+)
+from referral.store.owner import OwnerConnection
+
+MOST_FAULTS: Final = 20
+
+_FIRST: Final = date(1970, 1, 1)
+_LAST: Final = date(9999, 12, 30)
+
+SealKey = tuple[date, int]
+
+
+@dataclass(slots=True)
+class AuditReport:
+    """What was found. faults: lines for a person, `MOST_FAULTS` at most; none: everything agrees.
+
+    unsealed: rows too young to be sealed yet, the oldest of which is of `unsealed_since`.
+    """
+
+    days: int = 0
+    seals: int = 0
+    rows: int = 0
+    unsealed: int = 0
+    unsealed_since: datetime | None = None
+    faults: list[str] = field(default_factory=list)
+
+    def fault(self, line: str) -> None:
+        """Note what does not agree."""
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append(line)
+
+
+async def verify_audit(
+    connection: OwnerConnection, day: date | None, kept: Mapping[SealKey, str] | None = None
+) -> AuditReport:
+    """Compute all seals again, or those of one day on the word of the day before.
+
+    kept: hashes of seals (in hex) that were exported earlier; each must still be there.
+    """
+    report = AuditReport()
+    first, last = (day, day) if day is not None else (_FIRST, _LAST)
+    missed = {key: value for key, value in (kept or {}).items() if first <= key[0] <= last}
+    async with one_moment(connection):
+        before, place = await seal_before(connection, first), (first, 0)
+        async for seal in find_seals(connection, first, last):
+            if seal.number != (place[1] + 1 if seal.day == place[0] else 1):
+                report.fault(f"{seal.day}, seal {seal.number}: the seal before it is missing")
+            _check_seal(report, seal, before, await find_lines(connection, seal))
+            report.days += seal.day != place[0] or place[1] == 0
+            report.seals += 1
+            report.rows += seal.rows
+            before, place = seal.hash, (seal.day, seal.number)
+            if missed.pop(place, seal.hash.hex()) != seal.hash.hex():
+                report.fault(f"{seal.day}, seal {seal.number}: it is not the one that was exported")
+        for lost_day, number in sorted(missed):
+            report.fault(f"{lost_day}, seal {number}: it was exported, and is not there any more")
+        overlap = await find_overlap(connection)
+        if overlap is not None:
+            report.fault(f"{overlap[0]}, seal {overlap[1]}: another seal has a row of it too")
+        await _check_unsealed(report, connection, first, last)
+    return report
+
+
+def _check_seal(report: AuditReport, seal: Seal, before: bytes, lines: Mapping[int, str]) -> None:
+    """A changed row is told by its mark; where marks were changed too, by the hash of the seal."""
+    where = f"{seal.day}, seal {seal.number}"
+    seqs = list(chain.from_iterable(seal.seqs))
+    if not len(seqs) == seal.rows == len(seal.marks) // MARK:
+        report.fault(f"{where}: the list of its rows was changed")
+        return
+    agrees = True
+    for place, seq in enumerate(seqs):
+        line = lines.get(seq)
+        if line is None:
+            report.fault(f"{where}: row {seq} is gone")
+        elif sha256(line.encode()).digest()[:MARK] != seal.marks[place * MARK : (place + 1) * MARK]:
+            report.fault(f"{where}: row {seq} was changed")
+        else:
+            continue
+        agrees = False
+    text = "".join(f"{lines[seq]}\n" for seq in seqs) if agrees else ""
+    if agrees and sha256(before + f"{seal.head}\n{text}".encode()).digest() != seal.hash:
+        report.fault(f"{where}: it does not agree with its rows and the seal before it")
+
+
+async def _check_unsealed(report: AuditReport, connection: OwnerConnection, first: date, last: date) -> None:
+    since = datetime.combine(first, datetime.min.time(), UTC)
+    until = datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1)
+    async for row in find_unsealed(connection, since, until):
+        if row.passed:
+            report.fault(f"{row.at:%Y-%m-%d}, row {row.seq}: it is in no seal, and came after its turn")
+            continue
+        report.unsealed += 1
+        report.unsealed_since = min(row.at, report.unsealed_since or row.at)

@@ -1,0 +1,143 @@
+"""`referral audit`, as a person runs it against a service that others use meanwhile."""
+
+import base64
+import json
+import stat
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from fhir.resources.R4B.auditevent import AuditEvent
+
+from referral.fhir.content import read_content
+from referral.fhir.validation import check_resource
+from tests.api.audited import audited, named
+from tests.cli.program import Program
+from tests.conftest import Database
+from tests.factories import CAT_HAI, LE_CHAN, created, patient
+from tests.running_service import RunningService
+
+TODAY = datetime.now(UTC).date().isoformat()
+BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
+
+
+@pytest.fixture
+def program(demo_database: Database) -> Program:
+    return Program(demo_database.dsn, {"DATABASE_OWNER_URL": demo_database.owner_dsn})
+
+
+async def exported(program: Program, *options: str) -> list[dict[str, Any]]:
+    done = await program.run("audit", "export", *options)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def of_request(events: list[dict[str, Any]], headers: dict[str, str]) -> dict[str, Any]:
+    """The one event of a request."""
+    (found,) = [
+        event
+        for event in events
+        for entity in event.get("entity", ())
+        if entity.get("what", {}).get("identifier", {}).get("value") == headers["X-Request-ID"]
+    ]
+    return found
+
+
+async def test_the_audit_is_exported_as_audit_events_and_agrees(
+    service: RunningService, program: Program, tmp_path: Path
+) -> None:
+    station, other = await service.system(LE_CHAN), await service.system(CAT_HAI)
+    made, seen, hidden, sought = named(), named(), named(), named()
+    answer = await station.post("Patient", json=patient(), headers=made)
+    who = answer.json()["id"]
+    await station.get(f"Patient/{who}", headers=seen)
+    await other.get(f"Patient/{who}", headers=hidden)
+    await station.get(f"Observation?subject=Patient/{who}&_count=3", headers=sought)
+    for headers in (made, seen, hidden, sought):
+        await audited(service.store, headers)
+
+    seals = tmp_path / "seals"
+    events = await exported(program, "--from", TODAY, "--seals", str(seals))
+    assert stat.S_IMODE(seals.stat().st_mode) == 0o600
+    for event in events:
+        AuditEvent.model_validate(event)
+        check_resource("AuditEvent", read_content(json.dumps(event).encode()))
+    assert len({event["id"] for event in events}) == len(events)
+
+    create, read = of_request(events, made), of_request(events, seen)
+    refused, query = of_request(events, hidden), of_request(events, sought)
+    assert [event.get("meta") for event in (create, read, refused, query)] == [
+        {"profile": [f"{BALP}PatientCreate"]},
+        {"profile": [f"{BALP}PatientRead"]},
+        None,
+        {"profile": [f"{BALP}PatientQuery"]},
+    ]
+    assert [event["action"] for event in (create, read, refused, query)] == ["C", "R", "R", "E"]
+    assert [event["outcome"] for event in (create, read, refused, query)] == ["0", "0", "4", "0"]
+    assert refused["outcomeDesc"] == "HTTP 404"
+    for event in (create, read, refused, query):
+        about = [entity for entity in event["entity"] if entity["type"]["code"] == "1"]
+        assert [entity["what"] for entity in about] == [{"reference": f"Patient/{who}"}]
+        requestor = [agent["who"] for agent in event["agent"] if agent["requestor"]]
+        facility = CAT_HAI if event is refused else LE_CHAN
+        assert requestor == [{"reference": f"Organization/{facility}"}]
+    (searched,) = [entity["query"] for entity in query["entity"] if "query" in entity]
+    assert base64.b64decode(searched).decode() == f"Observation?subject=Patient/{who}&_count=3"
+    assert {"reference": f"Patient/{who}/_history/1"} in [entity.get("what") for entity in read["entity"]]
+
+    # The next export tells of the one before, and neither is news to who kept the seals.
+    again = await exported(program, "--from", TODAY)
+    (export,) = [event for event in again if event["type"]["code"] == "110106"][-1:]
+    assert base64.b64decode(export["entity"][0]["query"]).decode().startswith(f"since={TODAY}&until=")
+    done = await program.run("audit", "verify", "--seals", str(seals))
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert done.stdout.endswith("Everything agrees.\n")
+
+
+async def test_what_was_changed_is_named_with_exit_code_1(
+    service: RunningService, program: Program, demo_database: Database
+) -> None:
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    headers = named()
+    await station.get(f"Patient/{who['id']}", headers=headers)
+    await audited(service.store, headers)
+    owner = await asyncpg.connect(demo_database.owner_dsn)
+    place = None
+    while place is None:
+        place = await owner.fetchrow(
+            "SELECT s.day, s.number, a.seq FROM audit a JOIN audit_seal s ON s.seqs @> a.seq"
+            " WHERE a.request_id = $1",
+            headers["X-Request-ID"],
+        )
+    await owner.execute("UPDATE audit SET outcome = 404 WHERE seq = $1", place["seq"])
+    done = await program.run("audit", "verify", "--day", str(place["day"]))
+    await owner.execute("UPDATE audit SET outcome = 200 WHERE seq = $1", place["seq"])
+    await owner.close()
+    assert done.returncode == 1
+    assert (
+        done.stdout.splitlines()[0]
+        == f"{place['day']}, seal {place['number']}: row {place['seq']} was changed"
+    )
+    assert (await program.run("audit", "verify")).returncode == 0
+
+
+async def test_it_is_refused_in_one_line_where_it_cannot_work(program: Program, tmp_path: Path) -> None:
+    no_seals = tmp_path / "no-seals"
+    no_seals.write_text("{}\n")
+    wrong = (
+        ("verify", "--seals", str(no_seals)),
+        ("verify", "--day", "soon"),
+        ("export", "-o", str(no_seals)),
+    )
+    for arguments in wrong:
+        done = await program.run("audit", *arguments)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    for address in ("", program.dsn, "postgresql://nobody:secret@127.0.0.1:1/none"):
+        without = replace(program, environment={"DATABASE_OWNER_URL": address})
+        done = await without.run("audit", "verify")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+        assert "secret" not in done.stderr
