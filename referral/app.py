@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
@@ -31,7 +32,11 @@ from referral.api.audit_trail import recorder
 from referral.api.errors import add_error_handlers
 from referral.api.request_log import RequestLog
 from referral.api.services import Services
+from referral.settings import SettingsError
 from referral.store.pool import Store
+
+if TYPE_CHECKING:
+    from referral.api.tracing import Tracing
 
 
 def make_services(store: Store, base_url: str) -> Services:
@@ -39,7 +44,7 @@ def make_services(store: Store, base_url: str) -> Services:
     return Services(store=store, base_url=base_url.rstrip("/"), now=lambda: datetime.now(UTC))
 
 
-def create_app(services: Services, *, with_metrics: bool = True) -> FastAPI:
+def create_app(services: Services, *, with_metrics: bool = True, tracing: "Tracing | None" = None) -> FastAPI:
     """The application. While it runs, it keeps the network's snapshot up to date, and the audit."""
 
     @contextlib.asynccontextmanager
@@ -71,7 +76,22 @@ def create_app(services: Services, *, with_metrics: bool = True) -> FastAPI:
     app.state.services = services
     add_error_handlers(app)
     app.add_middleware(RequestLog, new_id=services.new_id, meters=services.meters, record=recorder(services))
+    if tracing is not None:
+        # Added after the log, so around it.
+        app.add_middleware(tracing.requests)
     return app
+
+
+def open_tracing(endpoint: str) -> "Tracing":
+    """The spans of this process, for the collector at `endpoint`. Raises SettingsError without the extra."""
+    try:
+        # Only here: who has no collector needs neither the packages nor their memory.
+        from referral.api.tracing import Tracing  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise SettingsError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and the extra is missing: pip install 'referral[otel]'"
+        ) from missing
+    return Tracing(endpoint)
 
 
 def create_metrics_app(services: Services) -> Starlette:

@@ -80,6 +80,8 @@ class RequestLog:
             "status": status,
             "ms": round(seconds * 1000, 1),
         }
+        if "trace_id" in scope["state"]:
+            fields["trace_id"] = scope["state"]["trace_id"]
         if scope["state"].get("replayed"):
             fields["replayed"] = True
         if fault is None:

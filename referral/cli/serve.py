@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 
 from referral.api.connections import Guard, Limits
-from referral.app import configure_logging, create_app, create_metrics_app, make_services
+from referral.app import configure_logging, create_app, create_metrics_app, make_services, open_tracing
 from referral.cli.database import Database, data_option, open_database, read_settings
 from referral.cli.errors import Refusal
 from referral.cli.server import BACKLOG, bearable, serving
@@ -112,12 +112,18 @@ async def running(
     """
     async with contextlib.AsyncExitStack() as stack:
         limits = Limits(connections=bearable(settings.max_connections))
+        tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
+        if tracing is not None:
+            stack.push_async_callback(asyncio.to_thread, tracing.close)
         store = await Store.open(
-            database.dsn, size=settings.pool_size, statement_seconds=settings.statement_seconds
+            database.dsn,
+            size=settings.pool_size,
+            statement_seconds=settings.statement_seconds,
+            watch=tracing.statement if tracing else None,
         )
         stack.push_async_callback(store.close)
         services = make_services(store, base_url)
-        app = create_app(services, with_metrics=settings.metrics_listen is None)
+        app = create_app(services, with_metrics=settings.metrics_listen is None, tracing=tracing)
         # Entered here and not by uvicorn, which would log an error of the start and hide it from us.
         await stack.enter_async_context(app.router.lifespan_context(app))
         if database.embedded is not None:
