@@ -109,9 +109,11 @@ BEGIN
                ) SELECT jsonb_agg(DISTINCT b.sender) FROM before b),
              'returned_by', (SELECT jsonb_agg(DISTINCT b.sender) FROM referral b WHERE b.based_on = r.id
                              AND b.direction = 'down' AND b.state NOT IN ('draft', 'cancelled', 'entered-in-error')))
-    FROM referral r
-    WHERE r.id = ANY (locked)
-       OR r.id IN (SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'ServiceRequest');
+    -- A union, not OR: else the whole table is read.
+    FROM (
+      SELECT unnest(locked) AS id
+      UNION SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'ServiceRequest'
+    ) n JOIN referral r ON r.id = n.id;
 
   RETURN QUERY
     SELECT 'offer', 'Task', o.id, NULL::int, true, NULL::text, NULL::text, to_jsonb(o)
@@ -136,9 +138,10 @@ BEGIN
   RETURN QUERY
     SELECT 'network', 'Organization', w.id, NULL::int, true, NULL::text, NULL::text,
            jsonb_build_object('name', w.name, 'prefix', w.prefix)
-    FROM network w
-    WHERE w.id IN (SELECT a.network FROM actor_network a WHERE a.facility = actor)
-       OR w.id IN (SELECT r.network FROM referral r WHERE r.id = ANY (locked));
+    FROM (
+      SELECT a.network FROM actor_network a WHERE a.facility = actor
+      UNION SELECT r.network FROM referral r WHERE r.id = ANY (locked)
+    ) n JOIN network w ON w.id = n.network;
 
   RETURN QUERY
     SELECT 'number', NULL::text, NULL::text, nextval('referral_sequence')::int, NULL::boolean, NULL::text, NULL::text, NULL::jsonb

@@ -1,0 +1,58 @@
+"""What a command loads costs the same however much is stored: PostgreSQL counts the rows that it reads."""
+
+from referral.store.change_set import WriteRequest, load_for_write
+from referral.store.pool import Store
+from tests.owner import behind_the_wall
+from tests.store.commands import HOSPITAL, STATION, Hub
+from tests.store.test_messages import placed
+
+# As many again of everything that one referral leaves, of the same parties.
+_MULTIPLY = """
+INSERT INTO referral SELECT (r2).* FROM referral r, generate_series(1, 3000) n, LATERAL
+  (SELECT jsonb_populate_record(r, jsonb_build_object('id', 'r' || n, 'number', 'X' || n)) AS r2) more;
+INSERT INTO offer SELECT (o2).* FROM offer o, generate_series(1, 3000) n, LATERAL
+  (SELECT jsonb_populate_record(o, jsonb_build_object('id', 't' || n, 'referral', 'r' || n)) AS o2) more;
+INSERT INTO document SELECT (d2).* FROM document d, generate_series(1, 3000) n, LATERAL
+  (SELECT jsonb_populate_record(d, jsonb_build_object('id', left(d.type, 1) || n)) AS d2) more
+  WHERE d.type IN ('Patient', 'ServiceRequest', 'Task');
+INSERT INTO access SELECT (a2).* FROM access a, generate_series(1, 3000) n, LATERAL
+  (SELECT jsonb_populate_record(a, jsonb_build_object('id', left(a.type, 1) || n)) AS a2) more;
+INSERT INTO search_token SELECT (s2).* FROM search_token s, generate_series(1, 3000) n, LATERAL
+  (SELECT jsonb_populate_record(s, jsonb_build_object('id', left(s.type, 1) || n, 'code', n)) AS s2) more;
+INSERT INTO search_reference SELECT (s2).* FROM search_reference s, generate_series(1, 3000) n, LATERAL
+  (SELECT jsonb_populate_record(s, jsonb_build_object('id', left(s.type, 1) || n)) AS s2) more
+  WHERE s.type IN ('ServiceRequest', 'Task');
+"""
+
+
+async def test_a_move_reads_no_more_rows_among_thousands_of_referrals(store: Store):
+    hub = Hub(store)
+    await hub.prepare()
+    asked, task = await placed(hub)
+    (patient,) = asked["subject"].values()
+    request = WriteRequest(
+        actor=HOSPITAL,
+        update=[("Task", task["id"])],
+        references=[
+            ("ServiceRequest", asked["id"]),
+            ("Patient", patient.removeprefix("Patient/")),
+            ("Organization", STATION),
+        ],
+        identifiers=[(["Patient"], "urn:test:patient", "P0")],
+    )
+    async with store.writing(HOSPITAL) as connection:
+        await load_for_write(connection, request)
+    async with behind_the_wall(store) as owner:
+        await owner.execute(_MULTIPLY)
+        # As autovacuum does within a minute; the plans that stand are made again.
+        await owner.execute("ANALYZE")
+    async with store.writing(HOSPITAL) as connection:
+        loaded = await load_for_write(connection, request)
+        rows = await connection.fetch(
+            "SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS read"
+            " FROM pg_stat_xact_user_tables"
+        )
+    assert set(loaded.offers) == {task["id"]}
+    read = {row["relname"]: row["read"] for row in rows}
+    touched = {table: rows for table, rows in read.items() if rows}
+    assert 0 < sum(touched.values()) < 600, touched
