@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from referral.embedded import EmbeddedError, EmbeddedPostgres
+from referral.embedded import EmbeddedError, EmbeddedPostgres, cluster
 
 # Opens the directory, says so, and gives its share back when its input ends.
 _HOLDER = """
@@ -212,6 +212,24 @@ async def test_a_server_whose_socket_was_swept_away_is_started_anew(made: Path) 
     (made / "postgres/socket/.s.PGSQL.5432").unlink()
     with EmbeddedPostgres.open(made) as postgres:
         assert await _ask(postgres.dsn, "SELECT 1") == 1
+
+
+async def test_a_server_that_does_not_come_to_its_end_is_ended_and_started(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signal 15 makes it refuse whoever comes, and wait for those who are there: a pool never goes."""
+    monkeypatch.setattr(cluster, "_STOPPING_SECONDS", 0.1)
+    with EmbeddedPostgres.open(made) as server:
+        guest = await asyncpg.connect(server.dsn)
+        running = _server(made)
+        assert running
+        os.kill(running, signal.SIGTERM)
+        with contextlib.suppress(asyncpg.CannotConnectNowError):
+            while await _ask(server.dsn, "SELECT 1"):
+                pass
+        server.ensure_running()
+        assert await _ask(server.dsn, "SELECT 1") == 1
+        guest.terminate()
 
 
 async def test_an_interrupted_initialisation_is_begun_again(place: Path) -> None:

@@ -20,6 +20,7 @@ PORT = 5432  # names the socket file, nothing listens on it
 _ROLES = ("postgres", "referral_owner", "referral_login")
 _LONGEST_SOCKET_DIRECTORY = 88  # bytes; sun_path holds 104 on the strictest system, "/.s.PGSQL.5432" needs 15
 _START_SECONDS = 60
+_STOPPING_SECONDS = 30  # a server told to stop may wait for its clients, or for itself, without end
 _CONFIGURATION = (
     "listen_addresses=",
     "fsync=on",
@@ -40,7 +41,7 @@ class _Postmaster:
     """A running server as its postmaster.pid describes it."""
 
     sockets: Path
-    ready: bool
+    status: str
 
 
 class Cluster:
@@ -103,14 +104,17 @@ class Cluster:
 
     def adopt_or_start(self) -> None:
         """Leaves with a server that accepts connections on `sockets`."""
-        deadline = time.monotonic() + _START_SECONDS
+        began = time.monotonic()
         while found := self.postmaster():
             self.sockets = found.sockets
             if self.accepts():
                 return
-            if found.ready and not (found.sockets / f".s.PGSQL.{PORT}").exists():
+            waited = time.monotonic() - began
+            if found.status == "ready" and not (found.sockets / f".s.PGSQL.{PORT}").exists():
                 self.stop()  # its socket was swept away: nobody can speak to it any more
-            elif time.monotonic() > deadline:
+            elif found.status == "stopping" and waited > _STOPPING_SECONDS:
+                self._stop("immediate")
+            elif waited > _START_SECONDS:
                 raise EmbeddedError(f"the PostgreSQL in {self._home} neither answers nor ends")
             time.sleep(0.02)
         self._start()
@@ -135,14 +139,16 @@ class Cluster:
     def stop(self) -> None:
         """Ends the server, its clients' sessions too."""
         for mode in ("fast", "immediate"):
-            command = ("-D", str(self._data), "-m", mode, "-t", str(_START_SECONDS))
-            code, _ = self._run("pg_ctl", "stop", "--wait", "--silent", *command)
-            if code == 0 or not self.postmaster():
+            if self._stop(mode) or not self.postmaster():
                 break
         sockets = self._home / "socket"
         if sockets.is_symlink():
             shutil.rmtree(sockets.resolve(), ignore_errors=True)
             sockets.unlink()
+
+    def _stop(self, mode: str) -> bool:
+        command = ("-D", str(self._data), "-m", mode, "-t", str(_START_SECONDS))
+        return self._run("pg_ctl", "stop", "--wait", "--silent", *command)[0] == 0
 
     def _clear_left_overs(self) -> None:
         """Ends the children of a postmaster that was killed, and removes its lock files.
@@ -204,7 +210,7 @@ class Cluster:
         if not lines or not self._is_ours(int(lines[0])):
             return None
         sockets = Path(lines[4]) if len(lines) > 4 else self.sockets
-        return _Postmaster(sockets, ready=len(lines) > 7 and lines[7].strip() == "ready")
+        return _Postmaster(sockets, lines[7].strip() if len(lines) > 7 else "")
 
     def _is_ours(self, pid: int) -> bool:
         if Path("/proc/self").exists():
