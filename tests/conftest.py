@@ -86,11 +86,13 @@ def listen() -> socket.socket:
 
 
 @asynccontextmanager
-async def serve(dsn: str, limits: Limits | None = None) -> AsyncIterator[RunningService]:
+async def serve(
+    dsn: str, limits: Limits | None = None, *, size: int = 10, **pool: float
+) -> AsyncIterator[RunningService]:
     """The service on a free port of loopback, as it runs for users."""
     listening = listen()
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    store = await Store.open(dsn, size=10)
+    store = await Store.open(dsn, size=size, **pool)
     services = make_services(store, base_url)
     app, guard = create_app(services), Guard(limits)
     services.meters.add(guard.collect)
