@@ -2,8 +2,8 @@
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.errors import StoreUnavailable
 

@@ -2,11 +2,11 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from referral import __version__
 from referral.api import token
 from referral.api.errors import MEDIA_TYPE
+from referral.api.route import Route
 from referral.api.services import services_of
 from referral.fhir.capability import capability_statement
 from referral.fhir.content import write_content

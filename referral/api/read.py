@@ -4,11 +4,11 @@ from email.utils import format_datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from referral.api.actor import current_actor
 from referral.api.body import check_type
 from referral.api.errors import MEDIA_TYPE
+from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.errors import Gone, NotFound
 from referral.domain.scope import Interaction, check_scope

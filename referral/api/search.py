@@ -6,12 +6,12 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from referral.api.actor import current_actor
 from referral.api.body import check_type, media_type_of, read_at_most
 from referral.api.errors import MEDIA_TYPE
 from referral.api.respond import preference
+from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.errors import InvalidElement, WrongMediaType
 from referral.domain.scope import Interaction, check_scope

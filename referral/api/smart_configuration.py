@@ -5,10 +5,10 @@ https://hl7.org/fhir/smart-app-launch/conformance.html#using-well-known
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from referral.actions.issue_token import ALGORITHMS, GRANT_TYPE
 from referral.api import token
+from referral.api.route import Route
 from referral.api.services import Services
 
 

@@ -7,12 +7,12 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from referral.actions.suggest_targets import suggest_targets
 from referral.api.actor import current_actor
 from referral.api.body import check_id, read_body, read_resource
 from referral.api.errors import MEDIA_TYPE
+from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.actor import Actor
 from referral.domain.scope import Interaction, check_scope

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from referral.actions.issue_token import IssuedToken, OAuthError, OAuthErrorCode, issue_token
 from referral.api.body import media_type_of, read_at_most
+from referral.api.route import Route
 from referral.api.services import Services
 from referral.domain.errors import StoreUnavailable, TooLarge
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from referral.actions.workspace import Draft, Written, instant
 from referral.api.actor import current_actor
@@ -13,6 +12,7 @@ from referral.api.body import read_body, read_resource, read_version
 from referral.api.errors import MEDIA_TYPE
 from referral.api.replay import write_once
 from referral.api.respond import location, outcome_of, preference
+from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.search import SearchQuery
 from referral.fhir.bundle import Entry, read_transaction, response_bundle

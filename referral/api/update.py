@@ -2,13 +2,13 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from referral.actions.workspace import Draft
 from referral.api.actor import current_actor
 from referral.api.body import check_id, check_type, read_body, read_resource, read_version
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
+from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
 from referral.fhir.validation import check_resource
