@@ -107,6 +107,8 @@ class Workspace:
     """Facts and changes of one transaction. Nothing here talks to the store.
 
     base: address of the FHIR endpoint, for references written in full. address: where the request came from.
+    now: when all of it is done; never before what it changes. clock: what the host's clock says, where it
+    was set back since; the audit tells that.
     """
 
     actor: Actor
@@ -116,6 +118,7 @@ class Workspace:
     new_id: Callable[[], str]
     loaded: Loaded
     address: str | None = None
+    clock: datetime | None = None
     changes: ChangeSet = field(default_factory=ChangeSet)
     pending: dict[Key, Pending] = field(default_factory=dict)
     referrals: dict[str, Referral] = field(default_factory=dict)
@@ -181,7 +184,10 @@ class Workspace:
 
     def journey_senders(self, referral: Referral) -> frozenset[str]:
         """The senders of the referrals before this one in its journey, without its own."""
-        stored = self.loaded.referrals.get(referral.id) or self.loaded.referrals.get(referral.based_on or "")
+        stored = self.loaded.referrals.get(referral.id)
+        # A draft may be submitted as the continuation of another than before.
+        if stored is None or stored.row.based_on != referral.based_on:
+            stored = self.loaded.referrals.get(referral.based_on or "")
         senders = stored.journey_senders if stored else frozenset()
         # What it continues may be new too, in the same transaction.
         before = self.referrals.get(referral.based_on or "")
@@ -216,7 +222,7 @@ class Workspace:
         """Leave an audit row: what was done with this version of a resource."""
         self.changes.audits.append(
             {
-                "at": self.now,
+                "at": self.clock or self.now,
                 "actor": self.actor.facility,
                 "client": self.actor.client,
                 "action": action,

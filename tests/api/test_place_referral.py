@@ -5,10 +5,13 @@ import pytest
 from referral.domain.number import is_referral_number
 from tests.factories import (
     AN_LAO,
+    CAT_HAI,
     KIEN_AN,
     LE_CHAN,
     OFFICE,
+    VIET_TIEP,
     B,
+    arrived,
     business,
     created,
     extension,
@@ -265,6 +268,22 @@ async def test_the_senders_own_number_stands_for_one_referral(service: RunningSe
     taken_back = await station.put(f"ServiceRequest/{first['id']}", json=wrong, headers={"If-Match": 'W/"1"'})
     assert (taken_back.status_code, taken_back.json()["status"]) == (200, "entered-in-error")
     await created(station, request(who["id"], identifier=[own]))
+
+
+async def test_a_draft_is_seen_by_whom_it_continues_when_it_is_submitted(service: RunningService):
+    cases = [await arrived(service), await arrived(service, sender=CAT_HAI)]
+    before, after = ([{"reference": f"ServiceRequest/{case.request['id']}"}] for case in cases)
+    hospital = cases[0].receiver
+    draft = await created(
+        hospital, request(cases[1].patient["id"], VIET_TIEP, status="draft", basedOn=before)
+    )
+    path = f"ServiceRequest/{draft['id']}"
+    submitted = await hospital.put(
+        path, json=draft | {"status": "active", "basedOn": after}, headers={"If-Match": 'W/"1"'}
+    )
+    assert submitted.status_code == 200, submitted.text
+    seen = [(await case.sender.get(path)).status_code for case in cases]
+    assert seen == [404, 200]
 
 
 async def test_an_order_that_is_no_referral_is_plain_data_with_its_task(service: RunningService):
