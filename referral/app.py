@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import orjson
 import structlog
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -57,16 +59,16 @@ def create_app(services: Services, *, with_metrics: bool = True, tracing: "Traci
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
 
-    # Fixed addresses come before those with a type in them.
-    fixed = (health, smart_configuration, token, metadata, suggest_targets)
-    typed = (transaction, search, create, read, update)
+    # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
+    often = (smart_configuration, read, update, create, metadata, search, transaction)
+    seldom = (suggest_targets, token, health)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",
         version=__version__,
         routes=[
+            *(route for module in (*often, *seldom) for route in module.routes),
             *(metrics.routes if with_metrics else ()),
-            *(route for module in (*fixed, *typed) for route in module.routes),
         ],
         lifespan=lifespan,
         redirect_slashes=False,
@@ -105,12 +107,11 @@ def configure_logging(level: str) -> None:
     """Write JSON lines to standard error, ours and those of the libraries."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, structlog.processors.JSONRenderer(_line)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -122,3 +123,11 @@ def configure_logging(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def _line(event: object, **_: object) -> str:
+    try:
+        return orjson.dumps(event, default=repr).decode()
+    except TypeError:
+        # Half of a surrogate pair, such as the name of a file that is no UTF-8.
+        return json.dumps(event, default=repr)
