@@ -143,13 +143,13 @@ def playing(data: Path, port: str) -> Iterator[str]:
         impatient = threading.Timer(PATIENCE, process.kill)
         impatient.start()
         try:
-            last = ""
+            told = []
             for line in process.stdout or ():
-                last = line.strip() or last
+                told.append(line)
                 if line.startswith("Serving on "):
                     break
             else:
-                raise Failed(f"the play: {last}")
+                raise Failed(f"the play: {''.join(told[-5:])}")
             yield f"http://127.0.0.1:{port}"
         finally:
             impatient.cancel()
