@@ -18,8 +18,6 @@ from referral.domain.errors import StoreUnavailable
 from referral.store.audit import record_audit, seal_audit
 from referral.store.pool import Store
 
-_log = structlog.get_logger(__name__)
-
 FLUSH_SECONDS: Final = 0.5
 _TURNS_TO_SEAL: Final = 2
 _ROWS_AT_ONCE: Final = 5_000
@@ -105,6 +103,7 @@ class _Keeper:
         self._store, self._trail, self._now = store, trail, now
         self._failed: str | None = None
         self._more = False
+        self._log = structlog.get_logger(__name__)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until it is told to stop. A failure is told of once, and tried again."""
@@ -118,7 +117,7 @@ class _Keeper:
             if await self._keep(seal=True):
                 return
             await asyncio.sleep(FLUSH_SECONDS)
-        _log.error("audit_incomplete", lost=len(self._trail))
+        self._log.error("audit_incomplete", lost=len(self._trail))
 
     async def _keep(self, *, seal: bool) -> bool:
         """Flush, and seal as much as one transaction may; tells whether it could."""
@@ -132,7 +131,7 @@ class _Keeper:
             self._tell(failure)
             return False
         if self._failed is not None:
-            _log.info("audit_resumed")
+            self._log.info("audit_resumed")
         self._failed = None
         return True
 
@@ -143,8 +142,8 @@ class _Keeper:
         self._failed = name
         waiting = len(self._trail)
         if isinstance(failure, StoreUnavailable):
-            _log.warning("audit_interrupted", waiting=waiting)
+            self._log.warning("audit_interrupted", waiting=waiting)
         else:
             # Where, not what: the text of an exception may quote a record.
             frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(failure.__traceback__)]
-            _log.error("audit_failed", waiting=waiting, error=name, frames=frames[-12:])
+            self._log.error("audit_failed", waiting=waiting, error=name, frames=frames[-12:])
