@@ -94,10 +94,10 @@ def open_offer(
         authored_on=workspace.now,
         updated_at=workspace.now,
     )
-    placed = replace(referral, state=ReferralState.OFFERED, updated_at=workspace.now)
+    way = referral.direction
     if not referral.directed:
         way = direction_to(workspace, referral.network, referral.sender, target)
-        placed = replace(placed, direction=way)
+    placed = replace(referral, state=ReferralState.OFFERED, direction=way, updated_at=workspace.now)
     workspace.offers[offer.id] = offer
     workspace.referrals[referral.id] = placed
     if placed.direction is not referral.direction:

@@ -209,8 +209,8 @@ class Workspace:
         before = self.loaded.documents.get(key)
         version = before.version + 1 if before else 1
         meta = {**content.get("meta", {}), "versionId": str(version), "lastUpdated": instant(self.now)}
-        rest = {name: value for name, value in content.items() if name not in {"resourceType", "id", "meta"}}
-        content = {"resourceType": resource_type, "id": resource_id, "meta": meta, **rest}
+        first = {"resourceType": resource_type, "id": resource_id, "meta": meta}
+        content = {**first, **content, **first}
         if key not in self.pending:
             if before is None and resource_type in CLINICAL:
                 self.grant(owner, resource_type, resource_id, AccessScope.OWNER)

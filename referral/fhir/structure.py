@@ -46,6 +46,8 @@ class Element:
 
     segment: str
     """Its name in FHIRPath: `value` for `valueString`, `birthDate` for `_birthDate`."""
+    sibling: str
+    """The property beside a primitive that holds its extensions, or the reverse."""
     many: bool
     choice: bool
     """One of the types of a choice such as `value[x]`."""
@@ -72,7 +74,7 @@ class Structure:
     """FHIRPath name of each required element, with the properties of which one must be there."""
 
 
-_TYPE: Final = Element("resourceType", many=False, choice=False, check=CHECKS["code"])
+_TYPE: Final = Element("resourceType", "_resourceType", many=False, choice=False, check=CHECKS["code"])
 
 
 @lru_cache(maxsize=256)  # bounded, because whoever sends content chooses the names
@@ -118,6 +120,7 @@ def _structure(model: Any) -> Structure:
         segment = choice or name
         elements[name] = Element(
             segment,
+            f"_{name}",
             many,
             choice=choice is not None,
             check=CHECKS[kind] if isinstance(kind, str) else None,
@@ -131,7 +134,7 @@ def _structure(model: Any) -> Structure:
         if elements[name].check and (model.__name__, name) != ("Extension", "url") and name != "id":
             names.append(f"_{name}")
             elements[f"_{name}"] = Element(
-                segment, many, choice=choice is not None, model=FHIRPrimitiveExtensionType
+                segment, name, many, choice=choice is not None, model=FHIRPrimitiveExtensionType
             )
         if known.get("one_of_many_required") or known.get("element_required") or field.is_required():
             required.setdefault(segment, []).extend(names)

@@ -113,13 +113,11 @@ class _Walk:
             if element.choice and chosen.setdefault(element.segment, name.lstrip("_")) != name.lstrip("_"):
                 self._refuse(f"Only one type of {element.segment}[x] may be given.", place)
             if element.many:
-                self._list(element, inner, value.get(_sibling(name)), place)
+                self._list(element, inner, value.get(element.sibling), place)
             elif inner is None:
                 self._refuse("Must not be null.", place)
-            elif element.check:
-                self._primitive(element, inner, place)
             else:
-                self._single(element, inner, value.get(_sibling(name)), place)
+                self._single(element, inner, value.get(element.sibling), place)
         for segment, names in structure.required.items():
             if value.keys().isdisjoint(names):
                 self._note(self.missing, f"The element {segment} is required.", f"{path}.{segment}")
@@ -130,8 +128,8 @@ class _Walk:
             return
         if not values:
             self._refuse("Must not be an empty array.", path)
-        beside = siblings if isinstance(siblings, list) else []
-        for index, (value, sibling) in enumerate(zip_longest(values, beside[: len(values)])):
+        beside = siblings[: len(values)] if isinstance(siblings, list) else ()
+        for index, (value, sibling) in enumerate(zip_longest(values, beside)):
             place = f"{path}[{index}]"
             if value is not None:
                 self._single(element, value, sibling, place)
@@ -139,16 +137,13 @@ class _Walk:
                 # A null only keeps the place of a value beside its extensions, or the reverse.
                 self._refuse("Must not be null.", place)
 
-    def _primitive(self, element: Element, value: Any, path: str) -> None:
-        if element.check and (fault := element.check(value)):
-            self._refuse(fault, path)
-        elif element.codes and value not in element.codes:
-            known = ", ".join(sorted(element.codes))
-            self._note(self.unknown_codes, f"The code must be one of: {known}.", path)
-
     def _single(self, element: Element, value: Any, sibling: Any, path: str) -> None:
         if element.check:
-            self._primitive(element, value, path)
+            if fault := element.check(value):
+                self._refuse(fault, path)
+            elif element.codes and value not in element.codes:
+                known = ", ".join(sorted(element.codes))
+                self._note(self.unknown_codes, f"The code must be one of: {known}.", path)
         elif element.resource:
             if element.segment == "contained":
                 self._contained(value, path)
@@ -208,11 +203,6 @@ class _Walk:
         # What is not told is not kept either: a large body can be wrong a million times.
         if len(kind) < MAX_PROBLEMS:
             kind.append(Problem(text, path))
-
-
-def _sibling(name: str) -> str:
-    """The property beside a primitive that holds its extensions, or the reverse."""
-    return name[1:] if name.startswith("_") else f"_{name}"
 
 
 def _objects(values: Any) -> Iterator[dict[str, Any]]:
