@@ -1,14 +1,25 @@
 """Every request for something clinical leaves a record, whatever it was answered. https://hl7.org/fhir/R4/security.html#audit"""
 
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
+from referral.actions.keep_audit import AuditTrail
 from referral.api.audit_trail import ACTIONS
 from referral.app import create_app, make_services
 from tests.api.audited import audited, named
 from tests.api.refusals import outcome
+from tests.conftest import listen
 from tests.factories import CAT_HAI, KIEN_AN, LE_CHAN, created, observation, patient, request
 from tests.running_service import RunningService
 
@@ -228,3 +239,74 @@ async def test_an_answer_that_is_given_again_is_recorded_again(
     rows = await audited(service.store, headers, rows=2)
     assert [(row["action"], row["outcome"]) for row in rows] == [("create", 200), ("replay", 201)]
     assert [row["address"] for row in rows] == ["127.0.0.1"] * 2
+
+
+@asynccontextmanager
+async def without_keeper(service: RunningService, trail: AuditTrail) -> AsyncIterator[RunningService]:
+    """A second service on the same database, whose records nobody writes."""
+    listening = listen()
+    base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    services = replace(make_services(service.store, base_url), audit=trail)
+    server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="critical", lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    running = RunningService(base_url, service.store)
+    yield running
+    await running.close()
+    server.should_exit = True
+    await serving
+
+
+async def test_who_cannot_be_recorded_is_not_answered(service: RunningService, who: str) -> None:
+    trail = AuditTrail(most=1_500)
+    async with without_keeper(service, trail) as full:
+        station = await full.system(LE_CHAN)
+        while trail.has_room:
+            assert (await station.get(f"Patient/{who}")).status_code == 200
+        waiting = len(trail)
+        unanswered: list[tuple[str, str, Any]] = [
+            ("GET", f"Patient/{who}", None),
+            ("GET", "Patient", None),
+            ("POST", "Patient", patient()),
+        ]
+        for method, address, body in unanswered:
+            answer = await station.request(method, address, json=body)
+            assert answer.status_code == 503
+            assert answer.headers["Retry-After"]
+            assert outcome_of(answer) == "transient"
+        assert (await station.get("metadata")).status_code == 200
+        assert len(trail) == waiting
+        await trail.flush(service.store, datetime.now(UTC))
+        assert (await station.get(f"Patient/{who}")).status_code == 200
+        assert len(trail) == 1
+
+
+def outcome_of(answer: httpx.Response) -> str:
+    return str(answer.json()["issue"][0]["code"])
+
+
+async def test_many_strangers_stop_nobody_else(service: RunningService, who: str) -> None:
+    trail = AuditTrail(most=100_000)
+    async with without_keeper(service, trail) as crowded:
+        async with crowded.anonymous() as nobody:
+            for _ in range(300):
+                assert (await nobody.get("/fhir/Patient/x")).status_code == 401
+        assert len(trail) == 100
+        station = await crowded.system(LE_CHAN)
+        assert (await station.get(f"Patient/{who}")).status_code == 200
+
+
+async def test_a_login_that_is_refused_names_the_client_that_it_claims(service: RunningService) -> None:
+    headers = named()
+    claims = {"iss": "demo-x", "sub": "demo-x", "aud": f"{service.base_url}/oauth/token", "jti": "1"}
+    claims["exp"] = int(time.time()) + 60
+    key = ECKey.generate_key("P-384")
+    assertion = jwt.encode({"alg": "ES384", "kid": "k", "typ": "JWT"}, claims, key, algorithms=["ES384"])
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": assertion,
+    }
+    async with service.anonymous() as nobody:
+        assert (await nobody.post("/oauth/token", data=form, headers=headers)).status_code == 401
+    (row,) = await audited(service.store, headers)
+    assert (row["action"], row["actor"], row["client"], row["outcome"]) == ("token", None, "demo-x", 401)
