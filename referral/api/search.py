@@ -86,7 +86,8 @@ def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
 
 
 def _link(address: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    return f"{address}?{urlencode(pairs)}" if pairs else address
+    # What may stand in a query as it is (RFC 3986, 3.4) stays readable.
+    return f"{address}?{urlencode(pairs, safe='/:')}" if pairs else address
 
 
 def _entry(fhir_base: str, found: FoundResource, mode: str) -> dict[str, Any]:

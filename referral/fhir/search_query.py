@@ -45,6 +45,7 @@ _MAX_LENGTH: Final = 1000
 _MAX_VALUE: Final = 40_000
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _PREFIX: Final = re.compile(r"[a-zA-Z]{2}")
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
 # An unescaped "+" arrives as a space.
 _JSON: Final = frozenset({"json", "application/json", "application/fhir+json", "application/fhir json"})
@@ -361,6 +362,8 @@ def _alternatives(value: str) -> list[str]:
 
 
 def _split(text: str, separator: str) -> list[str]:
+    if "\\" not in text:
+        return text.split(separator)
     parts, start, escaped = [], 0, False
     for position, character in enumerate(text):
         if character == separator and not escaped:
@@ -381,7 +384,7 @@ def _escaped_character(match: re.Match[str]) -> str:
 
 
 def _storable(text: str) -> bool:
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return _UNSTORABLE.search(text) is None
 
 
 def _shown(key: str) -> str:
