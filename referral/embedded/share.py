@@ -112,10 +112,11 @@ class EmbeddedPostgres:
 
     def _join(self) -> None:
         with self._control():
+            # Before the share: what is not ours, or of another version, is not to be stopped on the way out.
+            self._passwords = self._cluster.passwords()
             users = self._open_lock("users.lock")
             self._locks.append(users)
             fcntl.flock(users, fcntl.LOCK_SH)
-            self._passwords = self._cluster.passwords()
             self._cluster.adopt_or_start()
 
     def _open_lock(self, name: str) -> int:
