@@ -124,8 +124,8 @@ def _check_scope(actor: Actor, draft: Draft) -> None:
 
 def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
     """Each draft after those that it may name: the order of a Bundle's entries means nothing."""
-    if len(drafts) == 1:
-        return list(drafts)
+    if len({draft.type for draft in drafts}) == len(drafts):
+        return sorted(drafts, key=lambda draft: _ORDER.index(draft.type))
     keys = {draft.key for draft in drafts}
     named: dict[Key, set[Key]] = {draft.key: set() for draft in drafts}
     for draft in drafts:
@@ -266,7 +266,7 @@ def _references(content: dict[str, Any]) -> list[dict[str, Any]]:
         if isinstance(value, dict):
             if isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), dict):
                 found.append(value)
-            left.extend(value.values())
+            left.extend([below for below in value.values() if not isinstance(below, str)])
         elif isinstance(value, list):
             left.extend(value)
     return found
