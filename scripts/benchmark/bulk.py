@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -17,6 +18,11 @@ _PART: Final = 20_000
 _PROCESSES: Final = 2
 # From here on it is faster to make the indexes anew.
 _WITHOUT_INDEXES: Final = 100_000
+# Nothing that is loaded needs to outlive a crash; all of it is back before anything is measured.
+_WHILE_LOADING: Final = (
+    *("fsync = off", "full_page_writes = off", "autovacuum = off"),
+    *("max_wal_size = '8GB'", "checkpoint_timeout = '30min'"),
+)
 _INDEXES: Final = (
     "SELECT i.indexname AS name, i.indexdef AS definition FROM pg_indexes i"
     " WHERE i.schemaname = 'public' AND i.tablename = ANY ($1::text[])"
@@ -31,6 +37,8 @@ async def load_year(owner: asyncpg.Connection, dsn: str, maker: Maker, count: in
     indexes = await owner.fetch(_INDEXES, tables) if count > _WITHOUT_INDEXES else []
     for index in indexes:
         await owner.execute(f'DROP INDEX "{index["name"]}"')
+    if indexes:
+        await _configure(owner, *(f"SET {setting}" for setting in _WHILE_LOADING))
     parts = _parts(maker, count)
     if len(parts) == 1:
         await load(owner, *parts[0][:2], days=parts[0][2])
@@ -44,7 +52,17 @@ async def load_year(owner: asyncpg.Connection, dsn: str, maker: Maker, count: in
         await owner.execute(index["definition"])
     for table in tables:
         await owner.execute(f'VACUUM (ANALYZE) "{table}"')
-    await owner.execute("CHECKPOINT")  # else the works would pay for writing what was loaded
+    if indexes:
+        await _configure(owner, *(f"RESET {setting.partition(' ')[0]}" for setting in _WHILE_LOADING))
+    # Else the works would pay for writing what was loaded.
+    await owner.execute("CHECKPOINT")
+    await asyncio.to_thread(os.sync)
+
+
+async def _configure(owner: asyncpg.Connection, *changes: str) -> None:
+    for change in changes:
+        await owner.execute(f"ALTER SYSTEM {change}")
+    await owner.execute("SELECT pg_reload_conf()")
 
 
 def _parts(maker: Maker, count: int) -> Sequence[tuple[Maker, int, float]]:

@@ -56,7 +56,6 @@ async def drive(requests: Requests, connections: int, seconds: float) -> Slice:
 
     Raises WrongStatus for the first answer with another status, or where a connection ends early.
     """
-    gc.collect()
     gc.disable()
     try:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 import asyncpg
@@ -38,11 +39,13 @@ _CELL: Final = 0.25  # degrees
 _MINUTES_PER_DEGREE: Final = 111 * 1.4 / 40 * 60
 
 
+@cache
 def country(facilities: int = FACILITIES) -> NetworkDraft:
     """The network, the same at every call."""
     draw = random.Random(1)  # noqa: S311 - an invented map, no secret
-    # As large as Viet Nam, and as dense with 12,000.
-    places = [(draw.uniform(9, 22), draw.uniform(103, 108)) for _ in range(facilities)]
+    # As large as Viet Nam with 12,000, and always as dense.
+    side = math.sqrt(facilities / FACILITIES)
+    places = [(draw.uniform(9, 9 + 13 * side), draw.uniform(103, 103 + 5 * side)) for _ in range(facilities)]
     tiers = draw.choices(tuple(_TIERS), tuple(_TIERS.values()), k=facilities)
     ids = [FacilityId(f"bench-{n}") for n in range(facilities)]
     mapping = {

@@ -5,7 +5,7 @@ reads one row by its id, or inserts one row of jsonb, in a table of its own in t
 token, no access rule, no audit and no log line. Beside `suggest` it runs a bare Dijkstra over the same roads,
 cut at the same limit; with paths, as an answer says how one gets there.
 
-Run as `python -m scripts.benchmark.floor DSN PORT [roads]`.
+Run as `python -m scripts.benchmark.floor DSN PORT FACILITIES`, how many the country has.
 """
 
 import contextlib
@@ -57,8 +57,8 @@ def floor(dsn: str, graph: "nx.DiGraph[int]") -> FastAPI:
 
 def main() -> None:
     """Serve until stopped."""
-    dsn, port, *with_roads = sys.argv[1:]
-    graph = road_graph(country()) if with_roads else nx.DiGraph()
+    dsn, port, facilities = sys.argv[1:]
+    graph = road_graph(country(int(facilities)))
     config = uvicorn.Config(
         floor(dsn, graph),
         port=int(port),

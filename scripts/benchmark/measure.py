@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from typing import Final
 
 from scripts.benchmark.client import Slice, drive
+from scripts.benchmark.country import FACILITIES
 from scripts.benchmark.works import Material, Work
 
 CONNECTIONS: Final = (1, 16)
-_WARM_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long is measured: rounds of one slice of each server, in seconds."""
+    """How much is done: rounds of one slice of each server, in seconds.
+
+    Before the first round comes one that is not counted, of `warm` seconds: in it is made what is made once.
+    profile: seconds for each work. starts: how often the start is timed. facilities: of the country.
+    """
 
     rounds: int
     seconds: float
+    warm: float = 0.2
+    profile: float = 5.0
+    starts: int = 3
+    facilities: int = FACILITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +48,16 @@ async def measure(material: Material, work: Work, connections: int, effort: Effo
     """Drive the floor and the service in turns."""
     rounds = []
     for one in range(effort.rounds + 1):
-        seconds = effort.seconds if one else _WARM_SECONDS  # what is made once is not counted
+        seconds = effort.seconds if one else effort.warm
         await material.systems.sign_in()
         if work.name == "move":
             await material.stock(seconds)
         floor = await drive(work.floor, connections, seconds)
         rounds.append((floor, await drive(work.ours, connections, seconds)))
-    return _figures(work.name, connections, rounds[1:])
+    return figures_of(work.name, connections, rounds[1:])
 
 
-def _figures(work: str, connections: int, rounds: Sequence[tuple[Slice, Slice]]) -> Figures:
+def figures_of(work: str, connections: int, rounds: Sequence[tuple[Slice, Slice]]) -> Figures:
     floors = [floor.rate for floor, _ in rounds]
     rates = [ours.rate for _, ours in rounds]
     ratios = [rate / floor for rate, floor in zip(rates, floors, strict=True)]

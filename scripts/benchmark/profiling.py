@@ -17,11 +17,13 @@ from typing import Final
 
 import psutil
 
-from scripts.benchmark.client import drive
+from scripts.benchmark.client import Requests, drive
+from scripts.benchmark.measure import Effort
 from scripts.benchmark.works import Material, Work
 
 CONNECTIONS: Final = 16
 _MOST_FUNCTIONS: Final = 25
+_CPU_HEADER: Final = f"  {'':12}{'server':>12}{'PostgreSQL':>12}{'client':>12}{'rate/s':>12}"
 _RATE: Final = "500"  # samples a second
 
 # The first that stands in a file's path names its part.
@@ -52,38 +54,45 @@ class Spent:
 
 
 async def profile(
-    material: Material, work: Work, service: psutil.Process, seconds: float, profiles: Path
+    material: Material,
+    work: Work,
+    servers: tuple[psutil.Process, psutil.Process],
+    effort: Effort,
+    profiles: Path,
 ) -> list[str]:
-    """Drive a work, and say in lines where the time went."""
+    """Drive a work, and say in lines where the time went. `servers` are the service and the floor."""
     await material.systems.sign_in()
     if work.name == "move":
-        await material.stock(3 * seconds)
-    await drive(work.ours, CONNECTIONS, 0.3)
+        await material.stock(effort.warm + 3 * effort.profile + 1)
+    await drive(work.ours, CONNECTIONS, effort.warm)
     backend = psutil.Process(await material.owner.fetchval("SELECT pg_backend_pid()"))
-    lines = await _by_process(work, (service, backend.parent() or backend), seconds)
+    lines = [f"{work.name}, {CONNECTIONS} connections; microseconds of CPU for one:", _CPU_HEADER]
+    for name, requests, server in zip(("service", "floor"), (work.ours, work.floor), servers, strict=True):
+        lines.append(
+            f"  {name:12}{await _cpu_of(requests, server, backend.parent() or backend, effort.profile)}"
+        )
     if sampler := shutil.which("py-spy"):
-        spent = await _sampled(sampler, work, service, seconds, profiles)
+        spent = await _sampled(sampler, work, servers[0], effort.profile, profiles)
     else:
-        spent = await _called(work, service, seconds, profiles)
-    return [f"{work.name}, {CONNECTIONS} connections", *lines, *_table(spent)]
+        spent = await _called(work, servers[0], effort.profile, profiles)
+    return [*lines, *_table(spent)]
 
 
-async def _by_process(
-    work: Work, servers: tuple[psutil.Process, psutil.Process], seconds: float
-) -> list[str]:
-    before = _cpu(*servers)
-    came = await drive(work.ours, CONNECTIONS, seconds)
-    spent = {name: value - before[name] for name, value in _cpu(*servers).items()}
+async def _cpu_of(
+    requests: Requests, server: psutil.Process, postmaster: psutil.Process, seconds: float
+) -> str:
+    """Microseconds of CPU that one request takes of the server, of PostgreSQL and of the client; the rate."""
+    before = _cpu(server, postmaster)
+    came = await drive(requests, CONNECTIONS, seconds)
     count = len(came.latencies)
-    lines = [f"  {count / came.seconds:.0f}/s; microseconds of CPU for one:"]
-    lines += [f"    {name:<22}{value / count * 1e6:8.0f}" for name, value in spent.items()]
-    return [*lines, f"    {'client':<22}{came.client_seconds / count * 1e6:8.0f}"]
+    own, database = (after - was for after, was in zip(_cpu(server, postmaster), before, strict=True))
+    figures = [spent / count * 1e6 for spent in (own, database, came.client_seconds)]
+    return "".join(f"{figure:12.0f}" for figure in (*figures, came.rate))
 
 
-def _cpu(service: psutil.Process, postmaster: psutil.Process) -> dict[str, float]:
-    """CPU seconds until now."""
-    database = sum(_seconds(one) for one in (postmaster, *postmaster.children()))
-    return {"service": _seconds(service), "PostgreSQL": database}
+def _cpu(server: psutil.Process, postmaster: psutil.Process) -> tuple[float, float]:
+    """CPU seconds until now: of the server, and of all processes of PostgreSQL."""
+    return _seconds(server), sum(_seconds(one) for one in (postmaster, *postmaster.children()))
 
 
 def _seconds(process: psutil.Process) -> float:

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import itertools
 import json
 import statistics
 import sys
@@ -19,6 +18,7 @@ import asyncpg
 import psutil
 
 from referral.actions.import_network import import_network
+from referral.domain.network_draft import NetworkDraft
 from referral.embedded import EmbeddedPostgres
 from referral.exchange.network_files import read_network
 from referral.store.pool import Store
@@ -32,9 +32,7 @@ from scripts.benchmark.stage import Systems, floor_command, free_port, running, 
 from scripts.benchmark.works import WORKS, Material, Work, make_works
 
 FULL: Final = Effort(rounds=7, seconds=1.0)
-QUICK: Final = Effort(rounds=2, seconds=0.3)
-_PROFILE_SECONDS: Final = 5.0
-_STARTS: Final = 3
+QUICK: Final = Effort(rounds=2, seconds=0.3, profile=1.0, starts=1)
 _ACTIVE: Final = 8  # stations and hospitals whose systems ask
 _LEAST_STORED: Final = 500  # what the works need to have different things to ask for
 _FLOOR_ROWS: Final = 10_000
@@ -50,6 +48,7 @@ class Stage(NamedTuple):
     """What a run stands on. `owner` is the superuser: it loads rows without firing triggers."""
 
     options: argparse.Namespace
+    effort: Effort
     folder: Path
     owner: asyncpg.Connection
     owner_dsn: str
@@ -57,28 +56,26 @@ class Stage(NamedTuple):
     ports: tuple[int, int]  # of the service, of the floor
 
     @property
-    def with_country(self) -> bool:
-        """Whether 12,000 facilities are loaded: for suggestions and for what memory they take."""
-        return not self.options.work or "suggest" in self.options.work
+    def country(self) -> NetworkDraft | None:
+        """The country, where it is loaded: for suggestions, and for what memory it takes."""
+        wanted = not self.options.work or "suggest" in self.options.work
+        return country(self.effort.facilities) if wanted else None
 
 
-async def run(options: argparse.Namespace, postgres: EmbeddedPostgres, folder: Path) -> None:
-    """Do what the options say; `postgres` is migrated and empty."""
-    ready = None if options.work or options.profile else seconds_to_ready(1 if options.quick else _STARTS)
+async def run(options: argparse.Namespace, postgres: EmbeddedPostgres, folder: Path, effort: Effort) -> None:
+    """Do what the options say; `postgres` is migrated and empty, of the directory `folder`."""
+    ready = None if options.work else seconds_to_ready(effort.starts)
     dsn = _superuser_dsn(postgres, folder)
     store = await Store.open(postgres.dsn, size=2)
     try:
         owner = await asyncpg.connect(dsn)
-        stage = Stage(options, folder, owner, dsn, store, (free_port(), free_port()))
+        stage = Stage(options, effort, folder, owner, dsn, store, (free_port(), free_port()))
         await fill_network(stage)
-        with _service(stage) as service, _floor(stage, postgres):
+        with _service(stage) as service, _floor(stage, postgres) as beside:
             material = await prepare(stage)
             works = make_works(material)
             chosen = [works[name] for name in WORKS if name in (options.work or WORKS)]
-            if options.profile:
-                await show_profiles(stage, material, chosen, service)
-            else:
-                await show_figures(stage, material, chosen, service, ready)
+            await show_figures(stage, material, chosen, (service, beside), ready)
         await owner.close()
     finally:
         await store.close()
@@ -117,11 +114,11 @@ def _service(stage: Stage) -> Iterator[psutil.Process]:
 
 
 @contextlib.contextmanager
-def _floor(stage: Stage, postgres: EmbeddedPostgres) -> Iterator[None]:
+def _floor(stage: Stage, postgres: EmbeddedPostgres) -> Iterator[psutil.Process]:
     port = stage.ports[1]
-    command = floor_command(postgres.owner_dsn, port, roads=stage.with_country)
-    with running(command, f"http://127.0.0.1:{port}/docs", stage.folder / "floor.log"):
-        yield
+    command = floor_command(postgres.owner_dsn, port, stage.effort.facilities if stage.country else 0)
+    with running(command, f"http://127.0.0.1:{port}/docs", stage.folder / "floor.log") as process:
+        yield process
 
 
 async def fill_network(stage: Stage) -> None:
@@ -129,8 +126,8 @@ async def fill_network(stage: Stage) -> None:
     packed = resources.files("referral.exchange").joinpath("networks", "haiphong")
     with resources.as_file(packed) as files:
         await import_network(stage.store, read_network(files), datetime.now(UTC))
-    if stage.with_country:
-        await copy_network(stage.owner, country(), datetime.now(UTC))
+    if stage.country:
+        await copy_network(stage.owner, stage.country, datetime.now(UTC))
     await stage.owner.execute(floor.TABLE)
     await stage.owner.execute("ALTER TABLE floor OWNER TO referral_owner")
 
@@ -143,7 +140,7 @@ async def prepare(stage: Stage) -> Material:
     )
     senders = [row["facility"] for row in rows if row["tier"] == "station"]
     receivers = [row["facility"] for row in rows if row["tier"] == "satellite"]
-    askers = list(itertools.islice(stations(country()), _ACTIVE)) if stage.with_country else []
+    askers = stations(stage.country)[:_ACTIVE] if stage.country else []
     await systems.add(stage.store, {SENDER, RECEIVER, *senders[:_ACTIVE], *receivers[:_ACTIVE], *askers})
     shapes = await read_shapes(systems, owner)
     stock = await store_referrals(stage, shapes, senders, receivers)
@@ -175,31 +172,28 @@ async def store_referrals(
 
 
 async def show_figures(
-    stage: Stage, material: Material, works: Sequence[Work], service: psutil.Process, ready: float | None
+    stage: Stage,
+    material: Material,
+    works: Sequence[Work],
+    servers: tuple[psutil.Process, psutil.Process],
+    ready: float | None,
 ) -> None:
-    """Measure each work and print a line at once."""
-    effort = QUICK if stage.options.quick else FULL
+    """Measure each work and print a line at once, and where its time goes; `servers`: service and floor."""
     print(report.HEADER)
     found = []
     for work in works:
         for connections in CONNECTIONS:
-            found.append(await measure(material, work, connections, effort))
+            found.append(await measure(material, work, connections, stage.effort))
             print(report.line(found[-1]), flush=True)
+        if stage.options.profile:
+            lines = await profile(material, work, servers, stage.effort, stage.folder)
+            print("\n".join(lines), flush=True)
     memory = None
-    if stage.with_country:
+    if stage.country:
         await asyncio.sleep(2)
-        memory = service.memory_info().rss / 2**20
+        memory = servers[0].memory_info().rss / 2**20
     result = report.Result(found, memory, ready, stage.options.seed)
     for line in report.closing_lines(result):
         print(line)
     if stage.options.json:
         report.write_json(result, stage.options.json)
-
-
-async def show_profiles(
-    stage: Stage, material: Material, works: Sequence[Work], service: psutil.Process
-) -> None:
-    """Profile each work and print its tables."""
-    seconds = QUICK.seconds * 3 if stage.options.quick else _PROFILE_SECONDS
-    for work in works:
-        print("\n".join(await profile(material, work, service, seconds, stage.folder)), flush=True)

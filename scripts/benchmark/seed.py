@@ -54,8 +54,6 @@ class Shape:
 
 async def read_shapes(systems: Systems, owner: asyncpg.Connection) -> dict[str, Shape]:
     """Place a referral of each way, and read what they left."""
-    await systems.sign_in()
-    await settle()
     begun, before = datetime.now(UTC).replace(microsecond=0), await _transaction_id(owner)
     placed = {}
     for way in WAYS:

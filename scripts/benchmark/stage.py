@@ -62,9 +62,9 @@ def serve_command(data: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "referral", "serve", "--data", str(data), "--port", str(port)]
 
 
-def floor_command(dsn: str, port: int, *, roads: bool) -> list[str]:
-    """The floor beside it."""
-    return [sys.executable, "-m", "scripts.benchmark.floor", dsn, str(port), *(["roads"] if roads else [])]
+def floor_command(dsn: str, port: int, facilities: int) -> list[str]:
+    """The floor beside it; `facilities` are those of the country, 0 without it."""
+    return [sys.executable, "-m", "scripts.benchmark.floor", dsn, str(port), str(facilities)]
 
 
 @dataclass(slots=True)

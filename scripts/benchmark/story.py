@@ -200,7 +200,6 @@ WAYS: Final[dict[str, tuple[tuple[str, Resource], ...]]] = {
     "rejected": (("receiver", {"status": "rejected", "statusReason": REASON}),),
     "closed": (
         ("receiver", {"status": "accepted"}),
-        ("receiver", {"status": "in-progress"}),
         ("receiver", COMPLETION),
         ("sender", CLOSE),
     ),

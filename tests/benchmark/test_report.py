@@ -1,0 +1,83 @@
+"""What a run says: the table for people, the JSON for programs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.benchmark.client import Slice
+from scripts.benchmark.measure import Figures, figures_of
+from scripts.benchmark.report import GOALS, Result, closing_lines, line, write_json
+from scripts.benchmark.works import WORKS
+
+
+def figures(**changes: object) -> Figures:
+    values = {
+        "work": "read",
+        "connections": 16,
+        "rate": 1200.0,
+        "p50_ms": 3.25,
+        "p99_ms": 12.5,
+        "floor": 2000.0,
+        "ratio": 0.6,
+        "ratio_min": 0.55,
+        "ratio_max": 0.65432198,
+        "client_us": 40.0,
+    }
+    return Figures(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_the_json_has_the_agreed_names(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    write_json(Result([figures()], 161.25, 2.5, 10_000), file)
+    assert json.loads(file.read_text()) == {
+        "rows": [
+            {
+                "work": "read",
+                "connections": 16,
+                "rate": 1200.0,
+                "p50_ms": 3.25,
+                "p99_ms": 12.5,
+                "floor": 2000.0,
+                "ratio": 0.6,
+                "ratio_min": 0.55,
+                "ratio_max": 0.6543,
+            }
+        ],
+        "memory_mib": 161.25,
+        "ready_s": 2.5,
+        "seed": 10_000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ratio", "connections", "said"), [(0.6, 16, "0.60 met"), (0.59, 16, "0.60 not met"), (0.1, 1, ">= 0.60")]
+)
+def test_a_goal_is_told_for_sixteen_connections(ratio: float, connections: int, said: str) -> None:
+    assert line(figures(ratio=ratio, connections=connections)).endswith(said)
+
+
+def test_goals_are_those_of_works() -> None:
+    assert set(GOALS) < set(WORKS)
+    assert line(figures(work="search")).endswith("none")
+
+
+def test_start_and_memory_are_told_with_their_goals() -> None:
+    assert closing_lines(Result([], 300.0, 4.0, 0)) == [
+        "ready after 4.0 s, goal <= 5: met",
+        "memory at rest 300.0 MiB, goal <= 280: not met",
+    ]
+    assert closing_lines(Result([], None, None, 0)) == []
+
+
+def came(count: int, seconds: float = 1.0) -> Slice:
+    return Slice(seconds, tuple(n / 1000 for n in range(1, count + 1)), 0.5)
+
+
+def test_the_ratio_is_the_median_of_the_rounds() -> None:
+    found = figures_of("read", 1, [(came(100), came(50)), (came(100), came(60)), (came(200), came(80))])
+    assert (found.rate, found.floor) == (60, 100)
+    assert (found.ratio, found.ratio_min, found.ratio_max) == (0.5, 0.4, 0.6)
+    assert found.p50_ms == pytest.approx(33, abs=2)
+    assert found.p99_ms == pytest.approx(78, abs=2)
+    assert found.client_us == pytest.approx(1.5 / 190 * 1e6)

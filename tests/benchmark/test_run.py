@@ -1,0 +1,91 @@
+"""A whole run, as short as can be, and the command line before it."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from referral.embedded import EmbeddedPostgres
+from referral.store.migrate import migrate
+from scripts.benchmark.__main__ import parse
+from scripts.benchmark.measure import Effort
+from scripts.benchmark.profiling import read_samples
+from scripts.benchmark.run import run
+from scripts.benchmark.works import WORKS
+
+SHORT = Effort(rounds=1, seconds=0.05, warm=0.05, profile=0.1, starts=1, facilities=300)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A directory that the account of PostgreSQL can reach."""
+    with tempfile.TemporaryDirectory(prefix="referral-bench-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_the_options_have_defaults() -> None:
+    options = parse([])
+    assert (options.seed, options.quick, options.json, options.work, options.profile) == (
+        *(10_000, False, None, None, False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seed", "-1"], "--seed is from 0"),
+        (["--seed", "many"], "invalid int value"),
+        (["--work", "sleep"], "invalid choice"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+async def test_every_work_is_measured_and_profiled(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "figures.json"
+    with EmbeddedPostgres.open(folder) as postgres:
+        migrate(postgres.owner_dsn)
+        options = parse(["--seed", "0", "--quick", "--profile", "--json", str(file)])
+        await run(options, postgres, folder, SHORT)
+    found = json.loads(file.read_text())
+    assert [(row["work"], row["connections"]) for row in found["rows"]] == [
+        (work, connections) for work in WORKS for connections in (1, 16)
+    ]
+    for row in found["rows"]:
+        assert row["rate"] > 0
+        assert row["floor"] > 0
+        assert row["ratio_min"] <= row["ratio"] <= row["ratio_max"]
+        assert 0 < row["p50_ms"] <= row["p99_ms"]
+    assert found["memory_mib"] > 50
+    assert found["ready_s"] > 0
+    assert found["seed"] == 0
+    printed = capsys.readouterr().out
+    assert all(f"{work}, 16 connections; microseconds" in printed for work in WORKS)
+    assert "api/read.py" in printed
+    assert "actions/write_resources.py" in printed
+
+
+def test_samples_of_stacks_are_read_as_own_time() -> None:
+    found = list(
+        read_samples(
+            [
+                "main (/x/referral/__main__.py:3);read (/x/referral/api/read.py:20) 100",
+                "main (/x/referral/__main__.py:3);execute (/y/asyncpg/connection.py:7) 50",
+            ]
+        )
+    )
+    assert [(one.part, one.function, one.seconds) for one in found] == [
+        ("referral/api", "api/read.py:20 read", 0.2),
+        ("asyncpg", "asyncpg/connection.py:7 execute", 0.1),
+    ]
