@@ -96,6 +96,7 @@ async def run(plan: Plan, folder: Path, disk: Disk) -> Result:
                     await system.close()
         started = time.monotonic()
         await database.ensure_running()
+        result.violations += [Violation("damaged", *one) for one in await database.damaged()]
         result.violations += await check_dsn(embedded.owner_dsn, f"{base_url}/fhir", result.journal.writes)
         result.check_seconds = time.monotonic() - started
     return result
@@ -201,7 +202,7 @@ async def _fail(plan: Plan, faults: Faults, shared: Run, result: Result, end: fl
     """One fault after another, spread over the writes; now and then two at once."""
     kinds = faults.order()
     for number in itertools.count():
-        due = plan.writes * min(number / plan.faults, 1)
+        due = plan.writes * min((number + 1) / (plan.faults + 1), 1)
         if not await _reached(shared, due, end) or number >= plan.faults:
             return
         began, before = time.monotonic(), shared.acknowledged
@@ -213,6 +214,9 @@ async def _fail(plan: Plan, faults: Faults, shared: Run, result: Result, end: fl
         wrote = await _reached(shared, before + 1, time.monotonic() + _RECOVER_SECONDS)
         seconds = time.monotonic() - began
         result.faults += [(name, seconds) for name in names]
+        print(
+            f"{shared.acknowledged:6} writes, {len(result.faults):3} faults: {', '.join(names)}", flush=True
+        )
         if not (came and wrote):
             text = f"no write was acknowledged within {_RECOVER_SECONDS} s"
             result.violations.append(Violation("not-recovered", ", ".join(names), text))

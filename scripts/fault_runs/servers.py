@@ -21,6 +21,12 @@ from referral.embedded.place import find_binaries
 
 _START_SECONDS = 60
 _STOP_SECONDS = 10
+_RELATIONS = "SELECT c.oid::regclass::text AS relation FROM pg_class c"
+_TABLES = f"{_RELATIONS} WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+_INDEXES = f"""
+    {_RELATIONS} JOIN pg_am m ON m.oid = c.relam AND m.amname = 'btree'
+    WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
+"""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -86,13 +92,32 @@ class Database:
             else:
                 return
 
-    async def execute(self, statement: str) -> int:
-        """Run a statement as the superuser; how many rows it gives."""
+    async def execute(self, statement: str) -> None:
+        """Run a statement as the superuser."""
         connection = await asyncpg.connect(self.superuser_dsn, timeout=5)
         try:
-            return len(await connection.fetch(statement))
+            await connection.execute(statement)
         finally:
             await connection.close()
+
+    async def damaged(self) -> list[tuple[str, str]]:
+        """Name of each table or index that is damaged, and what PostgreSQL's own checks say of it."""
+        found = []
+        connection = await asyncpg.connect(self.superuser_dsn)
+        try:
+            await connection.execute("CREATE EXTENSION amcheck")
+            for row in await connection.fetch(_TABLES):
+                faults = await connection.fetch("SELECT msg FROM verify_heapam($1)", row["relation"])
+                found += [(row["relation"], fault["msg"]) for fault in faults]
+            for row in await connection.fetch(_INDEXES):
+                try:
+                    # With every row of the table looked up in it.
+                    await connection.execute("SELECT bt_index_check($1, true)", row["relation"])
+                except asyncpg.PostgresError as fault:
+                    found.append((row["relation"], str(fault)))
+        finally:
+            await connection.close()
+        return found
 
 
 @dataclass(slots=True)

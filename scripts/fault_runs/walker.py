@@ -200,6 +200,8 @@ class Walker:
             return
         if move is OfferMove.REFER_ONWARD:
             case.task = await self._task_of(case)
+        elif move is OfferMove.ARRIVE and self._dice.random() < 0.2:
+            await self._pass_up(case, system)
         elif move is OfferMove.COMPLETE and self._dice.random() < 0.7:
             await self._way_down(case)
 
@@ -251,6 +253,18 @@ class Walker:
                 down = Case(hospital, case.patient, found)
                 down.task = await self._task_of(down)
                 await self._move_on(down)
+
+    async def _pass_up(self, case: Case, hospital: System) -> None:
+        """The receiver sends the patient on: a referral of its own that continues this one."""
+        others = [one.facility for one in self._hospitals if one is not hospital]
+        request = bodies.referral(case.subject, bodies.facility(self._dice.choice(others))) | {
+            "basedOn": [{"reference": case.address}]
+        }
+        placed = await self._create(hospital, "referral", request)
+        if placed is not None:
+            further = Case(hospital, case.patient, placed)
+            further.task = await self._task_of(further)
+            await self._move_on(further)
 
     async def _again(self, case: Case) -> bool:
         """Put the referral to the next target; whether it is still worth it."""

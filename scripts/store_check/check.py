@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import asyncpg
 
+from referral.actions.verify_audit import verify_audit
 from scripts.store_check.facts import Connection, Facts, read_facts
 from scripts.store_check.index import check_documents
 from scripts.store_check.paths import check_paths
@@ -39,11 +40,13 @@ def _check(facts: Facts, writes: Iterable[Write]) -> Iterator[Violation]:
 
 
 async def check_dsn(dsn: str, base: str, writes: Iterable[Write] = ()) -> list[Violation]:
-    """`check_store` of one snapshot of a database. Raises what asyncpg raises."""
+    """`check_store` of one snapshot of a database, and the seals of its audit. Raises what asyncpg raises."""
     connection = await asyncpg.connect(dsn, server_settings={"jit": "off", "timezone": "UTC"})
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return await check_store(connection, base, writes)
+            found = await check_store(connection, base, writes)
+        report = await verify_audit(connection, None)
+        return found + [Violation("audit-seal", "audit", fault) for fault in report.faults]
     finally:
         await connection.close()
 

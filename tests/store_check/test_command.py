@@ -24,6 +24,21 @@ async def test_it_says_what_it_found_and_fails(healthy: Healthy) -> None:
     assert said == "index-unfounded: Task/none: has index rows and no document (search_token)\n1 violations\n"
 
 
+async def test_it_verifies_the_seals_of_the_audit(healthy: Healthy) -> None:
+    sealed = "SELECT min(seq) FROM audit, audit_seal WHERE seqs @> seq AND client IS NOT NULL"
+    row = await healthy.connection.fetchrow(f"SELECT seq, client FROM audit WHERE seq = ({sealed})")
+    assert row is not None
+    change = "UPDATE audit SET client = $2 WHERE seq = $1"
+    await healthy.connection.execute("SET session_replication_role = replica")
+    await healthy.connection.execute(change, row["seq"], "another")
+    code, said = check(healthy.owner_dsn, healthy.base)
+    await healthy.connection.execute(change, row["seq"], row["client"])
+    assert code == 1
+    assert said.startswith("audit-")
+    assert "\naudit-seal: audit: " in f"\n{said}"
+    assert check(healthy.owner_dsn, healthy.base)[0] == 0
+
+
 def test_what_cannot_be_read_is_said_in_a_line() -> None:
     code, said = check("postgresql://nobody@/none?host=/nowhere", "http://x")
     assert code == 2
