@@ -34,6 +34,8 @@ _LONGEST_ID: Final = 255
 # SMART: an assertion ends at most five minutes ahead. Clocks of two machines differ a little.
 _ASSERTION_LIFE: Final = timedelta(minutes=5)
 _LEEWAY: Final = timedelta(seconds=30)
+# A clock that was ahead by so much, and is set right, makes no assertion good again that was used meanwhile.
+_CLOCK_ERROR: Final = timedelta(days=1)
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 _REGISTRY: Final = jws.JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)
@@ -114,7 +116,7 @@ async def issue_token(
                 issued_at=now,
                 expires_at=now + TOKEN_LIFE,
                 assertion_id=assertion.id,
-                assertion_ends_at=assertion.expires_at + _LEEWAY,
+                assertion_ends_at=assertion.expires_at + _LEEWAY + _CLOCK_ERROR,
                 request_id=request_id,
                 address=address,
             )

@@ -97,7 +97,8 @@ async def write_resources(
         loaded = await load_for_write(connection, _what_to_load(wanted, actor, base, once))
         if loaded.replay is not None:
             return loaded.replay
-        workspace = Workspace(actor, now, request_id, base, new_id, loaded, address)
+        at = loaded.not_before(now)
+        workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now)
         keys: dict[Key, Key] = {}
         offered = _offered(wanted, workspace)
         for draft in _in_order(wanted, base):

@@ -40,7 +40,8 @@ class WriteRequest:
 class StoredDocument:
     """A resource as it stands; `content` is JSON text.
 
-    resolved: what the identifiers (system, value) in its references have stood for until now.
+    resolved: what the identifiers (system, value) in its references have stood for until now. at: when this
+    version was written, where that was asked.
     """
 
     version: int
@@ -49,6 +50,7 @@ class StoredDocument:
     deleted: bool
     content: bytes
     resolved: Mapping[tuple[str, str], Key] = field(default_factory=dict)
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,10 @@ class Loaded:
     numbers: list[int] = field(default_factory=list)
     replay: Answer | None = None
 
+    def not_before(self, now: datetime) -> datetime:
+        """The time of a command: now, but never before what it changes, though a clock was set back since."""
+        return max([now, *(document.at for document in self.documents.values() if document.at)])
+
 
 async def load_for_write(connection: Connection, request: WriteRequest) -> Loaded:
     """One message. Waits for a twin of this write, then takes the row locks of what is going to change.
@@ -151,6 +157,7 @@ async def load_for_write(connection: Connection, request: WriteRequest) -> Loade
                         (system, value): (kind, target)
                         for system, value, kind, target in data["resolved"] or ()
                     },
+                    datetime.fromisoformat(data["at"]),
                 )
             case "reference":
                 loaded.references[key] = StoredReference(

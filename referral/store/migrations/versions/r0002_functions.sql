@@ -78,7 +78,7 @@ BEGIN
   RETURN QUERY
     SELECT 'document', d.type, d.id, d.version, seen.visible, d.owner,
       CASE WHEN seen.visible THEN d.content::text ELSE '{}' END,
-      jsonb_build_object('deleted', d.deleted,
+      jsonb_build_object('deleted', d.deleted, 'at', d.updated_at,
         -- What its business identifiers stand for: who changes it may know another under one of them, or nobody.
         'resolved', (SELECT jsonb_agg(jsonb_build_array(named.system, named.code, r.target_type, r.target_id))
                      FROM search_token named
