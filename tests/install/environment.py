@@ -118,7 +118,8 @@ def make_environment(
             if ".." not in file.parts and "__pycache__" not in file.parts:
                 _link(Path(str(found.locate_file(file))), packages / file)
     environment = Environment(folder)
-    done = environment.uv_pip("install", "--offline", "--no-index", "--no-deps", str(wheel))
+    options = ("--offline", "--no-index", "--no-deps", "--compile-bytecode")
+    done = environment.uv_pip("install", *options, str(wheel))
     assert done.returncode == 0, done.stderr
     return environment
 
