@@ -248,7 +248,9 @@ class Walker:
     async def _way_down(self, case: Case) -> None:
         """Go on with the referral that sends the patient back, where there is one."""
         for found in await case.sender.find(f"ServiceRequest?based-on={case.address}"):
-            hospital = self._systems.get(found["requester"]["reference"].rpartition("/")[2])
+            # The hub names who sends; a referral of a hospital's own, which sends further, does not.
+            sender = found.get("requester", {}).get("reference", "")
+            hospital = self._systems.get(sender.rpartition("/")[2])
             if hospital is not None:
                 down = Case(hospital, case.patient, found)
                 down.task = await self._task_of(down)
