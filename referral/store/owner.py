@@ -19,9 +19,12 @@ else:
 async def as_owner(dsn: str) -> AsyncIterator[OwnerConnection]:
     """One connection, outside a transaction. Raises StoreUnavailable, also where it breaks in use."""
     try:
-        connection = await asyncpg.connect(
-            dsn, server_settings={"application_name": "referral", "timezone": "UTC"}
-        )
+        try:
+            connection = await asyncpg.connect(
+                dsn, server_settings={"application_name": "referral", "timezone": "UTC"}
+            )
+        except ValueError as failure:  # a port that is no number
+            raise asyncpg.InterfaceError(str(failure)) from failure
         try:
             check_server(connection)
             await check_schema(connection)

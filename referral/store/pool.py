@@ -111,8 +111,9 @@ class Store:
                     **{name: str(milliseconds) for name, milliseconds in limits.items()},
                 },
             )
-        except (*_AWAY, asyncpg.PostgresError) as failure:
-            raise StoreUnavailable(f"No connection to the database: {failure}") from failure
+        except (*_AWAY, ValueError, asyncpg.PostgresError) as failure:  # an address may say anything
+            reason = str(failure) or "no answer in time"
+            raise StoreUnavailable(f"No connection to the database: {reason}") from failure
         store = cls(pool, patience)
         try:
             await store._check()
