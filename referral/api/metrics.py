@@ -27,6 +27,11 @@ class _ServiceCollector:
         yield from self._services.meters.collect()
         yield from _pool(self._services)
         yield from _graph(self._services)
+        yield GaugeMetricFamily(
+            "referral_audit_waiting",
+            "Audit records of reads that are not stored yet",
+            len(self._services.audit),
+        )
         build = {"version": __version__, "python": platform.python_version()}
         yield InfoMetricFamily("referral_build", "The version that runs", build)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from referral.fhir.resources import SUPPORTED
 from tests.conftest import Database, serve
 from tests.factories import LE_CHAN, created, patient
 from tests.running_service import RunningService
+
+ROOT = Path(__file__).resolve().parents[2]
 
 Labels = dict[str, str]
 DURATION = "referral_request_duration_seconds"
@@ -151,6 +154,26 @@ async def test_the_process_and_its_version_are_told(watched: RunningService) -> 
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"} <= names
     (build,) = [sample for sample in await samples(watched) if sample.name == "referral_build_info"]
     assert set(build.labels) == {"version", "python"}
+
+
+async def test_the_page_for_operators_lists_what_there_is(watched: RunningService) -> None:
+    async with watched.anonymous() as nobody:
+        text = (await nobody.get("/metrics")).text
+    seen = {}
+    for family in text_string_to_metric_families(text):
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        if name.startswith("referral_"):
+            seen[name] = [family.type, labels, family.documentation]
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split("## Monitoring")[1]
+    rows = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("| `referral_")]
+    listed = {
+        name.strip(" `"): [kind, set(labels.replace(",", " ").split()) - {"-"}, meaning.strip()]
+        for name, kind, labels, meaning in rows
+    }
+    # Its label is there once a connection was dropped.
+    seen["referral_connections_dropped_total"][1] = {"reason"}
+    assert listed == seen
 
 
 async def test_it_needs_no_token_and_takes_nothing_but_get(watched: RunningService) -> None:
