@@ -64,18 +64,18 @@ def once(request: Request, actor: Actor, body: bytes, now: datetime) -> Once | N
     `Idempotency-Key` alone decides where it is sent: gateways give each attempt an X-Request-ID of their own.
     Raises InvalidElement for one that cannot keep what it promises.
     """
+    strict = request.headers.getlist("idempotency-key")
+    # Several are one, as with every header (RFC 9110, 5.2).
+    request_id = ",".join(request.headers.getlist("x-request-id"))
+    if not strict and not request_id.strip(" ,"):
+        return None
     target = request.scope["raw_path"] + b"?" + request.scope["query_string"]
     same = _hash(request.method.encode(), target, sha256(body).digest())
-    strict = request.headers.getlist("idempotency-key")
     if strict:
         if len(strict) > 1 or not _STRICT_KEY.fullmatch(strict[0]):
             raise InvalidElement("Idempotency-Key is sent once: 1 to 255 visible characters of ASCII.")
         key = _hash(b"key", actor.client.encode(), strict[0].encode())
         return Once(key.hex(), same.hex(), now)
-    # Several are one, as with every header (RFC 9110, 5.2).
-    request_id = ",".join(request.headers.getlist("x-request-id"))
-    if not request_id.strip(" ,"):
-        return None
     key = _hash(b"request", actor.client.encode(), request_id.encode("latin-1"), same)
     return Once(key.hex(), same.hex(), now)
 
