@@ -23,7 +23,7 @@ from scripts.benchmark.works import Material, Work
 
 CONNECTIONS: Final = 16
 _MOST_FUNCTIONS: Final = 25
-_CPU_HEADER: Final = f"  {'':12}{'server':>12}{'PostgreSQL':>12}{'client':>12}{'rate/s':>12}"
+_CPU_HEADER: Final = f"  {'':12}{'server':>12}{'PostgreSQL':>12}{'client':>12}{'all':>12}{'rate/s':>12}"
 _RATE: Final = "500"  # samples a second
 
 # The first that stands in a file's path names its part.
@@ -66,28 +66,30 @@ async def profile(
         await material.stock(effort.warm + 3 * effort.profile + 1)
     await drive(work.ours, CONNECTIONS, effort.warm)
     backend = psutil.Process(await material.owner.fetchval("SELECT pg_backend_pid()"))
+    postmaster = backend.parent() or backend
     lines = [f"{work.name}, {CONNECTIONS} connections; microseconds of CPU for one:", _CPU_HEADER]
+    totals = []
     for name, requests, server in zip(("service", "floor"), (work.ours, work.floor), servers, strict=True):
-        lines.append(
-            f"  {name:12}{await _cpu_of(requests, server, backend.parent() or backend, effort.profile)}"
-        )
+        spent, rate = await _cpu_of(requests, (server, postmaster), effort.profile)
+        totals.append(sum(spent))
+        lines.append(f"  {name:12}" + "".join(f"{figure:12.0f}" for figure in (*spent, totals[-1], rate)))
+    lines.append(f"  ratio by CPU {totals[1] / totals[0]:.3f}")
     if sampler := shutil.which("py-spy"):
-        spent = await _sampled(sampler, work, servers[0], effort.profile, profiles)
+        found = await _sampled(sampler, work, servers[0], effort.profile, profiles)
     else:
-        spent = await _called(work, servers[0], effort.profile, profiles)
-    return [*lines, *_table(spent)]
+        found = await _called(work, servers[0], effort.profile, profiles)
+    return [*lines, *_table(found)]
 
 
 async def _cpu_of(
-    requests: Requests, server: psutil.Process, postmaster: psutil.Process, seconds: float
-) -> str:
+    requests: Requests, processes: tuple[psutil.Process, psutil.Process], seconds: float
+) -> tuple[tuple[float, float, float], float]:
     """Microseconds of CPU that one request takes of the server, of PostgreSQL and of the client; the rate."""
-    before = _cpu(server, postmaster)
+    before = _cpu(*processes)
     came = await drive(requests, CONNECTIONS, seconds)
-    count = len(came.latencies)
-    own, database = (after - was for after, was in zip(_cpu(server, postmaster), before, strict=True))
-    figures = [spent / count * 1e6 for spent in (own, database, came.client_seconds)]
-    return "".join(f"{figure:12.0f}" for figure in (*figures, came.rate))
+    own, database = (after - was for after, was in zip(_cpu(*processes), before, strict=True))
+    each = 1e6 / len(came.latencies)
+    return (own * each, database * each, came.client_seconds * each), came.rate
 
 
 def _cpu(server: psutil.Process, postmaster: psutil.Process) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from scripts.benchmark.profiling import read_samples
 from scripts.benchmark.run import run
 from scripts.benchmark.works import WORKS
 
-SHORT = Effort(rounds=1, seconds=0.05, warm=0.05, profile=0.1, starts=1, facilities=300)
+SHORT = Effort(rounds=1, seconds=0.05, warm=0.02, profile=0.05, starts=1, facilities=300)
 
 
 @pytest.fixture
