@@ -76,8 +76,8 @@ def _table(result: Result) -> Iterator[str]:
     yield f"{'all faults':34}{len(result.faults):8}"
     for skipped in result.skipped:
         yield f"skipped: {skipped}"
-    answers = ", ".join(f"{status}: {times}" for status, times in sorted(result.statuses().items()))
-    yield f"\nlast answers: {answers}"
+    answers = ", ".join(f"{status or 'none'}: {times}" for status, times in sorted(result.answers.items()))
+    yield f"\nanswers: {answers}"
     again = [write for write in journal.writes if write.tries > 1]
     yield f"{len(again)} writes sent again, {sum(write.replayed for write in again)} of them had been done"
     yield f"{result.seconds:.0f} s of writing, {result.check_seconds:.1f} s of checking"

@@ -122,8 +122,13 @@ class Faults:
 
     async def _fill_disk(self) -> None:
         await asyncio.to_thread(self._world.disk.fill)
+        # Tables grow page by page, the write-ahead log by segments: half of the times the log needs new ones.
+        for _ in range(self._dice.choice((0, 10))):
+            with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
+                await self._world.database.execute("SELECT pg_switch_wal()")
+            await asyncio.sleep(0.1)
         await asyncio.sleep(1)
-        await self._wait(2)
+        await self._wait(1)
 
 
 def _kill(pid: int) -> None:

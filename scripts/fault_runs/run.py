@@ -60,6 +60,8 @@ class Result:
     faults: list[tuple[str, float]] = field(default_factory=list)
     """Each fault, and the seconds from its beginning until a write was acknowledged again."""
     skipped: list[str] = field(default_factory=list)
+    answers: Counter[int] = field(default_factory=Counter)
+    """To all tries of writes by status; 0: none came."""
     violations: list[Violation] = field(default_factory=list)
     seconds: float = 0
     check_seconds: float = 0
@@ -71,10 +73,6 @@ class Result:
             found.setdefault(kind, []).append(seconds)
         return found
 
-    def statuses(self) -> Counter[str]:
-        """How many writes were last answered so."""
-        return Counter(str(write.status or "no answer") for write in self.journal.writes)
-
 
 async def run(plan: Plan, folder: Path, disk: Disk) -> Result:
     """Everything, from an empty data directory to the checked store. Raises what keeps it from starting."""
@@ -82,8 +80,9 @@ async def run(plan: Plan, folder: Path, disk: Disk) -> Result:
     with EmbeddedPostgres.open(disk.folder) as embedded:
         database = Database(disk.folder, embedded)
         await asyncio.to_thread(migrate, embedded.owner_dsn)
-        # Little write-ahead log is kept, so that the small disk has room for what is written.
+        # Little write-ahead log is kept, so that a small disk has room for the rest, and is full when filled.
         await database.execute("ALTER SYSTEM SET max_wal_size = '96MB'")
+        await database.execute("ALTER SYSTEM SET min_wal_size = '32MB'")
         await database.execute("SELECT pg_reload_conf()")
         dice = random.Random(plan.seed)  # noqa: S311 - to be the same again, not to be secret
         async with _services(dice, database, folder, disk) as (world, base_url):
@@ -195,7 +194,11 @@ async def _write_and_fail(
         finally:
             await faults.heal()
             shared.running = False
-    result.seconds = time.monotonic() - started
+    result.seconds, result.answers = time.monotonic() - started, shared.answers
+    for status, times in shared.answers.items():
+        # A database that is away is told as 503; anything else above is a fault of the service's own.
+        if status >= 500 and status != 503:
+            result.violations.append(Violation("fault-answered", f"status {status}", f"{times} times"))
 
 
 async def _fail(plan: Plan, faults: Faults, shared: Run, result: Result, end: float) -> None:
@@ -210,9 +213,10 @@ async def _fail(plan: Plan, faults: Faults, shared: Run, result: Result, end: fl
         for name in names:
             await faults.make(name)
             before = shared.acknowledged
-        came = await faults.heal()
+        healing = asyncio.create_task(faults.heal())
         wrote = await _reached(shared, before + 1, time.monotonic() + _RECOVER_SECONDS)
         seconds = time.monotonic() - began
+        came = await healing
         result.faults += [(name, seconds) for name in names]
         print(
             f"{shared.acknowledged:6} writes, {len(result.faults):3} faults: {', '.join(names)}", flush=True

@@ -5,7 +5,8 @@ import json
 import random
 import time
 import uuid
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -36,6 +37,7 @@ class Run:
     base_url: str
     running: bool = True
     acknowledged: int = 0
+    answers: Counter[int] = field(default_factory=Counter)
 
     def new_write(self, work: str, *types: str, target: tuple[tuple[str, str], int] | None = None) -> Write:
         """A write, remembered from before it is sent. Raises Stopped."""
@@ -105,6 +107,7 @@ class System:
                 answer = await self._http.request(method, path, content=content, headers=headers)
             except httpx.TransportError:
                 answer = None
+            self._run.answers[answer.status_code if answer is not None else 0] += 1
             if answer is not None and answer.status_code < 500:
                 return self._remember(write, answer)
             if not (patient and self._run.running):
