@@ -43,6 +43,8 @@ def main() -> int:
         with small_disk(folder, plan.disk_mebibytes) as disk:
             result = asyncio.run(run(plan, folder, disk))
     print("\n".join(_table(result)))
+    if result.journal.count(Outcome.ACKNOWLEDGED) < plan.writes or len(result.faults) < plan.faults:
+        print(f"It ended before it was through, after {result.seconds:.0f} s.")
     return _report(result.violations)
 
 

@@ -33,10 +33,10 @@ MARK = re.compile(r"fault-run-[0-9a-f]{32}-[0-9]+")
 
 _NAMED_BY_IDENTIFIER = {"HealthcareService", "Organization", "Patient", "Practitioner"}
 _VERSIONS = """
-    SELECT type, id, version, updated_at, deleted, owner, txid::text::bigint AS txid, content::text AS content
+    SELECT type, id, version, updated_at, owner, txid || ' ' || updated_at AS tx, content::text AS content
     FROM document_version
     UNION ALL
-    SELECT type, id, version, updated_at, deleted, owner, txid::text::bigint, content::text FROM document
+    SELECT type, id, version, updated_at, owner, txid || ' ' || updated_at, content::text FROM document
     ORDER BY type, id, version
 """
 
@@ -48,7 +48,8 @@ class Version:
     number: int
     at: datetime
     owner: str
-    txid: int
+    tx: str
+    """The transaction that wrote it: in a restored database its number alone may be that of two."""
     newest: bool
     patient: str | None
     links: tuple[Key, ...]
@@ -113,8 +114,8 @@ async def read_facts(connection: Connection, base: str) -> Facts:
         facts.offers_of[row["referral"]].append(row)
     for row in await connection.fetch("SELECT * FROM referral_identifier"):
         facts.identifiers[row["referral"]].append(row)
-    facts.events = await connection.fetch("SELECT *, txid::text::bigint AS tx FROM event ORDER BY seq")
-    facts.changes = await connection.fetch("SELECT *, txid::text::bigint AS tx FROM change ORDER BY seq")
+    facts.events = await connection.fetch("SELECT *, txid || ' ' || at AS tx FROM event ORDER BY seq")
+    facts.changes = await connection.fetch("SELECT *, txid || ' ' || at AS tx FROM change ORDER BY seq")
     facts.audits = await connection.fetch(
         "SELECT at, actor, client, action, type, id, version, request_id FROM audit"
         " WHERE action IN ('create', 'update', 'delete') AND version IS NOT NULL ORDER BY seq"
@@ -160,7 +161,7 @@ def _version(facts: Facts, row: Row, *, newest: bool) -> Version:
         number=row["version"],
         at=row["updated_at"],
         owner=row["owner"],
-        txid=row["txid"],
+        tx=row["tx"],
         newest=newest,
         patient=patient_of(kind, content, facts.base, resolve),
         links=tuple(package_links(kind, content, facts.base, resolve)),

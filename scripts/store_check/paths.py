@@ -24,7 +24,7 @@ _FIRST = {
 def check_paths(facts: Facts) -> Iterator[Violation]:
     """Every row of `referral` and `offer` against its events, and every version of its document."""
     events: dict[Key, list[Row]] = defaultdict(list)
-    acts: dict[int, list[Row]] = defaultdict(list)
+    acts: dict[str, list[Row]] = defaultdict(list)
     for event in facts.events:
         events[event["type"], event["id"]].append(event)
         acts[event["tx"]].append(event)
@@ -39,7 +39,7 @@ def check_paths(facts: Facts) -> Iterator[Violation]:
 
 
 def _check_path(
-    key: Key, row: Row, path: Sequence[Row], acts: Mapping[int, Sequence[Row]]
+    key: Key, row: Row, path: Sequence[Row], acts: Mapping[str, Sequence[Row]]
 ) -> Iterator[Violation]:
     where = "/".join(key)
     state, version = None, 0

@@ -87,11 +87,11 @@ def _told(grant: Grant) -> str:
 def _played(facts: Facts) -> _Play:
     """Plays one transaction after the other, each in the order of `apply_changes`."""
     play = _Play(facts)
-    written: dict[int, list[tuple[Key, Version]]] = defaultdict(list)
+    written: dict[str, list[tuple[Key, Version]]] = defaultdict(list)
     for key, versions in facts.versions.items():
         for version in versions:
-            written[version.txid].append((key, version))
-    acts: dict[int, list[Row]] = defaultdict(list)
+            written[version.tx].append((key, version))
+    acts: dict[str, list[Row]] = defaultdict(list)
     for event in facts.events:
         acts[event["tx"]].append(event)
     # A transaction that waited for another has the higher numbers, whichever of the two began first.

@@ -39,7 +39,7 @@ def check_records(facts: Facts) -> Iterator[Violation]:
         where = f"{row['type']}/{row['id']}"
         if row["kind"] != ("create" if row["version"] == 1 else "update"):
             yield Violation("change-kind", where, f"version {row['version']} is told as {row['kind']}")
-        if version is not None and (row["tx"], row["at"]) != (version.txid, version.at):
+        if version is not None and row["tx"] != version.tx:
             yield Violation("change-apart", where, f"version {row['version']} is of another transaction")
     yield from _check_events(facts, written)
     yield from _check_audits(facts)
@@ -58,7 +58,7 @@ def _check_events(facts: Facts, written: Collection[tuple[str, str, int]]) -> It
     told = {(row["type"], row["id"], row["version"], row["tx"]) for row in facts.events}
     for key, versions in facts.versions.items():
         for version in versions:
-            if (*key, version.number, version.txid) not in told:
+            if (*key, version.number, version.tx) not in told:
                 where = "/".join(key)
                 yield Violation("event-missing", where, f"no event tells of version {version.number}")
     for row in facts.events:

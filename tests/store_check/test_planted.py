@@ -224,6 +224,12 @@ async def test_a_healthy_store_has_nothing(healthy: Healthy) -> None:
     assert await healthy.check() == []
 
 
+async def test_a_restored_store_has_nothing(healthy: Healthy) -> None:
+    """Where it was restored, numbers of transactions begin anew: two may have one."""
+    tables = ("document", "document_version", "event", "change", "audit")
+    assert await healthy.check(*(f"UPDATE {table} SET txid = '7'" for table in tables)) == []
+
+
 @pytest.mark.parametrize("what", PLANTED)
 async def test_what_is_planted_is_found(healthy: Healthy, what: str) -> None:
     kind, *statements = PLANTED[what]
