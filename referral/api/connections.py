@@ -118,7 +118,7 @@ class Guard:
             now = time.monotonic()
             for number, connection in enumerate(list(self._indebted)):
                 if connection in self._indebted:
-                    connection.check(now)
+                    self._check(connection, now)
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)  # thousands may be due at one moment, and others ask for something
             if self._dropped != told:
@@ -142,6 +142,13 @@ class Guard:
         for reason, count in self._dropped.items():
             dropped.add_metric([reason], count)
         yield dropped
+
+    def _check(self, connection: "GuardedConnection", now: float) -> None:
+        try:
+            connection.check(now)
+        except Exception as fault:  # noqa: BLE001 - a watch that ended would bear with everybody for ever
+            self.forget(connection)
+            _log.error("connection_check_failed", error=type(fault).__name__)  # noqa: TRY400 - one line, no trace
 
     def _drop_longest(self, reason: str, *, holding: bool = False) -> bool:
         for connection in self._indebted:
@@ -193,16 +200,18 @@ class GuardedConnection(HttpToolsProtocol):
         self._head += 1  # its bytes were counted for the request before, where both came at once
 
     def on_headers_complete(self) -> None:
-        # Within one read, what follows the head was counted with it.
-        too_long = self._head > self._limits.head and self._head_size() > self._limits.head
-        self._head = 0
+        head, self._head = self._head, 0
         if len(self.pipeline) >= self._limits.pipelined:
             # Ends the parsing; uvicorn calls send_400_response.
             raise ValueError("too many requests sent ahead")
         self._in_body = True
-        served, self.app = self.app, _head_too_long if too_long else self.app
-        super().on_headers_complete()
-        self.app = served
+        # Within one read, what follows the head was counted with it.
+        if head > self._limits.head and self._head_size() > self._limits.head:
+            served, self.app = self.app, _head_too_long
+            super().on_headers_complete()
+            self.app = served
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
@@ -219,7 +228,7 @@ class GuardedConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.response_complete:
+        if self._received and self.cycle.response_complete:
             self._received = 0
             self._guard.hold(self, self._unsent)
         self._settle()
@@ -284,9 +293,10 @@ class GuardedConnection(HttpToolsProtocol):
         self._guard.count(str(status))
         self._guard.hold(self, 0)
         self._refused = True
-        self._answer(status, code, text)
         self.flow.resume_reading()
-        if self.transport.can_write_eof():
+        self._answer(status, code, text)
+        # It may be found broken as it is written to.
+        if self.transport.can_write_eof() and not self.transport.is_closing():
             self.transport.write_eof()
         self._settle()
 

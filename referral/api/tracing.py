@@ -103,6 +103,7 @@ def _describe(span: Span, scope: Scope, status: int) -> None:
     known = {
         "http.request.method": scope["method"],
         "http.response.status_code": status,
+        "http.route": getattr(scope.get("route"), "path", None),
         "referral.interaction": interaction,
         "referral.request_id": state.get("request_id"),
         "referral.facility": getattr(actor, "facility", None),

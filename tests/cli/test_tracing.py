@@ -106,6 +106,7 @@ async def test_a_request_and_its_statements_are_spans_of_the_trace_that_it_names
     assert (put.trace_id.hex(), put.parent_span_id.hex()) == (TRACE, PARENT)
     told = attributes(put)
     assert told["http.response.status_code"] == 200
+    assert told["http.route"] == "/fhir/{resource_type}/{resource_id}"
     assert (told["referral.request_id"], told["referral.facility"]) == ("traced-7", LE_CHAN)
     statements = [span for span in spans if span.parent_span_id == put.span_id]
     assert {span.trace_id.hex() for span in statements} == {TRACE}
