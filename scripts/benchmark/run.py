@@ -27,7 +27,7 @@ from scripts.benchmark.bulk import load_year
 from scripts.benchmark.country import copy_network, country, stations
 from scripts.benchmark.measure import CONNECTIONS, Effort, measure
 from scripts.benchmark.profiling import profile
-from scripts.benchmark.seed import RECEIVER, SENDER, Maker, Shape, read_shapes
+from scripts.benchmark.seed import RECEIVER, SENDER, Maker, Shape, read_shapes, sealed
 from scripts.benchmark.stage import Systems, floor_command, free_port, running, serve_command
 from scripts.benchmark.works import WORKS, Material, Work, make_works
 
@@ -162,7 +162,8 @@ async def store_referrals(
     now, begun = datetime.now(UTC).replace(microsecond=0), time.perf_counter()
     seed = Maker(shapes, senders, receivers, "S", first, now - timedelta(hours=2))
     count = max(stage.options.seed, _LEAST_STORED)
-    await load_year(owner, stage.owner_dsn, seed, count)
+    async with sealed(owner):
+        await load_year(owner, stage.owner_dsn, seed, count)
     size = await owner.fetchval("SELECT pg_database_size(current_database())")
     took = time.perf_counter() - begun
     print(f"{count} referrals stored in {took:.1f} s, database {size / 2**20:.0f} MiB", flush=True)

@@ -9,6 +9,7 @@ import itertools
 import random
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -31,6 +32,7 @@ _AT_ONCE: Final = 2000
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _NUMBER = re.compile(rf"{PREFIX}\d{{9}}")
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)([ T])(\d\d:\d\d:\d\d)(\.\d+)?(Z|\+00(?::00)?)")
+_SEALER: Final = "hashtext('referral.seal_audit')"  # the lock of who seals the audit
 # Not of the referral, though written while it was: who may ask, and for how long.
 _LEFT_OUT: Final = ("access_token", "assertion_id", "client")
 
@@ -244,3 +246,17 @@ async def load(
 async def _bytes(texts: Sequence[str]) -> AsyncIterator[bytes]:
     for begin in range(0, len(texts), 200):
         yield "".join(texts[begin : begin + 200]).encode()
+
+
+@asynccontextmanager
+async def sealed(owner: asyncpg.Connection) -> AsyncIterator[None]:
+    """What is loaded meanwhile counts as sealed, else the service would seal a year while it is measured."""
+    await owner.execute(f"SELECT pg_advisory_lock({_SEALER})")
+    try:
+        yield
+        await owner.execute(
+            "UPDATE audit_progress SET adopting = NULL, (to_txid, to_seq) ="
+            " (SELECT txid, seq FROM audit ORDER BY txid DESC, seq DESC LIMIT 1)"
+        )
+    finally:
+        await owner.execute(f"SELECT pg_advisory_unlock({_SEALER})")

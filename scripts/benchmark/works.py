@@ -15,7 +15,7 @@ import asyncpg
 
 from scripts.benchmark import country, story
 from scripts.benchmark.client import Requests, http_request
-from scripts.benchmark.seed import Maker, load
+from scripts.benchmark.seed import Maker, load, sealed
 from scripts.benchmark.stage import Systems
 
 WORKS: Final = ("read", "worklist", "search", "place", "move", "transaction", "suggest")
@@ -60,7 +60,8 @@ class Material:
         """Have enough offers that nobody has moved yet."""
         missing = int(seconds * _MOVES_PER_SECOND / 2) - len(self.offers)
         if missing > 0:
-            self.offers += await load(self.owner, self.maker, missing, way="requested", days=1)
+            async with sealed(self.owner):
+                self.offers += await load(self.owner, self.maker, missing, way="requested", days=1)
 
 
 @dataclass(frozen=True, slots=True)
