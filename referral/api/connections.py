@@ -148,7 +148,7 @@ class Guard:
             connection.check(now)
         except Exception as fault:  # noqa: BLE001 - a watch that ended would bear with everybody for ever
             self.forget(connection)
-            _log.error("connection_check_failed", error=type(fault).__name__)  # noqa: TRY400 - one line, no trace
+            _log.error("connection_check_failed", error=type(fault).__name__)
 
     def _drop_longest(self, reason: str, *, holding: bool = False) -> bool:
         for connection in self._indebted:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import struct
 from collections.abc import AsyncIterator
 from typing import Self
 from urllib.parse import urlsplit
@@ -251,3 +252,13 @@ async def test_who_is_being_answered_is_never_dropped_for_another(demo_database:
             assert [answer.status_code for answer in await asyncio.gather(*asking)] == [200] * 10
         async with full.anonymous() as another:
             assert (await another.get("/healthz")).status_code == 200
+
+
+async def test_connections_that_break_leave_the_watch_at_work(quick: RunningService) -> None:
+    for begun in (b"G", TOKEN + b"Content-Length: 9\r\n\r\nx", ALIVE * 3, b""):
+        async with Line(quick) as line:
+            await line.send(begun)
+            # Closed by a reset.
+            line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    async with Line(quick) as line:
+        assert await line.rest() == b""
