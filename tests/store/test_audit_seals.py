@@ -334,10 +334,10 @@ async def test_many_rows_are_sealed_in_parts(store: Store, owner: Owner, databas
 
 
 async def test_sealing_a_few_rows_does_not_read_all_of_them(store: Store, owner: Owner, database: Database):
+    """Also by the plan of a session that has sealed often, which knows nothing of how many they are."""
     await owner.execute(
-        "INSERT INTO audit (at, action) SELECT $1, 'create' FROM generate_series(1, 20000)", NOW
+        "INSERT INTO audit (at, action) SELECT $1, 'create' FROM generate_series(1, 60000)", NOW
     )
-    await owner.execute("ANALYZE audit")
     await sealed(store, owner)
     looked = 0
     # Until no other transaction is in its way.
@@ -345,10 +345,11 @@ async def test_sealing_a_few_rows_does_not_read_all_of_them(store: Store, owner:
         await record(store, *(a_read(number) for number in range(5)))
         # Of its own: what a session counted before may still stand there.
         fresh = await asyncpg.connect(database.owner_dsn)
+        await fresh.execute("SET plan_cache_mode = force_generic_plan")
         async with fresh.transaction():
             looked = await fresh.fetchval("SELECT seal_audit($1, 10000)", NOW)
-            scans = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'audit'"
-            assert await fresh.fetchval(scans) == 0
+            read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'audit'"
+            assert await fresh.fetchval(read) < 1000
         await fresh.close()
 
 
