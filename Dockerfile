@@ -6,7 +6,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY deploy/requirements.lock deploy/build.lock ./
+COPY scripts/deploy/requirements.lock scripts/deploy/build.lock ./
 # Nothing is compiled and nothing is chosen here: the locks name every file by its hash.
 RUN python -m venv --without-pip /opt/referral \
  && pip --python /opt/referral/bin/python install --no-deps --require-hashes --only-binary=:all: -r requirements.lock \

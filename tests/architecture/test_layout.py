@@ -13,11 +13,11 @@ import referral
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(ROOT.glob("referral/**/*.py"))
-CODE = [*SOURCES, *sorted(ROOT.glob("tests/**/*.py")), *sorted(ROOT.glob("scripts/*.py"))]
+CODE = [*SOURCES, *sorted(ROOT.glob("tests/**/*.py")), *sorted(ROOT.glob("scripts/**/*.py"))]
 NEVER_RIGHT = {"utils", "util", "common", "helpers", "helper", "lib", "misc"}
 TOP_LEVEL = {
     ".ci", ".dockerignore", ".gitignore", ".python-version", "CHANGELOG.md", "Dockerfile", "LICENSE",
-    "README.md", "compose.yaml", "deploy", "docs", "fhir_profiles", "pyproject.toml", "referral",
+    "README.md", "compose.yaml", "docs", "fhir_profiles", "pyproject.toml", "referral",
     "requirements.lock", "scripts", "tests", "uv.lock",
 }  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_the_version_stands_twice_and_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["uv.lock", "requirements.lock", "deploy/requirements.lock", "deploy/build.lock"]
+    "name", ["uv.lock", "requirements.lock", "scripts/deploy/requirements.lock", "scripts/deploy/build.lock"]
 )
 def test_the_locks_name_no_place_but_the_public_index(name: str) -> None:
     text = (ROOT / name).read_text()

@@ -68,9 +68,9 @@ def root(workshop: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def secrets(workshop: Path) -> Path:
-    """As deploy/make-secrets makes them, the host `database` by its address."""
-    shutil.copytree(ROOT / "deploy", workshop / "deploy")
-    script = workshop / "deploy" / "make-secrets"
+    """As scripts/deploy/make-secrets makes them, the host `database` by its address."""
+    shutil.copytree(ROOT / "scripts" / "deploy", workshop / "scripts" / "deploy")
+    script = workshop / "scripts" / "deploy" / "make-secrets"
     subprocess.run([script], check=True)
     folder = workshop / "secrets"
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -94,7 +94,7 @@ def database(secrets: Path) -> Iterator[Server]:
 
 def make_roles(server: Server, secrets: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [ROOT / "deploy" / "make-roles"],
+        [ROOT / "scripts" / "deploy" / "make-roles"],
         env={**server.variables, "SECRETS": str(secrets)},
         capture_output=True,
         text=True,

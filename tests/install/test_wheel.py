@@ -56,7 +56,7 @@ def test_the_source_archive_makes_the_same_wheel(workshop: Path, wheel: Path) ->
     with tarfile.open(archive) as opened:
         opened.extractall(workshop, filter="data")
     source = workshop / archive.name.removesuffix(".tar.gz")
-    for name in ("Dockerfile", "compose.yaml", "deploy/build.lock", "tests/conftest.py", "LICENSE"):
+    for name in ("Dockerfile", "compose.yaml", "scripts/deploy/build.lock", "tests/conftest.py", "LICENSE"):
         assert (source / name).is_file(), name
     again = build_wheel(source, workshop / "again")
     assert again.name == wheel.name
