@@ -22,7 +22,7 @@ VARIABLES: Mapping[str, str] = {
     "REFERRAL_STATEMENT_SECONDS": "time for one statement of the database, 1 to 600; absent: 30",
     "REFERRAL_MAX_CONNECTIONS": "connections of clients, 10 to 100000; absent: 12000",
     "REFERRAL_METRICS_LISTEN": "host:port of /metrics, and of nothing else; absent: beside /fhir",
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "a collector of traces, OTLP over HTTP; needs the extra otel; absent: none",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "collector of traces, OTLP over HTTP; needs the extra otel; absent: none",
 }
 _LONGEST_SECRET = 4096  # characters
 _LOG_LEVELS = ("debug", "info", "warning", "error")
