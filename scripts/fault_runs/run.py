@@ -207,7 +207,8 @@ async def _fail(plan: Plan, faults: Faults, shared: Run, result: Result, end: fl
     for number in itertools.count():
         due = plan.writes * min((number + 1) / (plan.faults + 1), 1)
         # On a machine that is busy with other things too, the first fault may be late; but there is one.
-        if not await _reached(shared, due, end if number else end + _RECOVER_SECONDS) or number >= plan.faults:
+        latest = end if number else end + _RECOVER_SECONDS
+        if not await _reached(shared, due, latest) or number >= plan.faults:
             return
         began, before = time.monotonic(), shared.acknowledged
         names = [next(kinds) for _ in range(2 if shared.dice.random() < 0.2 else 1)]
