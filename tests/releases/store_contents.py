@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import asyncpg
 
@@ -60,7 +61,8 @@ class Seen:
         for facility, address in asked:
             answer = await (await door.system(facility)).get(address)
             assert answer.status_code < 500, (facility, address, answer.text)
-            body = answer.text.replace(door.base_url, "http://hub")
+            # Links are the same address however they are quoted.
+            body = unquote(answer.text.replace(door.base_url, "http://hub"))
             answers[facility, address] = (answer.status_code, answer.headers.get("ETag"), body)
         return cls(answers)
 
