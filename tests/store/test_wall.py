@@ -1,5 +1,7 @@
 """The wall: row-level security under the service's role, whatever a statement forgets to ask for."""
 
+from collections.abc import AsyncIterator
+
 import asyncpg
 import pytest
 
@@ -10,7 +12,7 @@ from referral.store import search
 from referral.store.change_set import WriteRequest, load_for_write
 from referral.store.pool import Store
 from referral.store.statements import statement
-from tests.factories import patient
+from tests.factories import observation, patient
 from tests.owner import behind_the_wall
 from tests.store.commands import HOSPITAL, OFFICE, STATION, Hub
 from tests.store.documents import BASE
@@ -118,13 +120,26 @@ async def test_a_connection_sees_what_its_facility_may_see(hub: Hub):
         assert (mine.id in {row["id"] for row in ids}) is (facility == STATION)
 
 
-async def test_a_forgotten_condition_leaks_nothing(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+async def forgetful(hub: Hub) -> AsyncIterator[None]:
+    """The function that finds what a page brings along, without its condition."""
+    async with behind_the_wall(hub.store) as owner:
+        text = await owner.fetchval("SELECT pg_get_functiondef('included_documents'::regproc)")
+        start, end = text.index("    AND (EXISTS (SELECT FROM access"), text.index("  ORDER BY d.type, d.id")
+        await owner.execute((text[:start] + text[end:]).replace("included_documents", "forgetful"))
+        yield
+        await owner.execute("DROP FUNCTION forgetful")
+
+
+async def test_a_forgotten_condition_leaks_nothing(
+    hub: Hub, forgetful: None, monkeypatch: pytest.MonkeyPatch
+):
     """The condition is taken out of the statements, as if somebody had not written it."""
     monkeypatch.setattr(search, "visible", lambda _type: _FORGOTTEN)
     included = statement("search", "included")
-    start = included.index("  AND (EXISTS (SELECT FROM access")
-    forgetful = f"{included[:start]} AND {_FORGOTTEN} " + included[included.index("ORDER BY d.type, d.id") :]
-    monkeypatch.setattr(search, "statement", lambda _noun, _name: forgetful)
+    monkeypatch.setattr(
+        search, "statement", lambda _noun, _name: included.replace("included_documents", "forgetful")
+    )
     addresses = [
         "Patient",
         "Patient?name=tran",
@@ -132,7 +147,12 @@ async def test_a_forgotten_condition_leaks_nothing(hub: Hub, monkeypatch: pytest
         "Task?status=received&_include=Task:focus&_include=Task:subject",
         f"Task?owner=Organization/{HOSPITAL}&status=received&_revinclude=Task:focus",
         f"ServiceRequest?requester=Organization/{STATION}&_revinclude=Task:focus",
+        "Patient?_revinclude=Observation:patient",
     ]
+    request = await hub.content("ServiceRequest")
+    (untold,) = await hub.write(
+        STATION, hub.new(observation(request["subject"]["reference"].removeprefix("Patient/")))
+    )
     for facility, sees in {STATION: True, HOSPITAL: True, STRANGER: False}.items():
         async with hub.store.reading(facility) as connection:
             for address in addresses:
@@ -146,6 +166,8 @@ async def test_a_forgotten_condition_leaks_nothing(hub: Hub, monkeypatch: pytest
                 )
                 assert bool(page.matches or page.total) is sees, (facility, address)
                 assert sees or not page.included
+            # The patient's other records, which the offer does not give.
+            assert (untold.id in {found.id for found in page.included}) is (facility == STATION)
 
 
 async def test_a_write_is_loaded_as_the_connection_s_actor_sees(hub: Hub):

@@ -27,28 +27,33 @@ BEGIN
     END IF;
   END IF;
 
-  -- Lock referrals first and in one order, then read: what a waiting command reads is what the one before it left.
-  SELECT array_agg(DISTINCT found.referral) INTO locked FROM (
-    SELECT o.referral FROM jsonb_array_elements(request->'update') u JOIN offer o ON u->>0 = 'Task' AND o.id = u->>1
-    UNION ALL SELECT u->>1 FROM jsonb_array_elements(request->'update') u WHERE u->>0 = 'ServiceRequest'
-    UNION ALL SELECT f FROM jsonb_array_elements_text(request->'focus') f
-    UNION ALL SELECT o.referral FROM jsonb_array_elements_text(request->'focus') f JOIN offer o ON o.id = f
-  ) found;
-  PERFORM FROM referral r WHERE r.id = ANY (locked) ORDER BY r.id FOR UPDATE;
-  PERFORM FROM document d JOIN jsonb_array_elements(request->'update') u ON d.type = u->>0 AND d.id = u->>1
-    ORDER BY d.type, d.id FOR UPDATE OF d;
+  -- What a request leaves out costs nothing: a statement that finds nothing costs as much as one that finds a row.
+  IF request->'update' <> '[]' OR request->'focus' <> '[]' THEN
+    -- Lock referrals first and in one order, then read: what a waiting command reads is what the one before it left.
+    SELECT array_agg(DISTINCT found.referral) INTO locked FROM (
+      SELECT o.referral FROM jsonb_array_elements(request->'update') u JOIN offer o ON u->>0 = 'Task' AND o.id = u->>1
+      UNION ALL SELECT u->>1 FROM jsonb_array_elements(request->'update') u WHERE u->>0 = 'ServiceRequest'
+      UNION ALL SELECT f FROM jsonb_array_elements_text(request->'focus') f
+      UNION ALL SELECT o.referral FROM jsonb_array_elements_text(request->'focus') f JOIN offer o ON o.id = f
+    ) found;
+    PERFORM FROM referral r WHERE r.id = ANY (locked) ORDER BY r.id FOR UPDATE;
+    PERFORM FROM document d JOIN jsonb_array_elements(request->'update') u ON d.type = u->>0 AND d.id = u->>1
+      ORDER BY d.type, d.id FOR UPDATE OF d;
+  END IF;
 
-  -- OFFSET 0 in the access rule: else the planner hashes all that the actor sees, to look up a few.
-  -- A business identifier stands for what the actor can see under it.
-  RETURN QUERY
-    SELECT 'identifier', t.type, t.id, NULL::int, true, NULL::text, NULL::text,
-           jsonb_build_object('system', i->>'system', 'value', i->>'value')
-    FROM jsonb_array_elements(request->'identifiers') i
-    JOIN search_token t ON t.param = 'identifier' AND t.system = i->>'system' AND t.code = i->>'value'
-      AND t.type IN (SELECT jsonb_array_elements_text(i->'types'))
-    WHERE (EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = t.type AND a.id = t.id AND a.until IS NULL OFFSET 0)
-      OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
-                 WHERE w.facility = actor AND x.type = t.type AND x.id = t.id OFFSET 0));
+  IF request->'identifiers' <> '[]' THEN
+    -- OFFSET 0 in the access rule: else the planner hashes all that the actor sees, to look up a few.
+    -- A business identifier stands for what the actor can see under it.
+    RETURN QUERY
+      SELECT 'identifier', t.type, t.id, NULL::int, true, NULL::text, NULL::text,
+             jsonb_build_object('system', i->>'system', 'value', i->>'value')
+      FROM jsonb_array_elements(request->'identifiers') i
+      JOIN search_token t ON t.param = 'identifier' AND t.system = i->>'system' AND t.code = i->>'value'
+        AND t.type IN (SELECT jsonb_array_elements_text(i->'types'))
+      WHERE (EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = t.type AND a.id = t.id AND a.until IS NULL OFFSET 0)
+        OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
+                   WHERE w.facility = actor AND x.type = t.type AND x.id = t.id OFFSET 0));
+  END IF;
 
   SELECT array_agg(named.type), array_agg(named.id) INTO reference_types, reference_ids FROM (
     SELECT r->>0 AS type, r->>1 AS id FROM jsonb_array_elements(request->'references') r
@@ -74,50 +79,54 @@ BEGIN
     FROM unnest(reference_types, reference_ids) AS n (type, id)
     JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted;
 
-  -- What the actor does not see is told of, so that it can be refused, and not shown.
-  RETURN QUERY
-    SELECT 'document', d.type, d.id, d.version, seen.visible, d.owner,
-      CASE WHEN seen.visible THEN d.content::text ELSE '{}' END,
-      jsonb_build_object('deleted', d.deleted, 'at', d.updated_at,
-        -- What its business identifiers stand for: who changes it may know another under one of them, or nobody.
-        'resolved', (SELECT jsonb_agg(jsonb_build_array(named.system, named.code, r.target_type, r.target_id))
-                     FROM search_token named
-                     JOIN search_reference r ON r.type = named.type AND r.id = named.id AND named.param = r.param || ':identifier'
-                     JOIN search_token t ON t.type = r.target_type AND t.id = r.target_id AND t.param = 'identifier'
-                       AND t.system = named.system AND t.code = named.code
-                     WHERE named.type = d.type AND named.id = d.id AND named.param LIKE '%:identifier'))
-    FROM (
-      SELECT u->>0 AS type, u->>1 AS id FROM jsonb_array_elements(request->'update') u
-      UNION SELECT 'ServiceRequest', l FROM unnest(locked) l
-      UNION SELECT 'Task', o.id FROM offer o
-        WHERE o.referral = ANY (locked)
-          AND o.state NOT IN ('rejected', 'redirected', 'withdrawn', 'lapsed', 'stopped', 'entered-in-error', 'closed')
-    ) n JOIN document d ON d.type = n.type AND d.id = n.id
-    CROSS JOIN LATERAL (SELECT
-      EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
-      OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
-                 WHERE w.facility = actor AND x.type = d.type AND x.id = d.id OFFSET 0) AS visible OFFSET 0) AS seen;
+  IF request->'update' <> '[]' OR locked IS NOT NULL THEN
+    -- What the actor does not see is told of, so that it can be refused, and not shown.
+    RETURN QUERY
+      SELECT 'document', d.type, d.id, d.version, seen.visible, d.owner,
+        CASE WHEN seen.visible THEN d.content::text ELSE '{}' END,
+        jsonb_build_object('deleted', d.deleted, 'at', d.updated_at,
+          -- What its business identifiers stand for: who changes it may know another under one of them, or nobody.
+          'resolved', (SELECT jsonb_agg(jsonb_build_array(named.system, named.code, r.target_type, r.target_id))
+                       FROM search_token named
+                       JOIN search_reference r ON r.type = named.type AND r.id = named.id AND named.param = r.param || ':identifier'
+                       JOIN search_token t ON t.type = r.target_type AND t.id = r.target_id AND t.param = 'identifier'
+                         AND t.system = named.system AND t.code = named.code
+                       WHERE named.type = d.type AND named.id = d.id AND named.param LIKE '%:identifier'))
+      FROM (
+        SELECT u->>0 AS type, u->>1 AS id FROM jsonb_array_elements(request->'update') u
+        UNION SELECT 'ServiceRequest', l FROM unnest(locked) l
+        UNION SELECT 'Task', o.id FROM offer o
+          WHERE o.referral = ANY (locked)
+            AND o.state NOT IN ('rejected', 'redirected', 'withdrawn', 'lapsed', 'stopped', 'entered-in-error', 'closed')
+      ) n JOIN document d ON d.type = n.type AND d.id = n.id
+      CROSS JOIN LATERAL (SELECT
+        EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
+        OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
+                   WHERE w.facility = actor AND x.type = d.type AND x.id = d.id OFFSET 0) AS visible OFFSET 0) AS seen;
 
-  RETURN QUERY
-    SELECT 'referral', 'ServiceRequest', r.id, NULL::int, NULL::boolean, NULL::text, NULL::text,
-           to_jsonb(r) || jsonb_build_object(
-             -- From the first of its journey up to this one: who comes later has no right to what came before.
-             'journey_senders', (
-               WITH RECURSIVE before (id, sender, based_on) AS (
-                 SELECT r.id, r.sender, r.based_on
-                 UNION SELECT j.id, j.sender, j.based_on FROM before b JOIN referral j ON j.id = b.based_on
-               ) SELECT jsonb_agg(DISTINCT b.sender) FROM before b),
-             'returned_by', (SELECT jsonb_agg(DISTINCT b.sender) FROM referral b WHERE b.based_on = r.id
-                             AND b.direction = 'down' AND b.state NOT IN ('draft', 'cancelled', 'entered-in-error')))
-    -- A union, not OR: else the whole table is read.
-    FROM (
-      SELECT unnest(locked) AS id
-      UNION SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'ServiceRequest'
-    ) n JOIN referral r ON r.id = n.id;
+    RETURN QUERY
+      SELECT 'offer', 'Task', o.id, NULL::int, true, NULL::text, NULL::text, to_jsonb(o)
+      FROM offer o WHERE o.referral = ANY (locked);
+  END IF;
 
-  RETURN QUERY
-    SELECT 'offer', 'Task', o.id, NULL::int, true, NULL::text, NULL::text, to_jsonb(o)
-    FROM offer o WHERE o.referral = ANY (locked);
+  IF locked IS NOT NULL OR 'ServiceRequest' = ANY (reference_types) THEN
+    RETURN QUERY
+      SELECT 'referral', 'ServiceRequest', r.id, NULL::int, NULL::boolean, NULL::text, NULL::text,
+             to_jsonb(r) || jsonb_build_object(
+               -- From the first of its journey up to this one: who comes later has no right to what came before.
+               'journey_senders', (
+                 WITH RECURSIVE before (id, sender, based_on) AS (
+                   SELECT r.id, r.sender, r.based_on
+                   UNION SELECT j.id, j.sender, j.based_on FROM before b JOIN referral j ON j.id = b.based_on
+                 ) SELECT jsonb_agg(DISTINCT b.sender) FROM before b),
+               'returned_by', (SELECT jsonb_agg(DISTINCT b.sender) FROM referral b WHERE b.based_on = r.id
+                               AND b.direction = 'down' AND b.state NOT IN ('draft', 'cancelled', 'entered-in-error')))
+      -- A union, not OR: else the whole table is read.
+      FROM (
+        SELECT unnest(locked) AS id
+        UNION SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'ServiceRequest'
+      ) n JOIN referral r ON r.id = n.id;
+  END IF;
 
   RETURN QUERY
     SELECT 'facility', 'Organization', n.id, NULL::int, NULL::boolean, NULL::text, NULL::text,
@@ -143,9 +152,11 @@ BEGIN
       UNION SELECT r.network FROM referral r WHERE r.id = ANY (locked)
     ) n JOIN network w ON w.id = n.network;
 
-  RETURN QUERY
-    SELECT 'number', NULL::text, NULL::text, nextval('referral_sequence')::int, NULL::boolean, NULL::text, NULL::text, NULL::jsonb
-    FROM generate_series(1, (request->>'numbers')::int);
+  IF (request->>'numbers')::int > 0 THEN
+    RETURN QUERY
+      SELECT 'number', NULL::text, NULL::text, nextval('referral_sequence')::int, NULL::boolean, NULL::text, NULL::text, NULL::jsonb
+      FROM generate_series(1, (request->>'numbers')::int);
+  END IF;
 END $$;
 
 -- changes: documents, tokens, references, dates, strings, referrals, offers, access, ended, packages, events, audits, directory,
@@ -222,28 +233,37 @@ BEGIN
         JOIN search_string o ON o.type = c.type AND o.id = c.id
       EXCEPT SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r
     ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.folded = gone.folded;
+
+    INSERT INTO search_token (type, id, param, system, code)
+      SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r
+      EXCEPT SELECT o.type, o.id, o.param, o.system, o.code FROM unnest(updated_types, updated_ids) AS c (type, id)
+        JOIN search_token o ON o.type = c.type AND o.id = c.id;
+    INSERT INTO search_reference (type, id, param, target_type, target_id, open_status, updated_at)
+      SELECT r->>0, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::timestamptz FROM jsonb_array_elements(named) r
+      EXCEPT SELECT o.type, o.id, o.param, o.target_type, o.target_id, o.open_status, o.updated_at
+        FROM unnest(updated_types, updated_ids) AS c (type, id) JOIN search_reference o ON o.type = c.type AND o.id = c.id;
+    INSERT INTO search_date (type, id, param, low, high)
+      SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r
+      EXCEPT SELECT o.type, o.id, o.param, o.low, o.high FROM unnest(updated_types, updated_ids) AS c (type, id)
+        JOIN search_date o ON o.type = c.type AND o.id = c.id;
+    INSERT INTO search_string (type, id, param, folded)
+      SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r
+      EXCEPT SELECT o.type, o.id, o.param, o.folded FROM unnest(updated_types, updated_ids) AS c (type, id)
+        JOIN search_string o ON o.type = c.type AND o.id = c.id;
+  ELSE
+    INSERT INTO search_token (type, id, param, system, code)
+      SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r;
+    INSERT INTO search_reference (type, id, param, target_type, target_id, open_status, updated_at)
+      SELECT r->>0, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::timestamptz FROM jsonb_array_elements(named) r;
+    INSERT INTO search_date (type, id, param, low, high)
+      SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r;
+    INSERT INTO search_string (type, id, param, folded)
+      SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r;
   END IF;
 
   INSERT INTO change (at, type, id, version, kind)
   SELECT c.at, c.type, c.id, c.version, CASE WHEN c.deleted THEN 'delete' WHEN c.version = 1 THEN 'create' ELSE 'update' END
   FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int, at timestamptz, deleted boolean);
-
-  INSERT INTO search_token (type, id, param, system, code)
-    SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r
-    EXCEPT SELECT o.type, o.id, o.param, o.system, o.code FROM unnest(updated_types, updated_ids) AS c (type, id)
-      JOIN search_token o ON o.type = c.type AND o.id = c.id;
-  INSERT INTO search_reference (type, id, param, target_type, target_id, open_status, updated_at)
-    SELECT r->>0, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::timestamptz FROM jsonb_array_elements(named) r
-    EXCEPT SELECT o.type, o.id, o.param, o.target_type, o.target_id, o.open_status, o.updated_at
-      FROM unnest(updated_types, updated_ids) AS c (type, id) JOIN search_reference o ON o.type = c.type AND o.id = c.id;
-  INSERT INTO search_date (type, id, param, low, high)
-    SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r
-    EXCEPT SELECT o.type, o.id, o.param, o.low, o.high FROM unnest(updated_types, updated_ids) AS c (type, id)
-      JOIN search_date o ON o.type = c.type AND o.id = c.id;
-  INSERT INTO search_string (type, id, param, folded)
-    SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r
-    EXCEPT SELECT o.type, o.id, o.param, o.folded FROM unnest(updated_types, updated_ids) AS c (type, id)
-      JOIN search_string o ON o.type = c.type AND o.id = c.id;
 
   IF changes ? 'directory' THEN
     INSERT INTO directory (network, type, id)

@@ -9,6 +9,9 @@ WHERE s.type IN ('ServiceRequest', 'Task') AND s.param IN ('owner', 'performer',
 CREATE INDEX search_reference_open ON search_reference (type, param, target_id, updated_at DESC, id)
   WHERE open_status IS NOT NULL;
 
+-- Most resources have 2 to 4 kB: not to be compressed with each write and opened with each read.
+ALTER TABLE document SET (toast_tuple_target = 8160);
+
 -- Reading by id in one message: takes the actor and looks with its eyes, under the policies of the one who calls.
 CREATE FUNCTION read_document(p_actor text, p_type text, p_id text)
 RETURNS TABLE (version int, updated_at timestamptz, deleted boolean, content text)
@@ -22,6 +25,42 @@ BEGIN
       AND (EXISTS (SELECT FROM access a WHERE a.facility = p_actor AND a.type = p_type AND a.id = p_id AND a.until IS NULL OFFSET 0)
         OR EXISTS (SELECT FROM directory x JOIN actor_network n ON n.network = x.network
                    WHERE n.facility = p_actor AND x.type = p_type AND x.id = p_id OFFSET 0));
+END $$;
+
+-- What the matches of one page bring along: the targets of their references, and what refers to them. Under the policies of the one
+-- who calls; planned once, which costs more than to run it.
+CREATE FUNCTION included_documents(p_actor text, p_type text, p_ids text[], p_params text[], p_targets text[],
+  p_from_types text[], p_from_params text[], p_types text[], p_most int)
+RETURNS TABLE (type text, id text, content text)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH named AS (
+    SELECT s.target_type AS type, s.target_id AS id
+    FROM unnest(p_ids) AS m (id)
+    -- The parameter first: a row that is not asked for need not be asked of the wall.
+    JOIN search_reference s ON s.type = p_type AND s.id = m.id AND s.param = ANY (p_params)
+    WHERE EXISTS (SELECT FROM unnest(p_params, p_targets) AS f (param, target)
+                  WHERE f.param = s.param AND (f.target IS NULL OR f.target = s.target_type))
+    UNION
+    SELECT s.type, s.id
+    FROM unnest(p_from_types, p_from_params) AS f (type, param)
+    CROSS JOIN unnest(p_ids) AS m (id)
+    JOIN search_reference s ON s.type = f.type AND s.param = f.param AND s.target_id = m.id AND s.target_type = p_type
+  )
+  SELECT d.type, d.id, d.content::text
+  FROM named n JOIN document d ON d.type = n.type AND d.id = n.id
+  WHERE NOT d.deleted
+    AND d.type = ANY (p_types)
+    AND NOT (d.type = p_type AND d.id = ANY (p_ids))
+    AND (EXISTS (SELECT FROM access a
+                 WHERE a.facility = p_actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
+      OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
+                 WHERE w.facility = p_actor AND x.type = d.type AND x.id = d.id OFFSET 0))
+  ORDER BY d.type, d.id
+  LIMIT p_most;
 END $$;
 
 -- What a suggestion must know of a stored request that the actor sees. Of its patient only age and sex, and these as the
@@ -50,5 +89,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT r.network FROM referral r WHERE r.number = p_number
 $$;
 
-REVOKE ALL ON FUNCTION read_document(text, text, text), request_to_place(text), network_of_number(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION read_document(text, text, text), request_to_place(text), network_of_number(text) TO referral_service;
+REVOKE ALL ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
+  request_to_place(text), network_of_number(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
+  request_to_place(text), network_of_number(text) TO referral_service;

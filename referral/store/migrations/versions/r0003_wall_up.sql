@@ -39,4 +39,7 @@ REVOKE INSERT, UPDATE ON access FROM referral_service;
 -- Who looks at what is looked at by the owner's commands alone.
 REVOKE SELECT ON audit FROM referral_service;
 
+-- What 0.1.0 read by: worklists are in search_reference now, and access is looked up by the facility first.
+DROP INDEX referral_sender_open, referral_network_open, offer_owner_open, offer_requester_open, access_document;
+
 UPDATE schema_revision SET oldest = '0002';
