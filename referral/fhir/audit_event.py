@@ -165,8 +165,8 @@ def _entities(record: AuditRecord, patient: str | None) -> Iterator[Content]:
             "type": _coding(systems.AUDIT_ENTITY_TYPE, "2", "System Object"),
             "role": _coding(systems.AUDIT_OBJECT_ROLE, "4", "Domain Resource"),
         }
-    if record.query is not None:
-        sought = record.query if record.type is None else f"{record.type}?{record.query}"
+    # A refused request of no known type may have had no parameters: FHIR knows no empty text.
+    if sought := _sought(record):
         yield {
             "type": _coding(systems.AUDIT_ENTITY_TYPE, "2", "System Object"),
             "role": _coding(systems.AUDIT_OBJECT_ROLE, "24", "Query"),
@@ -177,6 +177,12 @@ def _entities(record: AuditRecord, patient: str | None) -> Iterator[Content]:
             "what": {"identifier": {"value": record.request_id}},
             "type": _coding(systems.BALP_ENTITY_TYPE, "XrequestId"),
         }
+
+
+def _sought(record: AuditRecord) -> str:
+    if record.query is None or record.type is None:
+        return record.query or ""
+    return f"{record.type}?{record.query}"
 
 
 def _coding(system: str, code: str, display: str | None = None) -> Content:

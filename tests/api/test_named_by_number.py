@@ -47,7 +47,8 @@ async def test_a_referral_is_still_found_when_its_receiver_completed_it(service:
     case = await named_by_number(service)
     await finish(case)
     assert await found_by(case, subject=f"Patient/{case.patient['id']}") == [case.request["id"]]
-    assert case.request["id"] in await found_by(case, performer=f"Organization/{KIEN_AN}")
+    by_performer = {"performer": f"Organization/{KIEN_AN}", "_id": case.request["id"]}
+    assert await found_by(case, **by_performer) == [case.request["id"]]
 
 
 async def test_the_receivers_own_patient_of_that_number_is_not_meant(service: RunningService) -> None:

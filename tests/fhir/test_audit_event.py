@@ -174,3 +174,8 @@ def test_every_action_can_be_told():
         assert event(action)["recorded"].endswith("Z")
     assert event("read", request_id="x" * 128)["entity"][-1]["what"]["identifier"]["value"] == "x" * 128
     assert AT.astimezone(UTC).hour == 1
+
+
+def test_a_refused_search_of_no_type_and_without_parameters_tells_no_query():
+    found = event("search", type=None, id=None, query="", outcome=404)
+    assert not [entity for entity in found.get("entity", []) if "query" in entity]
