@@ -15,10 +15,13 @@ from scripts.store_check.violation import Violation
 _BATCH = 500
 _TABLES = {
     "search_token": ("param", "system", "code"),
-    "search_reference": ("param", "target_type", "target_id"),
+    "search_reference": ("param", "target_type", "target_id", "open_status", "updated_at"),
     "search_date": ("param", "low", "high"),
     "search_string": ("param", "folded"),
 }
+# What a worklist goes by: references to these parties, as long as the resource has one of these statuses.
+_PARTIES = {"owner", "performer", "requester"}
+_NOT_ENDED = {"draft", "active", "requested", "received", "accepted", "ready", "in-progress", "on-hold"}
 
 
 async def check_documents(connection: Connection, facts: Facts) -> AsyncIterator[Violation]:
@@ -106,10 +109,19 @@ def _wanted(facts: Facts, key: Key, owner: str, content: dict[str, Any]) -> dict
         references.append(("requester", "Organization", facts.referrals[key[1]]["sender"]))
     return {
         "search_token": list(rows.tokens),
-        "search_reference": references,
+        "search_reference": [(*row, *_worklist(facts, key, content, row)) for row in references],
         "search_date": list(rows.dates),
         "search_string": list(rows.strings),
     }
+
+
+def _worklist(facts: Facts, key: Key, content: Mapping[str, Any], row: tuple[str, ...]) -> tuple[Any, Any]:
+    """Status and time of what has not ended, in the rows that name a party; else neither."""
+    param, target_type, _ = row
+    of_a_party = param in _PARTIES and target_type == "Organization"
+    if key[0] in {"ServiceRequest", "Task"} and of_a_party and content.get("status") in _NOT_ENDED:
+        return content["status"], facts.versions[key][-1].at
+    return None, None
 
 
 def _identifiers(value: Any) -> Iterator[tuple[str, str]]:

@@ -178,6 +178,27 @@ PLANTED = {
         "index-missing",
         "DELETE FROM search_reference WHERE param = 'focus'",
     ),
+    "a worklist lacks what has not ended": (
+        "index-missing",
+        (
+            f"UPDATE search_reference SET open_status = NULL, updated_at = NULL"
+            f" WHERE type = 'Task' AND id = {A_LIVING} AND param = 'owner'"
+        ),
+    ),
+    "a worklist has what has ended": (
+        "index-extra",
+        (
+            f"UPDATE search_reference SET open_status = 'accepted', updated_at = now()"
+            f" WHERE type = 'Task' AND id = {A_TASK} AND param = 'owner'"
+        ),
+    ),
+    "a worklist is in another order": (
+        "index-missing",
+        (
+            f"UPDATE search_reference SET updated_at = updated_at - interval '1 hour'"
+            f" WHERE type = 'Task' AND id = {A_LIVING} AND param = 'owner'"
+        ),
+    ),
     "a link of the hub is gone": ("index-missing", "DELETE FROM search_reference WHERE param = '_package'"),
     "an index row of a date is gone": ("index-missing", "DELETE FROM search_date WHERE type = 'Patient'"),
     "an index row of a string is gone": ("index-missing", "DELETE FROM search_string WHERE type = 'Patient'"),
