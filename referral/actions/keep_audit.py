@@ -39,7 +39,8 @@ class AuditTrail:
     most: int = _LARGEST
     _waiting: list[AuditRecord] = field(default_factory=list)
     _size: int = 0
-    _strangers: int = 0
+    _strangers: int = 0  # recorded one by one since all was written
+    _more_strangers: int = 0
 
     @property
     def has_room(self) -> bool:
@@ -57,27 +58,31 @@ class AuditTrail:
     def add_stranger(self, record: AuditRecord) -> None:
         """Take a record of somebody without a valid token; of very many only their number.
 
-        Else they could fill the audit, and stop the service for all others.
+        Else they could fill the audit, and stop the service for all others; or its memory, where the store
+        is away for long.
         """
-        self._strangers += 1
-        if self._strangers <= _STRANGERS:
+        if self._strangers < _STRANGERS and self.has_room:
+            self._strangers += 1
             self.add(record)
+        else:
+            self._more_strangers += 1
 
     async def flush(self, store: Store, now: datetime) -> None:
         """Write all that waits. Raises StoreUnavailable; what is not known to be written waits on.
 
         A connection that breaks at the COMMIT may leave rows that are written again: twice rather than never.
         """
-        if self._strangers > _STRANGERS:
-            more = {"more": self._strangers - _STRANGERS}
+        if self._more_strangers and self.has_room:
+            more = {"more": self._more_strangers}
             self.add(AuditRecord(now, None, None, AuditAction.REFUSED, outcome=401, details=more))
-        self._strangers = 0
+            self._more_strangers = 0
         while self._waiting:
             some = self._waiting[:_ROWS_AT_ONCE]
             async with store.writing(None) as connection:
                 await record_audit(connection, some)
             del self._waiting[: len(some)]
             self._size -= sum(map(_size_of, some))
+        self._strangers = 0
 
 
 def _size_of(record: AuditRecord) -> int:

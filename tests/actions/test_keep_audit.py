@@ -110,6 +110,39 @@ async def test_of_many_strangers_the_first_are_kept_and_the_others_counted(store
     assert len(await stored(store)) == 103
 
 
+async def test_strangers_take_no_more_memory_the_longer_the_store_is_away(store: Store, database: Database):
+    trail = AuditTrail(most=100_000)
+    stranger = AuditRecord(NOW, None, None, AuditAction.READ, outcome=401)
+    async with busy(database) as (single, free):
+        for _ in range(5):
+            for _ in range(150):
+                trail.add_stranger(stranger)
+            with pytest.raises(StoreUnavailable):
+                await trail.flush(single, NOW)
+        assert trail.has_room
+        free.set()
+        await asyncio.sleep(0)
+        await trail.flush(single, NOW)
+    rows = await stored(store)
+    assert [row["action"] for row in rows] == [*["read"] * 100, *["refused"] * 5]
+    assert sum(json.loads(row["details"])["more"] for row in rows[100:]) == 650
+
+
+async def test_strangers_find_no_room_where_there_is_none(store: Store):
+    trail = AuditTrail(most=2_000)
+    while trail.has_room:
+        trail.add(a_search(len(trail)))
+    full = len(trail)
+    trail.add_stranger(AuditRecord(NOW, None, None, AuditAction.TOKEN, outcome=401))
+    assert len(trail) == full
+    # Told of as soon as there is room again.
+    for _ in range(2):
+        await trail.flush(store, NOW)
+    rows = await stored(store)
+    assert [row["action"] for row in rows] == [*["search"] * full, "refused"]
+    assert json.loads(rows[-1]["details"]) == {"more": 1}
+
+
 async def test_it_is_written_soon_and_what_is_left_at_the_end(store: Store):
     trail = AuditTrail()
     async with kept_audit(store, trail, lambda: NOW):
