@@ -53,11 +53,13 @@ def create_app(services: Services, *, with_metrics: bool = True, tracing: "Traci
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await refresh_network(services.store, services.snapshots)
         watcher = asyncio.create_task(watch_network(services.store, services.snapshots))
-        async with kept_audit(services.store, services.audit, services.now):
-            yield
-        watcher.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watcher
+        try:
+            async with kept_audit(services.store, services.audit, services.now):
+                yield
+        finally:
+            watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watcher
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, read, update, create, metadata, search, transaction)
