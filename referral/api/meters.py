@@ -59,13 +59,6 @@ class Meters:
         """Let `collect` tell its families, whenever somebody asks. It must be quick, and must not fail."""
         self._others.append(collect)
 
-    def watch(self, name: str, meaning: str, read: Callable[[], float]) -> None:
-        """Let `read` tell the value of a gauge, such as the length of a buffer.
-
-        name: begins with `referral_` and ends with what is counted, in the plural, or with `_seconds`.
-        """
-        self.add(lambda: [GaugeMetricFamily(name, meaning, read())])
-
     def collect(self) -> Iterator[Metric]:
         """Every family, as it stands now."""
         durations = HistogramMetricFamily(

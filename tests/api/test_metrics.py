@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from referral.api.meters import Meters
 from referral.fhir.resources import SUPPORTED
 from tests.conftest import Database, serve
 from tests.factories import LE_CHAN, created, patient
@@ -179,11 +178,3 @@ async def test_the_page_for_operators_lists_what_there_is(watched: RunningServic
 async def test_it_needs_no_token_and_takes_nothing_but_get(watched: RunningService) -> None:
     async with watched.anonymous() as nobody:
         assert (await nobody.post("/metrics")).status_code == 405
-
-
-def test_a_part_of_the_service_has_a_gauge_by_naming_it() -> None:
-    meters, buffer = Meters(), ["a"]
-    meters.watch("referral_buffer_records", "Records that wait", lambda: len(buffer))
-    buffer.append("b")
-    (family,) = [each for each in meters.collect() if each.name == "referral_buffer_records"]
-    assert (family.documentation, family.samples[0].value) == ("Records that wait", 2)
