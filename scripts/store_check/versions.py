@@ -68,16 +68,19 @@ def _check_events(facts: Facts, written: Collection[tuple[str, str, int]]) -> It
 
 
 def _check_audits(facts: Facts) -> Iterator[Violation]:
-    """Every event has an audit row of its transaction: who did it, by which system, when."""
+    """Every event has an audit row of its transaction: who did it, by which system, when.
+
+    The audit says what the host's clock said; where that was set back, events are later.
+    """
     changed = defaultdict(set)
     for row in facts.changes:
         changed[row["tx"]].add((row["type"], row["id"], row["version"]))
     seen = {
-        (row["type"], row["id"], row["version"]): (row["at"], row["actor"], row["client"])
+        (row["type"], row["id"], row["version"]): (row["at"], (row["actor"], row["client"]))
         for row in facts.audits
     }
     for row in facts.events:
-        who = (row["at"], row["facility"], row["client"])
-        if not any(seen.get(key) == who for key in changed[row["tx"]]):
+        rows = [seen[key] for key in changed[row["tx"]] if key in seen]
+        if not any(at <= row["at"] and who == (row["facility"], row["client"]) for at, who in rows):
             text = f"no audit row of {row['move']} by {row['facility']}"
             yield Violation("audit-missing", f"{row['type']}/{row['id']}", text)

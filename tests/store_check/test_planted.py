@@ -84,6 +84,10 @@ PLANTED = {
         "audit-missing",
         f"UPDATE audit SET actor = 'x' WHERE type = 'Task' AND id = {A_TASK}",
     ),
+    "an audit row is of a later time": (
+        "audit-missing",
+        f"UPDATE audit SET at = at + interval '1 hour' WHERE type = 'Task' AND id = {A_TASK}",
+    ),
     "an event is gone": ("path-broken", "DELETE FROM event WHERE move = 'accept'"),
     "the last event is gone": ("path-end", f"DELETE FROM event WHERE seq = {AN_EVENT}"),
     "a version has no event": (
@@ -249,6 +253,11 @@ async def test_a_restored_store_has_nothing(healthy: Healthy) -> None:
     """Where it was restored, numbers of transactions begin anew: two may have one."""
     tables = ("document", "document_version", "event", "change", "audit")
     assert await healthy.check(*(f"UPDATE {table} SET txid = '7'" for table in tables)) == []
+
+
+async def test_a_store_whose_clock_was_set_back_has_nothing(healthy: Healthy) -> None:
+    """The audit tells what the clock said, an event never a time before what it changes."""
+    assert await healthy.check("UPDATE audit SET at = at - interval '1 hour'") == []
 
 
 @pytest.mark.parametrize("what", PLANTED)
