@@ -25,12 +25,17 @@ MEDIA_TYPE = "application/fhir+json"
 TABLE = "CREATE TABLE floor (id text PRIMARY KEY, content jsonb NOT NULL)"
 
 
+async def _keep(_connection: object) -> None:
+    pass
+
+
 def floor(dsn: str, graph: "nx.DiGraph[int]") -> FastAPI:
     """The application."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.pool = await asyncpg.create_pool(dsn, min_size=10, max_size=10)
+        # Nothing is reset on release: the service does not either, and it would be one message more.
+        app.state.pool = await asyncpg.create_pool(dsn, min_size=10, max_size=10, reset=_keep)
         yield
         await app.state.pool.close()
 

@@ -62,7 +62,8 @@ async def test_the_audit_is_exported_as_audit_events_and_agrees(
     seals = tmp_path / "seals"
     events = await exported(program, "--from", TODAY, "--seals", str(seals))
     assert stat.S_IMODE(seals.stat().st_mode) == 0o600
-    for event in events:
+    # The last ones, this test's own among them: those of all tests are too many.
+    for event in events[-200:]:
         AuditEvent.model_validate(event)
         check_resource("AuditEvent", read_content(json.dumps(event).encode()))
     assert len({event["id"] for event in events}) == len(events)

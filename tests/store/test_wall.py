@@ -1,5 +1,6 @@
 """The wall: row-level security under the service's role, whatever a statement forgets to ask for."""
 
+import re
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -168,6 +169,39 @@ async def test_a_forgotten_condition_leaks_nothing(
                 assert sees or not page.included
             # The patient's other records, which the offer does not give.
             assert (untold.id in {found.id for found in page.included}) is (facility == STATION)
+
+
+async def test_a_forgotten_condition_of_a_read_leaks_nothing(hub: Hub):
+    patient_of = (await hub.content("ServiceRequest"))["subject"]["reference"].removeprefix("Patient/")
+    async with behind_the_wall(hub.store) as owner:
+        text = await owner.fetchval("SELECT pg_get_functiondef('read_document'::regproc)")
+        start, end = text.index("      -- OFFSET 0"), text.index(";\nEND $")
+        await owner.execute((text[:start] + text[end:]).replace("read_document", "read_forgetfully"))
+        try:
+            sql = "SELECT content FROM read_forgetfully($1, 'Patient', $2)"
+            seen = {
+                each: await hub.store.fetch_as(each, sql, patient_of) for each in (STATION, HOSPITAL, OFFICE)
+            }
+        finally:
+            await owner.execute("DROP FUNCTION read_forgetfully")
+    assert [facility for facility, row in seen.items() if row] == [STATION, HOSPITAL]
+
+
+async def test_a_forgotten_condition_of_a_suggestion_leaks_nothing(hub: Hub):
+    patient_of = (await hub.content("ServiceRequest"))["subject"]["reference"].removeprefix("Patient/")
+    number = (await hub.content("Patient"))["identifier"][0]
+    for facility, sees in {STATION: True, HOSPITAL: True, OFFICE: False, STRANGER: False}.items():
+        async with hub.store.reading(facility) as connection:
+            for name, values in {
+                "find_patient": (patient_of,),
+                "find_patient_by_identifier": (number["system"], number["value"]),
+            }.items():
+                sql = re.sub(
+                    r"is_visible\(\$1, 'Patient', [a-z.]+\)", _FORGOTTEN, statement("suggestion", name)
+                )
+                assert _FORGOTTEN in sql
+                found = await connection.fetchval(sql, facility, *values)
+                assert (found is not None) is sees, (facility, name)
 
 
 async def test_a_write_is_loaded_as_the_connection_s_actor_sees(hub: Hub):

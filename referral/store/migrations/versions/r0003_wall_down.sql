@@ -15,7 +15,8 @@ DROP POLICY own ON access;
 ALTER TABLE access DISABLE ROW LEVEL SECURITY;
 GRANT INSERT, UPDATE ON access TO referral_service;
 GRANT UPDATE ON document, referral, offer TO referral_service;
-GRANT DELETE ON referral_identifier, search_token, search_reference, search_date, search_string TO referral_service;GRANT SELECT ON audit TO referral_service;
+GRANT DELETE ON referral_identifier, search_token, search_reference, search_date, search_string TO referral_service;
+GRANT SELECT ON audit TO referral_service;
 
 CREATE INDEX referral_sender_open ON referral (sender, updated_at DESC, id) WHERE state IN ('draft', 'unplaced', 'offered', 'in-care', 'completed', 'lapsed');
 CREATE INDEX referral_network_open ON referral (network, updated_at DESC, id) WHERE state IN ('unplaced', 'offered', 'in-care', 'completed', 'lapsed');
