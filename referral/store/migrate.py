@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from referral.domain.errors import StoreUnavailable
 from referral.store.migrations.script import LOCK_WAIT
 from referral.store.pool import SERVICE_ROLE
-from referral.store.schema import check_server, read_revision
+from referral.store.schema import RELATIONS, check_server, read_revision
 
 BASE = "base"
 HEAD = "head"
@@ -135,18 +135,22 @@ async def _examine(owner_dsn: str) -> tuple[str, str]:
 
 
 async def _check_rights(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    # The first migration grants on all tables, so there may be none of others yet; later only ours count.
     (found,) = await connection.fetch(
-        "SELECT rolname, has_schema_privilege('public', 'CREATE')"
-        " AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-        "  AND relkind IN ('r', 'p') AND NOT pg_has_role(relowner, 'USAGE')) AS owns,"
+        "SELECT rolname, has_schema_privilege('public', 'CREATE') AS creates,"
+        " (SELECT relname || ' in the schema public belongs to ' || pg_get_userbyid(relowner) FROM pg_class"
+        "  WHERE relnamespace = 'public'::regnamespace AND NOT pg_has_role(relowner, 'USAGE')"
+        "  AND (relname = ANY($2) OR relkind IN ('r', 'p') AND to_regclass('public.schema_revision') IS NULL)"
+        "  ORDER BY relname LIMIT 1) AS foreign_one,"
         " rolcreaterole OR rolsuper OR to_regrole($1) IS NOT NULL AS has_group"
         " FROM pg_roles WHERE rolname = current_user",
         SERVICE_ROLE,
+        RELATIONS,
     )
-    if not found["owns"]:
+    reason = found["foreign_one"] if found["creates"] else "it must own the database and what is ours in it"
+    if reason:
         raise StoreUnavailable(
-            f"The role {found['rolname']} of DATABASE_OWNER_URL may not change the schema: it must own the"
-            " database and what is in it."
+            f"The role {found['rolname']} of DATABASE_OWNER_URL may not change the schema: {reason}."
         )
     if not found["has_group"]:
         raise StoreUnavailable(

@@ -22,6 +22,16 @@ NEEDED = "0002"
 NEWEST = "0003"
 """The newest migration of this version."""
 
+RELATIONS = (
+    *("access", "access_token", "actor_network", "affiliation", "approval", "assertion_id", "audit"),
+    *("audit_progress", "audit_seal", "capacity", "change", "client", "directory", "document"),
+    *("document_version", "document_version_0", "document_version_1", "document_version_2"),
+    *("document_version_3", "event", "facility", "link", "membership", "network", "network_version", "offer"),
+    *("referral", "referral_identifier", "referral_sequence", "replay", "schema_revision", "search_date"),
+    *("search_reference", "search_string", "search_token", "service", "technique"),
+)
+"""Every table, view and sequence that our migrations name; others may keep theirs beside them."""
+
 OLDEST_SERVER = 15
 """The oldest major version of PostgreSQL that is served."""
 

@@ -12,7 +12,7 @@ import pytest
 from referral.domain.errors import StoreUnavailable
 from referral.store import migrate as module
 from referral.store.migrate import migrate
-from referral.store.schema import NEWEST
+from referral.store.schema import NEWEST, RELATIONS
 from tests.conftest import Database
 from tests.own_database import ask, own_database
 from tests.store.test_migrations import shape
@@ -160,10 +160,51 @@ async def test_an_owner_of_the_database_but_not_of_its_tables_is_told_so(
     )
     try:
         line = refused(re.sub(r"//[^@]*@", "//new_owner:new@", empty.owner_dsn))
-        assert line.startswith("The role new_owner of DATABASE_OWNER_URL may not change the schema")
+        assert line == (
+            "The role new_owner of DATABASE_OWNER_URL may not change the schema:"
+            " access in the schema public belongs to referral_owner."
+        )
     finally:
         await mighty.execute("ALTER DATABASE to_be_migrated OWNER TO referral_owner; DROP ROLE new_owner")
         await mighty.close()
+
+
+async def test_a_table_of_another_role_beside_ours_is_left_alone(superuser_dsn: str, empty: Database) -> None:
+    mighty = await asyncpg.connect(superuser_dsn, database="to_be_migrated")
+    try:
+        migrate(empty.owner_dsn, "0001")
+        await mighty.execute("CREATE TABLE note (a int); BEGIN; LOCK TABLE note")
+        for wish, reached in (("head", NEWEST), ("head", NEWEST), ("0001", "0001")):
+            assert migrate(empty.owner_dsn, wish) == reached
+    finally:
+        await mighty.close()
+
+
+@pytest.mark.parametrize("start", ["base", "0001"])
+async def test_a_table_of_another_role_in_the_way_is_named(
+    superuser_dsn: str, empty: Database, start: str
+) -> None:
+    migrate(empty.owner_dsn, start)
+    mighty = await asyncpg.connect(superuser_dsn, database="to_be_migrated")
+    name = "note" if start == "base" else "replay"
+    await mighty.execute(f"CREATE TABLE {name} (a int)")
+    await mighty.close()
+    assert refused(empty.owner_dsn) == (
+        "The role referral_owner of DATABASE_OWNER_URL may not change the schema:"
+        f" {name} in the schema public belongs to postgres."
+    )
+
+
+async def test_the_relations_that_count_are_those_that_the_migrations_make(empty: Database) -> None:
+    migrate(empty.owner_dsn)
+    made = await ask(
+        empty.owner_dsn,
+        "SELECT array_agg(c.relname::text ORDER BY c.relname) FROM pg_class c"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'i'"
+        "  AND c.relkind = 'S')",
+    )
+    assert made == list(RELATIONS)
 
 
 @pytest.mark.parametrize(

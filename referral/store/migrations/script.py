@@ -19,7 +19,7 @@ BEGIN
   SELECT string_agg(format('%I', relname), ', ' ORDER BY relname <> 'offer', relname) INTO tables
   FROM pg_class
   WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-    AND relname <> 'schema_revision';
+    AND relname <> 'schema_revision' AND pg_has_role(relowner, 'USAGE');  -- others' tables are none of ours
   IF tables IS NOT NULL THEN
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', tables);
   END IF;
