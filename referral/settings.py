@@ -56,7 +56,7 @@ class Settings:
         return cls(
             database_url=_database(values, "DATABASE_URL"),
             database_owner_url=_database(values, "DATABASE_OWNER_URL"),
-            base_url=_address(values, "REFERRAL_BASE_URL"),
+            base_url=_base_url(values),
             log_level=_log_level(values["REFERRAL_LOG_LEVEL"] or "info"),
             pool_size=_number(values, "REFERRAL_POOL_SIZE", 10, most=100),
             statement_seconds=_number(values, "REFERRAL_STATEMENT_SECONDS", 30, most=600),
@@ -93,16 +93,33 @@ def _secret(name: str, file: Path) -> str:
     return text
 
 
+def _base_url(values: Mapping[str, str | None]) -> str | None:
+    """The address that all links begin with: they are shown to everybody, and paths are put behind it."""
+    name = "REFERRAL_BASE_URL"
+    value = _address(values, name)
+    if value is None:
+        return None
+    if "@" in urlsplit(value).netloc:
+        raise SettingsError(f"{name} holds a user or password, which clients would be shown: leave it out")
+    if value.endswith("/fhir"):
+        raise SettingsError(f"{name} is the address without /fhir, which is put behind it: {value}")
+    return value
+
+
 def _address(values: Mapping[str, str | None], name: str) -> str | None:
     value = values[name]
     if value is None:
         return None
     try:
         parts = urlsplit(value)
-    except ValueError as error:
-        raise SettingsError(f"{name} is not an http or https address: {value}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise SettingsError(f"{name} is not an http or https address: {value}")
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or not value.isprintable() or any(mark in value for mark in " ?#"):
+        quoted = repr(value) if "@" not in value else "it is not quoted, since it may hold a password"
+        raise SettingsError(
+            f"{name} is not an http or https address without spaces, query and fragment: {quoted}"
+        )
     return value.rstrip("/")
 
 

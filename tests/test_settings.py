@@ -49,6 +49,21 @@ def test_every_variable_is_read() -> None:
         ("REFERRAL_BASE_URL", "hub.example"),
         ("REFERRAL_BASE_URL", "https:///fhir"),
         ("REFERRAL_BASE_URL", "https://hub.example/?x=1"),
+        ("REFERRAL_BASE_URL", "https://hub.example/?"),
+        ("REFERRAL_BASE_URL", "https://hub.example/#top"),
+        ("REFERRAL_BASE_URL", "http://a b"),
+        ("REFERRAL_BASE_URL", "http://a/b\tc"),
+        ("REFERRAL_BASE_URL", "http://a/b\nc"),
+        ("REFERRAL_BASE_URL", "http://a/b\u00a0c"),
+        ("REFERRAL_BASE_URL", "http://a:port"),
+        ("REFERRAL_BASE_URL", "http://a:0"),
+        ("REFERRAL_BASE_URL", "http://user:hunter2@a"),
+        ("REFERRAL_BASE_URL", "http://hunter2@a/"),
+        ("REFERRAL_BASE_URL", "http://user:hunter2@a/?x=1"),
+        ("REFERRAL_BASE_URL", "http://user:hunter2@[a"),
+        ("REFERRAL_BASE_URL", "ftp://user:hunter2@a"),
+        ("REFERRAL_BASE_URL", "https://hub.example/fhir"),
+        ("REFERRAL_BASE_URL", "https://hub.example/referral/fhir//"),
         ("REFERRAL_LOG_LEVEL", "loud"),
         ("REFERRAL_POOL_SIZE", "0"),
         ("REFERRAL_POOL_SIZE", "101"),
@@ -61,12 +76,22 @@ def test_every_variable_is_read() -> None:
         ("REFERRAL_METRICS_LISTEN", "localhost:65536"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[collector"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "user:hunter2@collector:4318"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_without_the_password(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=variable) as refused:
         Settings.from_environment({variable: value})
     assert "hunter2" not in str(refused.value)
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:8000", "http://[::1]:8000", "https://hub.example/a/b", "https://hub.example/fhirside"],
+)
+def test_an_address_that_can_be_meant_is_taken_as_it_is(address: str) -> None:
+    assert Settings.from_environment({"REFERRAL_BASE_URL": f"{address}/"}).base_url == address
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_OWNER_URL"])
