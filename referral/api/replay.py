@@ -76,7 +76,10 @@ def once(request: Request, actor: Actor, body: bytes, now: datetime) -> Once | N
             raise InvalidElement("Idempotency-Key is sent once: 1 to 255 visible characters of ASCII.")
         key = _hash(b"key", actor.client.encode(), strict[0].encode())
         return Once(key.hex(), same.hex(), now)
-    key = _hash(b"request", actor.client.encode(), request_id.encode("latin-1"), same)
+    # Another condition is another write, whatever its body: A, then B, then A again on a newer version.
+    conditions = [",".join(request.headers.getlist(name)) for name in ("if-match", "if-none-exist")]
+    parts = [part.encode("latin-1") for part in (request_id, *conditions)]
+    key = _hash(b"request", actor.client.encode(), *parts, same)
     return Once(key.hex(), same.hex(), now)
 
 

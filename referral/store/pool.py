@@ -127,12 +127,15 @@ class Store:
             check_server(connection)
         async with self.reading(None) as connection:
             row = await connection.fetchrow(
-                "SELECT rolname, rolsuper OR rolbypassrls AS mighty,"
+                "SELECT rolname,"
+                # Who owns the tables, by himself or through a role, is held by no policy and no grant.
+                " rolsuper OR rolbypassrls OR coalesce((SELECT pg_has_role(c.relowner, 'USAGE')"
+                "  FROM pg_class c WHERE c.oid = to_regclass('document')), false) AS mighty,"
                 # Roles are the cluster's, so one alone says nothing about this database.
                 " to_regclass('document') IS NOT NULL AND to_regrole($1) IS NOT NULL AS migrated,"
-                " EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid"
-                "  WHERE m.member = r.oid AND g.rolname = $1) AS member"
-                " FROM pg_roles r WHERE rolname = current_user",
+                # Its rights count, not only that it may hand them on, as the role does that made the group.
+                " to_regrole($1) IS NOT NULL AND pg_has_role(to_regrole($1), 'USAGE') AS member"
+                " FROM pg_roles WHERE rolname = current_user",
                 SERVICE_ROLE,
             )
         if row is None or not row["migrated"]:

@@ -114,6 +114,18 @@ async def test_another_body_under_the_same_request_id_is_another_write(service: 
         check_same(first, await write(station, "POST", "Patient", body).send(X_Request_ID=name))
 
 
+async def test_the_same_body_on_another_version_is_another_write(service: RunningService) -> None:
+    station, name = await service.system(LE_CHAN), new_id()
+    who = await created(station, patient())
+    male, female = who | {"gender": "male"}, who | {"gender": "female"}
+    found = []
+    for number, body in enumerate((male, female, male), 1):
+        headers = {"If-Match": f'W/"{number}"', "X-Request-ID": name}
+        answer = await station.put(f"Patient/{who['id']}", json=body, headers=headers)
+        found.append((answer.status_code, answer.headers["ETag"], "X-Replayed" in answer.headers))
+    assert found == [(200, 'W/"2"', False), (200, 'W/"3"', False), (200, 'W/"4"', False)]
+
+
 async def test_another_address_under_the_same_request_id_is_another_write(service: RunningService) -> None:
     name, again = new_id(), await create(service)
     first = await again.send(X_Request_ID=name)

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from importlib import resources
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -157,6 +158,23 @@ async def test_the_service_cannot(store: Store, sql: str):
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with store.writing(None) as connection:
             await connection.execute(sql)
+
+
+async def test_the_owner_of_the_tables_is_no_role_for_the_service(
+    superuser_dsn: str, database: Database
+) -> None:
+    """Neither the owner nor who has its rights: no policy would hold it."""
+    mighty = await asyncpg.connect(superuser_dsn)
+    await mighty.execute("CREATE ROLE heir LOGIN PASSWORD 'heir' IN ROLE referral_owner, referral_service")
+    try:
+        parts = urlsplit(database.dsn)
+        heir = parts._replace(netloc=f"heir:heir@{parts.hostname or ''}").geturl()
+        for dsn in (database.owner_dsn, heir):
+            with pytest.raises(StoreUnavailable, match="must be an ordinary member"):
+                await Store.open(dsn)
+    finally:
+        await mighty.execute("DROP ROLE heir")
+        await mighty.close()
 
 
 @pytest.mark.parametrize(

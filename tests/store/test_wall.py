@@ -212,6 +212,13 @@ async def test_a_write_is_loaded_as_the_connection_s_actor_sees(hub: Hub):
     assert {(each.visible, each.content) for each in found.values()} == {(False, b"{}")}
 
 
+async def test_nothing_is_loaded_for_nobody(hub: Hub):
+    request = WriteRequest(actor=HOSPITAL, update=[("Task", (await hub.content("Task"))["id"])])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with hub.store.writing(None) as connection:
+            await load_for_write(connection, request)
+
+
 async def test_the_service_writes_clinical_rows_through_its_two_functions_alone(store: Store):
     rights = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
     async with store.reading(None) as connection:

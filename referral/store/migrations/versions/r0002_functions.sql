@@ -18,6 +18,11 @@ DECLARE
   reference_types text[];
   reference_ids text[];
 BEGIN
+  -- Over the wall looks only who acts for somebody.
+  IF actor IS NULL OR actor = '' THEN
+    RAISE EXCEPTION 'a command is of a facility: the connection acts for none' USING ERRCODE = '42501';
+  END IF;
+
   -- First of all: a twin waits here for the answer to the other.
   IF request ? 'replay' THEN
     RETURN QUERY SELECT 'replay', NULL::text, NULL::text, NULL::int, NULL::boolean, NULL::text, NULL::text, kept.answer
