@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import secrets
 import signal
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
+from referral.settings import Settings, SettingsError
 from scripts.fault_runs.disk import small_disk
 from scripts.fault_runs.run import Plan, Result, run
 from scripts.store_check.check import check_dsn, told
@@ -56,11 +58,25 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=30, help="it ends after them; default 30")
     parser.add_argument("--seed", type=int, help="of the order of faults and moves; default a new one")
     parser.add_argument("--check", metavar="DSN", help="only check this database, as its owner")
-    parser.add_argument("--base", default=_ADDRESS, help=f"with --check: the FHIR base; default {_ADDRESS}")
+    parser.add_argument(
+        "--base", help=f"with --check: its FHIR base; default $REFERRAL_BASE_URL/fhir, else {_ADDRESS}"
+    )
     options = parser.parse_args()
+    if options.check and options.base is None:
+        try:
+            options.base = _own_base()
+        except SettingsError as error:
+            parser.error(str(error))
     if options.writes < 1 or options.faults < 1 or options.minutes <= 0:
         parser.error("--writes, --faults and --minutes are above 0")
     return options
+
+
+def _own_base() -> str:
+    """Where the service of the database that is checked is reached: references may begin with it."""
+    name = "REFERRAL_BASE_URL"
+    address = Settings.from_environment({name: os.environ.get(name, "")}).base_url
+    return _ADDRESS if address is None else f"{address}/fhir"
 
 
 def _table(result: Result) -> Iterator[str]:

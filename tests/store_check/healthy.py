@@ -96,12 +96,15 @@ async def _take_down(service: RunningService, case: Case) -> None:
 
 
 async def _with_package(service: RunningService) -> None:
-    """A draft with a package of parts, that grows; something is said; in the end it is taken back."""
+    """A draft with a package of parts, that grows; something is said; in the end it is taken back.
+
+    The parts are named by absolute references, which are ours for those alone who know our address.
+    """
     station = await service.system(LE_CHAN)
     who = await created(station, patient())
     part = await created(station, observation(who["id"]))
     whole = await created(
-        station, observation(who["id"], hasMember=[{"reference": f"Observation/{part['id']}"}])
+        station, observation(who["id"], hasMember=[{"reference": f"{service.fhir}/Observation/{part['id']}"}])
     )
     draft = await created(
         station,

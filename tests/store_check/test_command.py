@@ -1,5 +1,6 @@
 """`scripts/faults --check DSN`: the checker alone, on any database."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,17 @@ from tests.store_check.healthy import Healthy
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def check(dsn: str, base: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "scripts.fault_runs", "--check", dsn, "--base", base]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+def check(dsn: str, base: str | None, **variables: str) -> tuple[int, str]:
+    named = [] if base is None else ["--base", base]
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.fault_runs", "--check", dsn, *named],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -37,6 +46,23 @@ async def test_it_verifies_the_seals_of_the_audit(healthy: Healthy) -> None:
     assert said.startswith("audit-")
     assert "\naudit-seal: audit: " in f"\n{said}"
     assert check(healthy.owner_dsn, healthy.base)[0] == 0
+
+
+async def test_references_are_ours_at_the_address_of_the_service(healthy: Healthy) -> None:
+    address = healthy.base.removesuffix("/fhir")
+    assert check(healthy.owner_dsn, None, REFERRAL_BASE_URL=f"{address}/") == (0, "0 violations\n")
+    assert check(healthy.owner_dsn, healthy.base, REFERRAL_BASE_URL="http://other.example")[0] == 0
+    for variable in ("", "http://other.example"):
+        code, said = check(healthy.owner_dsn, None, REFERRAL_BASE_URL=variable)
+        assert code == 1, said
+        assert "Observation/" in said
+
+
+def test_a_wrong_address_of_the_service_is_wrong_use() -> None:
+    code, said = check("postgresql://nobody@/none?host=/nowhere", None, REFERRAL_BASE_URL="http://u:secret@x")
+    assert code == 2
+    assert "scripts/faults: error: REFERRAL_BASE_URL holds a user or password" in said
+    assert "secret" not in said
 
 
 def test_what_cannot_be_read_is_said_in_a_line() -> None:
