@@ -21,9 +21,6 @@ from referral.store.owner import OwnerConnection
 
 MOST_FAULTS: Final = 20
 
-_FIRST: Final = date(1970, 1, 1)
-_LAST: Final = date(9999, 12, 30)
-
 SealKey = tuple[date, int]
 
 
@@ -55,14 +52,18 @@ async def verify_audit(
     kept: hashes of seals (in hex) that were exported earlier; each must still be there.
     """
     report = AuditReport()
-    first, last = (day, day) if day is not None else (_FIRST, _LAST)
+    first, last = (day, day) if day is not None else (date.min, date.max)
     missed = {key: value for key, value in (kept or {}).items() if first <= key[0] <= last}
     async with one_moment(connection):
-        before, place = await seal_before(connection, first), (first, 0)
+        before, place, ahead = await seal_before(connection, first), (first, 0), False
         async for seal in find_seals(connection, first, last):
             if seal.number != (place[1] + 1 if seal.day == place[0] else 1):
                 report.fault(f"{seal.day}, seal {seal.number}: the seal before it is missing")
             _check_seal(report, seal, before, await find_lines(connection, seal))
+            if seal.ahead and not ahead:
+                # Only the first: days never go back, so all that follow would hide what else is wrong.
+                report.fault(f"{seal.day}, seal {seal.number}: its day or time lies in the future")
+            ahead = ahead or seal.ahead
             report.days += seal.day != place[0] or place[1] == 0
             report.seals += 1
             report.rows += seal.rows
@@ -102,7 +103,9 @@ def _check_seal(report: AuditReport, seal: Seal, before: bytes, lines: Mapping[i
 
 async def _check_unsealed(report: AuditReport, connection: OwnerConnection, first: date, last: date) -> None:
     since = datetime.combine(first, datetime.min.time(), UTC)
-    until = datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1)
+    until = datetime.max.replace(tzinfo=UTC)
+    if last < date.max:
+        until = datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1)
     async for row in find_unsealed(connection, since, until):
         if row.passed:
             report.fault(f"{row.at:%Y-%m-%d}, row {row.seq}: it is in no seal, and came after its turn")

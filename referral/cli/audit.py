@@ -65,7 +65,7 @@ async def _verify(data: Path, day: date | None, kept: dict[SealKey, str] | None)
 @audit.command()
 @data_option
 @click.option("--from", "first", type=_day, help="The first day (UTC). [default: the first there is]")
-@click.option("--to", "last", type=_day, help="The last day (UTC), it too. [default: today]")
+@click.option("--to", "last", type=_day, help="The last day (UTC), it too. [default: the last there is]")
 @click.option(
     "-o",
     "--output",
@@ -85,14 +85,18 @@ def export(
     The events hold what was asked for, so names of patients too. Only the owner may read the files.
     """
     since = first.replace(tzinfo=UTC) if first else datetime(1970, 1, 1, tzinfo=UTC)
-    until = (last.replace(tzinfo=UTC) if last else datetime.now(UTC)) + timedelta(days=1)
+    # Without a bound: what a clock that was ahead has dated would be in no export until that day.
+    until = last.replace(tzinfo=UTC) + timedelta(days=1) if last else datetime.max.replace(tzinfo=UTC)
+    days = since.date(), last.date() if last else date.max
     with new_file(output) as events, new_file(seals) as chain:
-        written = asyncio.run(_export(data, since, until, events, chain if seals is not None else None))
+        written = asyncio.run(
+            _export(data, since, until, events, (chain, *days) if seals is not None else None)
+        )
     click.echo(f"{written} events", err=True)
 
 
 async def _export(
-    data: Path, since: datetime, until: datetime, events: IO[str], seals: IO[str] | None
+    data: Path, since: datetime, until: datetime, events: IO[str], seals: tuple[IO[str], date, date] | None
 ) -> int:
     site = read_settings().base_url or socket.gethostname()
     written = 0
@@ -102,8 +106,9 @@ async def _export(
             events.write(f"{line}\n")
             written += 1
         if seals is not None:
-            async for line in export_seals(connection, since.date(), (until - timedelta(days=1)).date()):
-                seals.write(f"{line}\n")
+            chain, first, last = seals
+            async for line in export_seals(connection, first, last):
+                chain.write(f"{line}\n")
     return written
 
 

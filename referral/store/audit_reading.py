@@ -19,6 +19,7 @@ class Seal:
     """A seal as it stands. head: the text of its own that its hash covers. seqs: the rows that it names.
 
     marks: the first bytes of the sha256 of each row, `MARK` of them, in the order of seqs.
+    ahead: its day or its time is still to come, by the clock of the database.
     """
 
     day: date
@@ -28,6 +29,7 @@ class Seal:
     seqs: Sequence[range]
     marks: bytes
     hash: bytes
+    ahead: bool
 
 
 MARK: Final = 8
@@ -49,7 +51,7 @@ async def one_moment(connection: OwnerConnection) -> AsyncIterator[None]:
 
 
 async def find_rows(connection: OwnerConnection, since: datetime, until: datetime) -> AsyncIterator[AuditRow]:
-    """The rows of `since` <= at < `until`, in the order of their time."""
+    """The rows of `since` <= at < `until`, in the order of their time. datetime.max: without a bound."""
     after: tuple[datetime, int] = (since, 0)
     while True:
         found = await connection.fetch(statement("audit", "rows"), *after, until, _AT_ONCE)
@@ -63,13 +65,14 @@ async def find_rows(connection: OwnerConnection, since: datetime, until: datetim
 
 
 async def find_seals(connection: OwnerConnection, first: date, last: date) -> AsyncIterator[Seal]:
-    """The seals of these days, both of them too, in their order."""
+    """The seals of these days, both of them too, in their order. date.min and date.max: without a bound."""
     after: tuple[date, int] = (first, 0)
     while True:
         found = await connection.fetch(statement("audit", "seals"), *after, last, _AT_ONCE)
         for row in found:
             seqs = [range(part.lower, part.upper) for part in row["seqs"]]
-            yield Seal(row["day"], row["number"], row["head"], row["rows"], seqs, row["marks"], row["hash"])
+            texts = (row["head"], row["rows"], seqs, row["marks"], row["hash"])
+            yield Seal(row["day"], row["number"], *texts, row["ahead"])
         if len(found) < _AT_ONCE:
             return
         after = (found[-1]["day"], found[-1]["number"])

@@ -9,10 +9,11 @@ SELECT seq, at, actor, client, action, type, id, version, outcome, patient, quer
 FROM audit WHERE (at, seq) > ($1, $2::bigint) AND at < $3 ORDER BY at, seq LIMIT $4
 
 -- name: seals
--- `head` is what seal_audit() puts before the rows.
+-- `head` is what seal_audit() puts before the rows. `ahead`: in the future, by more than seal_audit() lets pass.
 SELECT day, number, rows, seqs, marks, hash, json_build_array(to_char(day, 'YYYY-MM-DD'), number,
-    to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), rows)::text AS head
-FROM audit_seal WHERE (day, number) > ($1, $2::int) AND day <= $3 ORDER BY day, number LIMIT $4
+    to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), rows)::text AS head,
+  day > (soon AT TIME ZONE 'UTC')::date OR sealed_at > soon AS ahead
+FROM audit_seal CROSS JOIN (SELECT clock_timestamp() + interval '1 minute' AS soon OFFSET 0) c WHERE (day, number) > ($1, $2::int) AND day <= $3 ORDER BY day, number LIMIT $4
 
 -- name: seal_before
 SELECT hash FROM audit_seal WHERE day < $1 ORDER BY day DESC, number DESC LIMIT 1

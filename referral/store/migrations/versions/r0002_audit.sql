@@ -56,6 +56,7 @@ $$;
 -- Looks at the next rows, `at_most` of them, seals those that are in no seal, and tells how many it looked at: fewer than
 -- `at_most` is all there are. One at a time; whoever comes meanwhile finds nothing to do.
 -- Rows are taken in the order of (txid, seq) and before every transaction that is still open: none can come to stand behind.
+-- A time ahead of the server's clock is not believed: days never go back, so all later seals would stand under the day it names.
 CREATE FUNCTION seal_audit(sealing_at timestamptz, at_most int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -109,6 +110,9 @@ BEGIN
     RETURN looked;
   END IF;
 
+  IF sealing_at > clock_timestamp() + interval '1 minute' THEN
+    sealing_at := clock_timestamp();
+  END IF;
   SELECT * INTO last FROM audit_seal ORDER BY day DESC, number DESC LIMIT 1;
   -- A clock that was set back does not begin a day again.
   made.day := greatest((sealing_at AT TIME ZONE 'UTC')::date, last.day);
