@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
+import asyncpg
+
 from referral.domain.audit import AuditRecord, AuditRow
 from referral.store.owner import OwnerConnection
 from referral.store.statements import statement
 
 _AT_ONCE: Final = 1000
+_NUMBERS: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,18 @@ async def find_seals(connection: OwnerConnection, first: date, last: date) -> As
     while True:
         found = await connection.fetch(statement("audit", "seals"), *after, last, _AT_ONCE)
         for row in found:
-            seqs = [range(part.lower, part.upper) for part in row["seqs"]]
+            seqs = [_rows_of(part) for part in row["seqs"]]
             texts = (row["head"], row["rows"], seqs, row["marks"], row["hash"])
             yield Seal(row["day"], row["number"], *texts, row["ahead"])
         if len(found) < _AT_ONCE:
             return
         after = (found[-1]["day"], found[-1]["number"])
+
+
+def _rows_of(part: "asyncpg.Range[int]") -> range:
+    """A range without an end, which no seal is made with, goes to that of the numbers."""
+    low, high = part.lower, part.upper
+    return range(-_NUMBERS if low is None else low, _NUMBERS if high is None else high)
 
 
 async def seal_before(connection: OwnerConnection, day: date) -> bytes:

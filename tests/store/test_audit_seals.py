@@ -199,6 +199,21 @@ async def test_a_changed_seal_is_named(store: Store, owner: Owner, database: Dat
     assert (await faults(database))[0] == f"{TOMORROW}, {told}"
 
 
+@pytest.mark.parametrize("part", ["[1,9e18)", "[-9e18,9e18)", "[1,)", "(,1)", "(,)"])
+async def test_a_seal_that_names_more_rows_than_there_are_is_named_without_counting_them(
+    store: Store, owner: Owner, database: Database, part: str
+):
+    await chain(store, owner)
+    part = part.replace("9e18", f"{9 * 10**18}")
+    await owner.execute(
+        "UPDATE audit_seal SET seqs = $1::text::int8multirange WHERE day = $2 AND number = 2",
+        f"{{{part}}}",
+        TOMORROW,
+    )
+    fault = f"{TOMORROW}, seal 2: the list of its rows was changed"
+    assert fault in await faults(database, day=TOMORROW)
+
+
 async def test_a_removed_day_is_missed_with_and_without_its_rows(
     store: Store, owner: Owner, database: Database
 ):
