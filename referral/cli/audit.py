@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import json
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -101,7 +102,7 @@ async def _export(
     site = read_settings().base_url or socket.gethostname()
     written = 0
     async with _open_owner(data) as connection:
-        now, account = datetime.now(UTC), getpass.getuser()
+        now, account = datetime.now(UTC), _account()
         async for line in export_events(connection, since, until, now=now, site=site, account=account):
             events.write(f"{line}\n")
             written += 1
@@ -110,6 +111,14 @@ async def _export(
             async for line in export_seals(connection, first, last):
                 chain.write(f"{line}\n")
     return written
+
+
+def _account() -> str:
+    """Who runs this; the number of an account without a name, as a container may have."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 @asynccontextmanager

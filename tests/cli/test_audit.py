@@ -1,5 +1,6 @@
 """`referral audit`, as a person runs it against a service that others use meanwhile."""
 
+import asyncio
 import base64
 import json
 import stat
@@ -10,8 +11,10 @@ from typing import Any
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 from fhir.resources.R4B.auditevent import AuditEvent
 
+from referral.cli.audit import audit
 from referral.fhir.content import read_content
 from referral.fhir.validation import check_resource
 from referral.store.audit import seal_audit
@@ -150,6 +153,25 @@ async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_date
     events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
     assert [event["type"]["code"] for event in events] == ["110106", "110106"]
     assert until_then.read_text() == ""
+
+
+async def test_an_export_by_an_account_without_a_name_tells_its_number(
+    demo_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = 3_999_999_999
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATABASE_URL", demo_database.dsn)
+    monkeypatch.setenv("DATABASE_OWNER_URL", demo_database.owner_dsn)
+    monkeypatch.setattr("os.getuid", lambda: number)
+    command = ["export", "--from", TODAY, "-o", str(tmp_path / "events")]
+    # In a thread, as it runs a loop of its own; not in a process, as only this one has the account.
+    done = await asyncio.to_thread(CliRunner().invoke, audit, command)
+    assert done.exit_code == 0, done.output
+    owner = await asyncpg.connect(demo_database.owner_dsn)
+    last = "SELECT details->>'account' FROM audit WHERE action = 'export' ORDER BY seq DESC LIMIT 1"
+    assert await owner.fetchval(last) == str(number)
+    await owner.close()
 
 
 async def test_it_is_refused_in_one_line_where_it_cannot_work(program: Program, tmp_path: Path) -> None:
