@@ -163,6 +163,25 @@ async def test_a_refused_write_is_recorded_with_its_status(
         assert row["outcome"] == status
 
 
+@pytest.mark.parametrize(
+    ("method", "under"), [("DELETE", ""), ("PATCH", ""), ("GET", "/_history"), ("GET", "/$everything")]
+)
+async def test_what_the_service_cannot_do_is_refused_to_everybody_alike_and_not_recorded(
+    service: RunningService, station: httpx.AsyncClient, who: str, method: str, under: str
+) -> None:
+    refused, after, status = named(), named(), 404 if under else 405
+    answer = await station.request(method, f"Patient/{who}{under}", headers=refused)
+    async with service.anonymous() as nobody:
+        same = await nobody.request(method, f"/fhir/Patient/{who}{under}")
+    assert (answer.status_code, same.status_code) == (status, status)
+    assert answer.content == same.content
+    seen = await station.get(f"Patient/{who}", headers=after)
+    assert (seen.status_code, seen.json()["meta"]["versionId"]) == (200, "1")
+    # Records are written in their order: by then one of the refusal would be there.
+    await audited(service.store, after)
+    await audited(service.store, refused, rows=0)
+
+
 async def test_a_suggestion_is_recorded_as_the_operation_that_it_is(
     service: RunningService, station: httpx.AsyncClient, who: str
 ) -> None:
