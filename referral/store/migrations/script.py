@@ -27,13 +27,16 @@ END $$
 """
 
 
-def run_script(name: str) -> None:
+def run_script(name: str, *, replacing: bool = False) -> None:
     """Execute `migrations/versions/<name>.sql` on the migration's connection, alone with all tables.
 
+    replacing: its functions take the place of those of the same name.
     Raises asyncpg's LockNotAvailableError when others keep the tables in use.
     """
     folder = resources.files("referral.store").joinpath("migrations", "versions")
     sql = folder.joinpath(f"{name}.sql").read_text("utf-8")
+    if replacing:
+        sql = sql.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     # SQLAlchemy begins the transaction with the first statement that goes through it, and these do not.
     op.execute("SELECT")
     driver = op.get_bind().connection.driver_connection

@@ -19,5 +19,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it away again; what only 0.2.0 wrote there goes with it."""
-    for part in reversed(_PARTS):
+    # The functions of 0001 again, with the rights that they had.
+    run_script("r0001_functions", replacing=True)
+    for part in reversed(_PARTS[:-1]):
         run_script(f"r0002_{part}_down")
+    run_script("r0002_functions_down")
