@@ -147,7 +147,8 @@ class Guard:
         try:
             connection.check(now)
         except Exception as fault:  # noqa: BLE001 - a watch that ended would bear with everybody for ever
-            self.forget(connection)
+            # Closed, too: forgotten alone it would be open with nobody to watch it.
+            connection.drop("fault")
             _log.error("connection_check_failed", error=type(fault).__name__)
 
     def _drop_longest(self, reason: str, *, holding: bool = False) -> bool:
