@@ -13,6 +13,7 @@ import orjson
 import structlog
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 
 from referral import __version__
 from referral.actions.keep_audit import kept_audit
@@ -31,9 +32,11 @@ from referral.api import (
     update,
 )
 from referral.api.audit_trail import recorder
-from referral.api.errors import add_error_handlers
+from referral.api.errors import domain_error
 from referral.api.request_log import RequestLog
 from referral.api.services import Services
+from referral.api.unsupported import unsupported
+from referral.domain.errors import DomainError
 from referral.settings import SettingsError
 from referral.store.pool import Store
 
@@ -78,7 +81,8 @@ def create_app(services: Services, *, with_metrics: bool = True, tracing: "Traci
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.services = services
-    add_error_handlers(app)
+    app.add_exception_handler(DomainError, domain_error)
+    app.add_exception_handler(HTTPException, unsupported)
     app.add_middleware(RequestLog, new_id=services.new_id, meters=services.meters, record=recorder(services))
     if tracing is not None:
         # Added after the log, so around it.

@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from referral.api import create, read, search, suggest_targets, token, transaction, update
 from referral.api.services import Services
+from referral.api.unsupported import unsupported
 from referral.domain.actor import Actor
 from referral.domain.audit import AuditAction, AuditRecord
 from referral.fhir.primitives import ID
@@ -25,6 +26,7 @@ ACTIONS: Final[Mapping[Callable[..., Any], AuditAction]] = {
     update.update: AuditAction.UPDATE,
     transaction.transaction: AuditAction.TRANSACTION,
     token.token: AuditAction.TOKEN,
+    unsupported: AuditAction.UNSUPPORTED,
 }
 """What is done by each of the functions that answer."""
 
@@ -44,8 +46,6 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
             return
         state = scope["state"]
         actor: Actor | None = state.get("actor")
-        if actor is None and status == 405:
-            return
         client = scope.get("client")
         made = AuditRecord(
             now(),
@@ -85,13 +85,18 @@ def _resource(parameters: Mapping[str, Any], action: AuditAction) -> tuple[str |
 
 
 def _query(scope: Scope, action: AuditAction) -> str | None:
-    """The parameters of a search, byte for byte where they are text; of an operation its name before them."""
+    """The parameters of a search, byte for byte where they are text; of an operation its name before them.
+
+    Of what is not supported the method and the address, with its parameters.
+    """
     if action is AuditAction.SEARCH:
         parts = (scope["query_string"], scope["state"].get("form", b""))
         return _text(b"&".join(part for part in parts if part))
     if action is AuditAction.EXECUTE:
         operation = scope["path"].rpartition("/")[2]
         return f"{operation}?{_text(scope['query_string'])}".rstrip("?")
+    if action is AuditAction.UNSUPPORTED:
+        return f"{scope['method']} {_text(scope['raw_path'])}?{_text(scope['query_string'])}".rstrip("?")
     return None
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -58,30 +56,21 @@ def outcome_response(status: int, issues: list[Issue], headers: Mapping[str, str
     return Response(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-async def _domain_error(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, errors.DomainError):
-        raise error
+def domain_error_response(error: errors.DomainError) -> Response:
+    """An error of the domain as a response."""
     status, code, headers = answer_to(error)
     found: list[Issue] = [("error", code, problem.text, problem.expression) for problem in error.problems]
     return outcome_response(status, found, headers)
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
+async def domain_error(_request: Request, error: Exception) -> Response:
+    """The answer where an error of the domain was raised; `RequestLog` answers the faults."""
+    if not isinstance(error, errors.DomainError):
         raise error
-    unknown = error.status_code == 404
-    text = "There is no such address here." if unknown else "This address has no such method."
-    code = "not-found" if unknown else "not-supported"
-    return outcome_response(error.status_code, [("error", code, text, None)], error.headers)
+    return domain_error_response(error)
 
 
 def fault_response() -> Response:
     """The answer where the service itself is at fault; it says nothing of what went wrong."""
     text = "A fault of this service, not of your request; its operators find it in the log by the request id."
     return outcome_response(500, [("fatal", "exception", text, None)])
-
-
-def add_error_handlers(app: Starlette) -> None:
-    """Let every error that is told become an OperationOutcome; `RequestLog` answers the faults."""
-    app.add_exception_handler(errors.DomainError, _domain_error)
-    app.add_exception_handler(HTTPException, _http_error)

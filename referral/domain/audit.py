@@ -17,6 +17,7 @@ class AuditAction(StrEnum):
     READ = "read"
     SEARCH = "search"
     EXECUTE = "execute"
+    UNSUPPORTED = "unsupported"  # a method or an address that the service has not
     TOKEN = "token"  # noqa: S105 - the name of what is done
     CLIENT_ADD = "client-add"
     IMPORT = "import"
@@ -28,7 +29,8 @@ class AuditRecord(NamedTuple):
     """One request and how it was answered; the SQL function `record_audit` has the fields in this order.
 
     actor: the facility; None for a stranger. version: that of the answer. outcome: the HTTP status.
-    query: the parameters as sent; of an operation its name, then these. address: where it came from.
+    query: the parameters as sent; of an operation its name, then these; of what is not supported the method
+    and the address. address: where it came from.
     """
 
     at: datetime

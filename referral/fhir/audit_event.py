@@ -180,7 +180,7 @@ def _entities(record: AuditRecord, patient: str | None) -> Iterator[Content]:
 
 
 def _sought(record: AuditRecord) -> str:
-    if record.query is None or record.type is None:
+    if record.query is None or record.type is None or record.action == AuditAction.UNSUPPORTED:
         return record.query or ""
     return f"{record.type}?{record.query}"
 

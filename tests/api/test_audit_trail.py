@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey
 
 from referral.actions.keep_audit import AuditTrail
 from referral.api.audit_trail import ACTIONS
+from referral.api.unsupported import unsupported
 from referral.app import create_app, make_services
 from tests.api.audited import audited, named
 from tests.api.refusals import outcome
@@ -164,22 +165,75 @@ async def test_a_refused_write_is_recorded_with_its_status(
 
 
 @pytest.mark.parametrize(
-    ("method", "under"), [("DELETE", ""), ("PATCH", ""), ("GET", "/_history"), ("GET", "/$everything")]
+    ("asked", "expected"),
+    [
+        ("DELETE Patient/{who}", (405, "Patient", "{who}")),
+        ("PATCH Patient/{who}?_pretty=true", (405, "Patient", "{who}")),
+        ("POST Patient/{who}", (405, "Patient", "{who}")),
+        ("GET Patient/{who}/_history", (404, "Patient", "{who}")),
+        ("GET Patient/{who}/_history/1", (404, "Patient", "{who}")),
+        ("GET Patient/{who}/$everything?_count=2", (404, "Patient", "{who}")),
+        ("GET Patient/%00%FF/_history", (404, "Patient", None)),
+        ("DELETE Patient?name=Tr%E1%BA%A7n", (405, "Patient", None)),
+        ("GET Banana/{who}/_history", (404, None, "{who}")),
+        ("GET ", (405, None, None)),
+        ("DELETE metadata", (405, None, None)),
+    ],
 )
-async def test_what_the_service_cannot_do_is_refused_to_everybody_alike_and_not_recorded(
-    service: RunningService, station: httpx.AsyncClient, who: str, method: str, under: str
+async def test_what_the_service_cannot_do_is_refused_to_everybody_alike_and_recorded(
+    service: RunningService,
+    station: httpx.AsyncClient,
+    who: str,
+    asked: str,
+    expected: tuple[int, str | None, str | None],
 ) -> None:
-    refused, after, status = named(), named(), 404 if under else 405
-    answer = await station.request(method, f"Patient/{who}{under}", headers=refused)
+    method, address = asked.format(who=who).split(" ")
+    status, resource_type, resource_id = expected
+    by_station, by_nobody = named(), named()
+    answer = await station.request(method, address, headers=by_station)
     async with service.anonymous() as nobody:
-        same = await nobody.request(method, f"/fhir/Patient/{who}{under}")
+        same = await nobody.request(method, f"/fhir/{address}", headers=by_nobody)
     assert (answer.status_code, same.status_code) == (status, status)
     assert answer.content == same.content
-    seen = await station.get(f"Patient/{who}", headers=after)
+    seen = await station.get(f"Patient/{who}")
     assert (seen.status_code, seen.json()["meta"]["versionId"]) == (200, "1")
-    # Records are written in their order: by then one of the refusal would be there.
+    for headers, actor in ((by_station, LE_CHAN), (by_nobody, None)):
+        (row,) = await audited(service.store, headers)
+        assert (row["action"], row["outcome"], row["actor"]) == ("unsupported", status, actor)
+        assert (row["client"] is None) == (actor is None)
+        assert row["query"] == f"{method} /fhir/{address}"
+        assert (row["type"], row["id"]) == (resource_type, resource_id and who)
+        assert row["patient"] == (who if resource_type and resource_id else None)
+
+
+async def test_an_address_outside_of_fhir_leaves_no_record(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    outside, after = named(), named()
+    for address in ("/nothing", "/fhirs/Patient", "/healthz"):
+        answer = await station.request("DELETE", service.base_url + address, headers=outside)
+        assert answer.status_code in {404, 405}
+    await station.get(f"Patient/{who}", headers=after)
+    # Records are written in their order: by then one of the others would be there.
     await audited(service.store, after)
-    await audited(service.store, refused, rows=0)
+    await audited(service.store, outside, rows=0)
+
+
+async def test_what_a_token_does_not_allow_is_recorded(service: RunningService, who: str) -> None:
+    narrow = await service.system(LE_CHAN, "system/Observation.r")
+    tries = [
+        ("GET", f"Patient/{who}", None, ("read", "Patient", who, who)),
+        ("GET", "Patient?name=a", None, ("search", "Patient", None, None)),
+        ("POST", "Patient", patient(), ("create", "Patient", None, None)),
+        ("PUT", f"Patient/{who}", patient(id=who), ("update", "Patient", who, who)),
+    ]
+    for method, address, body, expected in tries:
+        headers = named()
+        answer = await narrow.request(method, address, json=body, headers=headers)
+        assert (answer.status_code, outcome_of(answer)) == (403, "forbidden")
+        (row,) = await audited(service.store, headers)
+        assert (row["actor"], row["outcome"]) == (LE_CHAN, 403)
+        assert (row["action"], row["type"], row["id"], row["patient"]) == expected
 
 
 async def test_a_suggestion_is_recorded_as_the_operation_that_it_is(
@@ -227,7 +281,7 @@ async def test_a_login_is_recorded_and_so_is_one_that_is_refused(service: Runnin
 def test_every_answer_of_fhir_is_in_the_audit_or_open_to_all(service: RunningService) -> None:
     app = create_app(make_services(service.store, "http://hub.example"))
     found = {route.endpoint for route in app.routes if route.path not in OPEN}
-    assert set(ACTIONS) == found
+    assert set(ACTIONS) == found | {unsupported}
     assert len(found) > 8
 
 
@@ -286,6 +340,8 @@ async def test_who_cannot_be_recorded_is_not_answered(service: RunningService, w
             ("GET", f"Patient/{who}", None),
             ("GET", "Patient", None),
             ("POST", "Patient", patient()),
+            ("DELETE", f"Patient/{who}", None),
+            ("GET", f"Patient/{who}/_history", None),
         ]
         for method, address, body in unanswered:
             answer = await station.request(method, address, json=body)

@@ -179,3 +179,11 @@ def test_every_action_can_be_told():
 def test_a_refused_search_of_no_type_and_without_parameters_tells_no_query():
     found = event("search", type=None, id=None, query="", outcome=404)
     assert not [entity for entity in found.get("entity", []) if "query" in entity]
+
+
+def test_what_is_not_supported_is_told_as_it_was_asked():
+    found = event("unsupported", type="Patient", id="p1", query="DELETE /fhir/Patient/p1", outcome=405)
+    assert (found["outcome"], found["outcomeDesc"], found["action"]) == ("4", "HTTP 405", "E")
+    assert "subtype" not in found
+    (asked,) = [entity["query"] for entity in found["entity"] if "query" in entity]
+    assert base64.b64decode(asked).decode() == "DELETE /fhir/Patient/p1"

@@ -1,0 +1,34 @@
+"""Methods and addresses that the service has not: DELETE, PATCH, `_history`, a slip of the pen.
+
+They are refused to everybody alike, and below /fhir recorded as all else that is asked for: a try is a try.
+"""
+
+from contextlib import suppress
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from referral.api.actor import current_actor
+from referral.api.errors import domain_error_response, outcome_response
+from referral.domain.errors import NotSignedIn, StoreUnavailable
+
+
+async def unsupported(request: Request, error: Exception) -> Response:
+    """404 or 405 for the error of a router; 503 where nobody can tell who asks, or it cannot be recorded."""
+    if not isinstance(error, HTTPException):
+        raise error
+    _, top, *named = request.scope["path"].split("/")
+    if top == "fhir":
+        # What answers, for the audit and the metrics: no route does.
+        request.scope["endpoint"] = unsupported
+        request.scope["path_params"] = dict(zip(("resource_type", "resource_id"), named, strict=False))
+        try:
+            with suppress(NotSignedIn):
+                await current_actor(request)
+        except StoreUnavailable as away:
+            return domain_error_response(away)
+    unknown = error.status_code == 404
+    text = "There is no such address here." if unknown else "This address has no such method."
+    code = "not-found" if unknown else "not-supported"
+    return outcome_response(error.status_code, [("error", code, text, None)], error.headers)
