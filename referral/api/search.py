@@ -1,6 +1,5 @@
 """Search of one type, by GET and by POST `_search`. https://hl7.org/fhir/R4/http.html#search"""
 
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
@@ -19,7 +18,7 @@ from referral.domain.search import SearchQuery
 from referral.fhir.resources import SUPPORTED
 from referral.fhir.search_cursor import encode_cursor
 from referral.fhir.search_query import parse_search
-from referral.store.search import FoundResource, SearchPage, search_documents
+from referral.store.search import FoundResource, SearchPage, search_as
 
 _FORM = "application/x-www-form-urlencoded"
 _LARGEST_FORM = 256 * 1024
@@ -44,8 +43,7 @@ async def search(request: Request) -> Response:
         base=services.fhir_base,
     )
     readable = [each for each in SUPPORTED if actor.scope.allows(each, Interaction.READ)]
-    async with services.store.reading(actor.facility) as connection:
-        page = await search_documents(connection, actor.facility, query, include_types=readable)
+    page = await search_as(services.store, actor.facility, query, include_types=readable)
     return Response(_bundle(services.fhir_base, query, page), media_type=MEDIA_TYPE)
 
 
@@ -73,16 +71,13 @@ def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
     if page.next is not None:
         cursor = encode_cursor(query.sort, page.next.value, page.next.id)
         links.append({"relation": "next", "url": _link(address, (*query.self_pairs, ("_cursor", cursor)))})
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
-    if page.total is not None:
-        bundle["total"] = page.total
-    bundle["link"] = links
-    entries = [_entry(fhir_base, found, "match") for found in page.matches]
-    entries += [_entry(fhir_base, found, "include") for found in page.included]
+    total = b"" if page.total is None else b',"total":%d' % page.total
+    base = orjson.dumps(fhir_base)[1:-1].decode()
+    entries = [_entry(base, found, "match") for found in page.matches]
+    entries += [_entry(base, found, "include") for found in page.included]
     # FHIR knows no empty lists.
-    if entries:
-        bundle["entry"] = entries
-    return orjson.dumps(bundle)
+    shown = f',"entry":[{",".join(entries)}]'.encode() if entries else b""
+    return b'{"resourceType":"Bundle","type":"searchset"%b,"link":%b%b}' % (total, orjson.dumps(links), shown)
 
 
 def _link(address: str, pairs: tuple[tuple[str, str], ...]) -> str:
@@ -90,12 +85,10 @@ def _link(address: str, pairs: tuple[tuple[str, str], ...]) -> str:
     return f"{address}?{urlencode(pairs, safe='/:')}" if pairs else address
 
 
-def _entry(fhir_base: str, found: FoundResource, mode: str) -> dict[str, Any]:
-    return {
-        "fullUrl": f"{fhir_base}/{found.type}/{found.id}",
-        "resource": orjson.Fragment(found.content),
-        "search": {"mode": mode},
-    }
+def _entry(base: str, found: FoundResource, mode: str) -> str:
+    # `base` is JSON text already, and in a type and an id there is nothing to escape.
+    address = f"{base}/{found.type}/{found.id}"
+    return f'{{"fullUrl":"{address}","resource":{found.content},"search":{{"mode":"{mode}"}}}}'
 
 
 routes = [

@@ -176,6 +176,11 @@ class Store:
         async with self._connection() as connection:
             return await connection.fetchrow(statement, actor, *values)
 
+    async def fetch_all_as(self, actor: str, statement: str, *values: object) -> list[asyncpg.Record]:
+        """All rows in one message, by a `statement` that goes by its first value, the `actor`, alone."""
+        async with self._connection() as connection:
+            return await connection.fetch(statement, actor, *values)
+
     @asynccontextmanager
     async def writing(self, actor: str | None) -> AsyncIterator[Connection]:
         """One transaction for the facility `actor`: BEGIN and the actor are one message, COMMIT another."""

@@ -3,23 +3,24 @@
 https://hl7.org/fhir/R4/search.html
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+
+import asyncpg
 
 from referral.domain.errors import InvalidElement
 from referral.domain.search import Cursor, SearchQuery, SortKey, Total
-from referral.store.pool import Connection
+from referral.store.pool import Connection, Store
 from referral.store.search_conditions import Bind, condition
 from referral.store.statements import statement
 from referral.store.visibility import visible
-from referral.store.worklist import Worklist
+from referral.store.worklist import Worklist, page_values
 
 MOST_INCLUDED: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class FoundResource:
+class FoundResource(NamedTuple):
     """A resource in an answer; `content` is JSON text."""
 
     type: str
@@ -43,6 +44,22 @@ class _Values(list[object]):
     def bind(self, value: object) -> str:
         self.append(value)
         return f"${len(self)}"
+
+
+async def search_as(
+    store: Store, visible_to: str, query: SearchQuery, *, include_types: Collection[str]
+) -> SearchPage:
+    """The answer of `search_documents`, on a connection of its own; a plain worklist is one message."""
+    asked = page_values(query, include_types, MOST_INCLUDED + 1)
+    if asked is None:
+        async with store.reading(visible_to) as connection:
+            return await search_documents(connection, visible_to, query, include_types=include_types)
+    rows = await store.fetch_all_as(visible_to, statement("search", "open_work"), *asked)
+    matches = [row for row in rows if row["at"] is not None]
+    page = matches[: query.count]
+    following = Cursor(page[-1]["at"], page[-1]["id"]) if len(matches) > query.count else None
+    found = tuple(FoundResource(*row[:3]) for row in page)
+    return SearchPage(found, _brought(rows[len(matches) :]), following, None)
 
 
 async def search_documents(
@@ -168,8 +185,12 @@ async def _included(
         list(types),
         MOST_INCLUDED + 1,
     )
+    return _brought(rows)
+
+
+def _brought(rows: Sequence[asyncpg.Record]) -> tuple[FoundResource, ...]:
     if len(rows) > MOST_INCLUDED:
         raise InvalidElement(
             f"This page brings more than {MOST_INCLUDED} included resources: ask with a smaller _count."
         )
-    return tuple(FoundResource(*row) for row in rows)
+    return tuple(FoundResource(*row[:3]) for row in rows)

@@ -1,7 +1,7 @@
 """The condition under which a facility sees a document, as SQL for assembled statements.
 
 `$1` is the facility that looks, `d` the document. The same conditions stand in the functions of the database
-(`read_document`, `included_documents`) and, for the day one is forgotten, in its policies.
+(`read_document`, `included_documents`, `open_work`) and, for the day one is forgotten, in its policies.
 """
 
 from typing import Final

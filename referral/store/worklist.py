@@ -3,10 +3,19 @@
 The rows are those of search_reference that carry a status: see `apply_changes`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Self
 
-from referral.domain.search import Criterion, ReferenceCriterion, SearchQuery, TokenCriterion
+from referral.domain.search import (
+    Criterion,
+    ReferenceCriterion,
+    SearchQuery,
+    SortKey,
+    TokenCriterion,
+    Total,
+)
 from referral.store.search_conditions import Bind
 
 _TYPES: Final = frozenset({"ServiceRequest", "Task"})
@@ -14,6 +23,10 @@ _PARTIES: Final = frozenset({"owner", "performer", "requester"})
 _OPEN: Final = frozenset(
     {"draft", "active", "requested", "received", "accepted", "ready", "in-progress", "on-hold"}
 )
+_NEWEST: Final = SortKey("_lastUpdated", descending=True)
+_COUNTED: Final = (Total.ACCURATE, Total.ESTIMATE)
+# Infinity to the database.
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,33 @@ class Worklist:
             f" AND w.target_type = 'Organization' AND w.open_status IS NOT NULL"
             f" AND w.open_status = ANY ({bind(codes)}::text[])"
         )
+
+
+def page_values(query: SearchQuery, include_types: Collection[str], most: int) -> list[object] | None:
+    """The values of `open_work` after the facility that looks; None where the query asks for more.
+
+    include_types: what may come along, `most` of it at most.
+    """
+    if query.sort != _NEWEST or query.revincludes or not query.count or query.total in _COUNTED:
+        return None
+    asked = Worklist.of(query)
+    if asked is None or asked.others:
+        return None
+    (_, facility), *_ = asked.party.values
+    before, after = (query.cursor.value, query.cursor.id) if query.cursor else (_NEVER, "")
+    return [
+        query.resource_type,
+        asked.party.param,
+        facility,
+        [code for _, code in asked.statuses.values],
+        query.count + 1,
+        before,
+        after,
+        [include.param for include in query.includes],
+        [include.target for include in query.includes],
+        list(include_types),
+        most,
+    ]
 
 
 def _is_party(criterion: Criterion) -> bool:

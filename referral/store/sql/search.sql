@@ -3,3 +3,7 @@
 -- at most.
 -- name: included
 SELECT type, id, content FROM included_documents($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- One page of a worklist and what it brings along; see `open_work` in the migration.
+-- name: open_work
+SELECT type, id, content, at FROM open_work($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)

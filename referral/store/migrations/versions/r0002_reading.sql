@@ -63,6 +63,52 @@ BEGIN
   LIMIT p_most;
 END $$;
 
+-- One page of a worklist in one call: what one facility has not ended, newest first, and what that names. It looks over the wall:
+-- behind it each row would be asked of `access` three times. The rule stands here, once for each row.
+-- p_count: matches at most; the last of so many tells that there is a next page, and brings nothing along. p_before, p_after: time and
+-- id of the last match of the page before. p_follow, p_targets: references to follow, to which type (null: any). p_types: what may
+-- come along, p_most of it at most. Rows: matches with their time, in order; then what comes along, without.
+CREATE FUNCTION open_work(p_actor text, p_type text, p_param text, p_target text, p_statuses text[], p_count int,
+  p_before timestamptz, p_after text, p_follow text[], p_targets text[], p_types text[], p_most int)
+RETURNS TABLE (type text, id text, content text, at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH page AS MATERIALIZED (
+    SELECT w.id, w.updated_at, d.content
+    FROM search_reference w JOIN document d ON d.type = p_type AND d.id = w.id
+    WHERE w.type = p_type AND w.param = p_param AND w.target_id = p_target AND w.target_type = 'Organization'
+      AND w.open_status IS NOT NULL AND w.open_status = ANY (p_statuses)
+      AND w.updated_at <= p_before AND (w.updated_at < p_before OR w.id > p_after)
+      AND NOT d.deleted
+      AND EXISTS (SELECT FROM access a
+                  WHERE a.facility = p_actor AND a.type = p_type AND a.id = w.id AND a.until IS NULL OFFSET 0)
+    ORDER BY w.updated_at DESC, w.id LIMIT p_count
+  ), named AS (
+    SELECT DISTINCT s.target_type AS type, s.target_id AS id
+    FROM (SELECT page.id FROM page LIMIT p_count - 1) AS m
+    JOIN search_reference s ON s.type = p_type AND s.id = m.id AND s.param = ANY (p_follow)
+    WHERE p_follow <> '{}'
+      AND EXISTS (SELECT FROM unnest(p_follow, p_targets) AS f (param, target)
+                  WHERE f.param = s.param AND (f.target IS NULL OR f.target = s.target_type))
+  )
+  SELECT p_type AS type, page.id AS id, page.content::text AS content, page.updated_at AS at FROM page
+  UNION ALL (
+    SELECT d.type, d.id, d.content::text, NULL
+    FROM named n JOIN document d ON d.type = n.type AND d.id = n.id
+    WHERE NOT d.deleted AND d.type = ANY (p_types)
+      AND NOT (d.type = p_type AND d.id IN (SELECT page.id FROM page LIMIT p_count - 1))
+      AND (EXISTS (SELECT FROM access a
+                   WHERE a.facility = p_actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
+        OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
+                   WHERE w.facility = p_actor AND x.type = d.type AND x.id = d.id OFFSET 0))
+    LIMIT p_most
+  )
+  ORDER BY at DESC NULLS LAST, type, id;
+END $$;
+
 -- What a suggestion must know of a stored request that the actor sees. Of its patient only age and sex, and these as the
 -- sender sees them: who decides without the package (the office) gets the sender's answer.
 CREATE FUNCTION request_to_place(p_id text)
@@ -90,6 +136,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 REVOKE ALL ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
+  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int),
   request_to_place(text), network_of_number(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
+  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int),
   request_to_place(text), network_of_number(text) TO referral_service;
