@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ from referral.cli.demo_system import System
 from referral.embedded import EmbeddedError, EmbeddedPostgres
 from referral.embedded.place import find_binaries
 from referral.store.pool import SERVICE_ROLE
+from scripts.ports import reserved_ports
 
 PATIENCE = 120  # seconds for one step; the whole takes about 15
 
@@ -76,10 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 110)
     began = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="referral-drill-") as name:
+        with reserved_ports(1) as (port,), tempfile.TemporaryDirectory(prefix="referral-drill-") as name:
             folder = Path(name)
             folder.chmod(0o755)  # the account of PostgreSQL reaches it, also when root drills
-            checks = drill(folder, console)
+            checks = drill(folder, str(port), console)
     except (Failed, EmbeddedError, OSError, subprocess.TimeoutExpired, asyncpg.PostgresError) as failed:
         console.print(f"FAILED: {' '.join(str(failed).split())}")
         return 1
@@ -92,12 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if wrong else 0
 
 
-def drill(folder: Path, console: Console) -> list[Check]:
-    """The whole of it. Raises Failed."""
+def drill(folder: Path, port: str, console: Console) -> list[Check]:
+    """The whole of it. Raises Failed.
+
+    port: one for both services: the address of one that moves stays, and signed assertions name it.
+    """
     old, new, dump = folder / "old", folder / "new", folder / "referral.dump"
-    # One port for both: the address of a service that moves stays, and signed assertions name it.
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
     with EmbeddedPostgres.open(old) as server:
         with playing(old, port):
             console.print("played")

@@ -22,9 +22,10 @@ from referral.store.pool import Store
 from scripts.fault_runs.cuts import Relay, Streams
 from scripts.fault_runs.disk import Disk
 from scripts.fault_runs.faults import Faults, World
-from scripts.fault_runs.servers import Database, Service, free_port
+from scripts.fault_runs.servers import Database, Service
 from scripts.fault_runs.system import Run, System
 from scripts.fault_runs.walker import Walker
+from scripts.ports import reserved_ports
 from scripts.store_check.check import check_dsn
 from scripts.store_check.violation import Violation
 from scripts.store_check.writes import Journal
@@ -77,7 +78,8 @@ class Result:
 async def run(plan: Plan, folder: Path, disk: Disk) -> Result:
     """Everything, from an empty data directory to the checked store. Raises what keeps it from starting."""
     result = Result(skipped=[f"disk full: {disk.why_not}"] if disk.why_not else [])
-    with EmbeddedPostgres.open(disk.folder) as embedded:
+    # A service that is down must find its port free again.
+    with reserved_ports(3) as ports, EmbeddedPostgres.open(disk.folder) as embedded:
         database = Database(disk.folder, embedded)
         await asyncio.to_thread(migrate, embedded.owner_dsn)
         # Little write-ahead log is kept, so that a small disk has room for the rest, and is full when filled.
@@ -85,7 +87,7 @@ async def run(plan: Plan, folder: Path, disk: Disk) -> Result:
         await database.execute("ALTER SYSTEM SET min_wal_size = '32MB'")
         await database.execute("SELECT pg_reload_conf()")
         dice = random.Random(plan.seed)  # noqa: S311 - to be the same again, not to be secret
-        async with _services(dice, database, folder, disk) as (world, base_url):
+        async with _services(dice, database, folder, disk, ports) as (world, base_url):
             shared = Run(result.journal, random.Random(plan.seed + 1), base_url)  # noqa: S311
             systems = await _sign_up(embedded.dsn, shared)
             try:
@@ -103,21 +105,23 @@ async def run(plan: Plan, folder: Path, disk: Disk) -> Result:
 
 @contextlib.asynccontextmanager
 async def _services(
-    dice: random.Random, database: Database, folder: Path, disk: Disk
+    dice: random.Random, database: Database, folder: Path, disk: Disk, reserved: list[int]
 ) -> AsyncIterator[tuple[World, str]]:
     """Two services behind one address; one keeps PostgreSQL running, one reaches it through a relay."""
-    base_url = f"http://127.0.0.1:{free_port()}"
+    port, *ports = reserved
+    base_url = f"http://127.0.0.1:{port}"
     # A short path: the name of a unix socket has little room.
     relayed = folder / "s"
     relayed.mkdir()
     account = database.embedded.dsn.partition("?")[0]
-    near = Service("near", base_url, disk.folder, folder / "near.log", {"DATABASE_URL": ""})
+    near = Service("near", base_url, disk.folder, folder / "near.log", {"DATABASE_URL": ""}, ports[0])
     far = Service(
         "far",
         base_url,
         folder / "unused",
         folder / "far.log",
         {"DATABASE_URL": f"{account}?host={relayed}&port=5432"},
+        ports[1],
     )
     services = [near, far]
 
@@ -132,7 +136,6 @@ async def _services(
         return await asyncio.open_unix_connection(str(database.socket))
 
     world = World(dice, database, services, Relay(dice, to_service), Relay(dice, to_database), disk)
-    port = int(base_url.rpartition(":")[2])
     inner = await asyncio.start_unix_server(world.connections.serve, relayed / ".s.PGSQL.5432")
     outer = await asyncio.start_server(world.clients.serve, "127.0.0.1", port)
     try:

@@ -5,11 +5,10 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -28,12 +27,6 @@ _INDEXES = f"""
     WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
 """
 _ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass(slots=True)
@@ -122,14 +115,14 @@ class Database:
 
 @dataclass(slots=True)
 class Service:
-    """One `referral serve` on a port of its own."""
+    """One `referral serve` on a port that is kept for it."""
 
     name: str
     base_url: str
     data: Path
     log: Path
     environment: dict[str, str]
-    port: int = field(default_factory=free_port)
+    port: int
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from scripts.ports import reserved_ports
 from tests.cli.test_serve import PATIENCE, _refused, _run, _serve
 from tests.conftest import Database, listen
 
@@ -23,17 +24,19 @@ async def dribble(port: int, count: int, stack: contextlib.AsyncExitStack) -> No
         await loop.sock_sendall(client, b"GET /fhir/metadata HTTP/1.1\r\nHost: x\r\nX-Slow: ")
 
 
-def free_port() -> int:
-    with listen() as found:
-        return int(found.getsockname()[1])
-
-
 async def test_others_are_served_beside_six_hundred_slow_clients(
     demo_database: Database, tmp_path: Path
 ) -> None:
-    apart = f"127.0.0.1:{free_port()}"
-    environment = {"REFERRAL_MAX_CONNECTIONS": "200", "REFERRAL_METRICS_LISTEN": apart}
-    with _serve(tmp_path / "d", DATABASE_URL=demo_database.dsn, **environment) as running:
+    with (
+        reserved_ports(1) as (port,),
+        _serve(
+            tmp_path / "d",
+            DATABASE_URL=demo_database.dsn,
+            REFERRAL_MAX_CONNECTIONS="200",
+            REFERRAL_METRICS_LISTEN=f"127.0.0.1:{port}",
+        ) as running,
+    ):
+        apart = f"127.0.0.1:{port}"
         async with contextlib.AsyncExitStack() as stack, httpx.AsyncClient(timeout=PATIENCE) as kept:
             for _ in range(6):
                 await dribble(running.port, 100, stack)

@@ -18,19 +18,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.conftest import listen
+from scripts.ports import reserved_ports
 from tests.install.dockerfile import COMPOSE, only
 from tests.install.environment import ROOT, Environment, all_needed, make_environment, requirements_of
 from tests.install.server import Server, bare_server
 
 SERVICES = COMPOSE["services"]
 USER = int(only("USER").rest.partition(":")[0])
-
-
-def free_port() -> int:
-    with listen() as listening:
-        port: int = listening.getsockname()[1]
-    return port
 
 
 def interpreter_for(user: int | None) -> Path:
@@ -85,8 +79,8 @@ def secrets(workshop: Path) -> Path:
 def database(secrets: Path) -> Iterator[Server]:
     """The server of compose.yaml with the roles that its image makes on its first start."""
     told = SERVICES["database"]
-    initdb, port = told["environment"]["POSTGRES_INITDB_ARGS"], free_port()
-    with bare_server(secrets / "superuser_password", initdb, told["command"], port) as server:
+    password, initdb = secrets / "superuser_password", told["environment"]["POSTGRES_INITDB_ARGS"]
+    with reserved_ports(1) as (port,), bare_server(password, initdb, told["command"], port) as server:
         made = make_roles(server, secrets)
         assert (made.returncode, made.stderr) == (0, "")
         yield server
@@ -138,8 +132,9 @@ def test_the_health_check_of_the_database_finds_it(database: Server) -> None:
     program, *arguments = SERVICES["database"]["healthcheck"]["test"][1:]
     asked = [database.binaries / program, *arguments]
     assert subprocess.run(asked, env=database.variables, check=False).returncode == 0
-    elsewhere = {**database.variables, "PGPORT": str(free_port())}
-    assert subprocess.run(asked, env=elsewhere, check=False).returncode != 0
+    with reserved_ports(1) as (port,):
+        elsewhere = {**database.variables, "PGPORT": str(port)}
+        assert subprocess.run(asked, env=elsewhere, check=False).returncode != 0
 
 
 async def test_the_roles_may_do_what_they_must_and_nobody_else_comes_in(database: Server) -> None:
@@ -192,12 +187,19 @@ def test_the_image_lacks_what_only_its_own_postgresql_would_need(image: Environm
     )
 
 
+@pytest.fixture
+def ports() -> Iterator[list[str]]:
+    """For the service, and for its metrics."""
+    with reserved_ports(2) as reserved:
+        yield [str(port) for port in reserved]
+
+
 def test_the_service_serves_is_healthy_and_ends_in_order(
-    image: Environment, root: Path, migrated: Path, workshop: Path
+    image: Environment, root: Path, migrated: Path, workshop: Path, ports: list[str]
 ) -> None:
     # Once more: compose runs it at every start.
     assert migrate(image, root, variables("migrate", migrated)).returncode == 0
-    port, metrics = str(free_port()), str(free_port())
+    port, metrics = ports
     healthy = [word.replace("8000", port) for word in only("HEALTHCHECK").exec_form]
     program, *words = [*only("ENTRYPOINT").exec_form, *only("CMD").exec_form, "--port", port]
     given = variables("service", migrated) | {"REFERRAL_BASE_URL": f"http://127.0.0.1:{port}"}

@@ -1,28 +1,17 @@
 """The drill of a restore: it finds all in its place, and it would see what is not."""
 
-import importlib.util
 import subprocess
 from collections.abc import AsyncIterator
-from types import ModuleType
 
 import asyncpg
 import pytest
 
+from scripts.restore_drill import Referral, compare, compare_keys, compare_numbers, held
 from tests.conftest import Database
 from tests.install.environment import ROOT
 from tests.own_database import own_database
 
 SCRIPT = ROOT / "scripts" / "restore-drill"
-
-
-@pytest.fixture(scope="module")
-def drill() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("restore_drill", ROOT / "scripts" / "restore_drill.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_all_is_there_after_dump_destruction_and_restore() -> None:
@@ -62,26 +51,24 @@ async def some(superuser_dsn: str, database: Database) -> AsyncIterator[str]:
         ("DROP TABLE plain", {"table plain"}),
     ],
 )
-async def test_it_sees_what_is_not_as_it_was(
-    statement: str, changed: set[str], drill: ModuleType, some: str
-) -> None:
-    before = await drill.held(some)
+async def test_it_sees_what_is_not_as_it_was(statement: str, changed: set[str], some: str) -> None:
+    before = await held(some)
     assert before.tables.keys() == {"plain", "parted"}
     connection = await asyncpg.connect(some)
     await connection.execute(statement)
     await connection.close()
-    after = await drill.held(some)
-    assert {check.what for check in drill.compare(before, after) if not check.right} == changed
+    after = await held(some)
+    assert {check.what for check in compare(before, after) if not check.right} == changed
 
 
-def test_it_sees_a_number_that_is_given_twice(drill: ModuleType) -> None:
-    old = [drill.Referral("HP000000011", "a", "s", "{}"), drill.Referral("HP000000020", "b", "s", "{}")]
+def test_it_sees_a_number_that_is_given_twice() -> None:
+    old = [Referral("HP000000011", "a", "s", "{}"), Referral("HP000000020", "b", "s", "{}")]
     for number, right in (("HP000000038", True), ("HP000000020", False), ("HP000000011", False)):
-        assert drill.compare_numbers(old, [*old, drill.Referral(number, "c", "s", "{}")]).right is right
-    assert not drill.compare_numbers(old, old).right
+        assert compare_numbers(old, [*old, Referral(number, "c", "s", "{}")]).right is right
+    assert not compare_numbers(old, old).right
 
 
-def test_it_sees_a_key_that_is_no_longer_good(drill: ModuleType) -> None:
+def test_it_sees_a_key_that_is_no_longer_good() -> None:
     before = b'{"systems": [{"private_jwk": {"d": "1"}}, {"private_jwk": {"d": "2"}}]}'
-    assert drill.compare_keys(before, before).right
-    assert not drill.compare_keys(before, before.replace(b"2", b"3")).right
+    assert compare_keys(before, before).right
+    assert not compare_keys(before, before.replace(b"2", b"3")).right
