@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -17,24 +18,31 @@ from tests.conftest import Database, serve
 from tests.factories import LE_CHAN, created, observation, patient
 from tests.running_service import RunningService
 
-QUICK = Limits(
+SMALL = Limits(
     connections=40,
     head=16 * 1024,
     pipelined=16,
-    head_seconds=0.5,
-    body_seconds=0.5,
-    unread_seconds=0.5,
-    linger_seconds=0.5,
+    head_seconds=600,
+    body_seconds=600,
+    unread_seconds=600,
     every=0.05,
 )
+HURRIED = replace(SMALL, head_seconds=0.5, body_seconds=0.5)
 TOKEN = b"POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 ALIVE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
-async def quick(demo_database: Database) -> AsyncIterator[RunningService]:
-    """A service of little patience."""
-    async with serve(demo_database.dsn, QUICK) as running:
+async def small(demo_database: Database) -> AsyncIterator[RunningService]:
+    """A service for little, with more patience than a slow machine needs."""
+    async with serve(demo_database.dsn, SMALL) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def hurried(demo_database: Database) -> AsyncIterator[RunningService]:
+    """A service that waits for nobody: only for requests that never end."""
+    async with serve(demo_database.dsn, HURRIED) as running:
         yield running
 
 
@@ -90,21 +98,21 @@ async def dropped(service: RunningService, reason: str) -> float:
     return await value(service, "referral_connections_dropped_total", reason=reason)
 
 
-async def test_who_says_nothing_is_dropped(quick: RunningService) -> None:
-    async with Line(quick) as line:
+async def test_who_says_nothing_is_dropped(hurried: RunningService) -> None:
+    async with Line(hurried) as line:
         assert await line.rest() == b""
-    assert await dropped(quick, "silent") >= 1
+    assert await dropped(hurried, "silent") >= 1
 
 
 @pytest.mark.parametrize("begun", [b"G", b"\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
-async def test_a_head_that_does_not_end_is_answered_in_time(quick: RunningService, begun: bytes) -> None:
-    async with Line(quick) as line:
+async def test_a_head_that_does_not_end_is_answered_in_time(hurried: RunningService, begun: bytes) -> None:
+    async with Line(hurried) as line:
         await line.send(begun)
         assert await line.answer() == (408, "timeout")
 
 
-async def test_a_second_head_on_a_connection_must_end_too(quick: RunningService) -> None:
-    async with Line(quick) as line:
+async def test_a_second_head_on_a_connection_must_end_too(hurried: RunningService) -> None:
+    async with Line(hurried) as line:
         await line.send(ALIVE)
         await line.send(b"GET /healthz HT")
         first, _, second = (await line.rest()).partition(b"HTTP/1.1 408")
@@ -115,18 +123,18 @@ async def test_a_second_head_on_a_connection_must_end_too(quick: RunningService)
 @pytest.mark.parametrize(
     "length", [b"Content-Length: 500\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n5\r\n"]
 )
-async def test_a_body_that_does_not_end_is_answered_in_time(quick: RunningService, length: bytes) -> None:
-    async with Line(quick) as line:
+async def test_a_body_that_does_not_end_is_answered_in_time(hurried: RunningService, length: bytes) -> None:
+    async with Line(hurried) as line:
         await line.send(TOKEN + length + b"gran")
         assert await line.answer() == (408, "timeout")
 
 
-async def test_a_body_that_goes_on_after_its_answer_is_not_read_for_ever(quick: RunningService) -> None:
-    async with Line(quick) as line:
+async def test_a_body_that_goes_on_after_its_answer_is_not_read_for_ever(demo_database: Database) -> None:
+    async with serve(demo_database.dsn, replace(SMALL, linger_seconds=0.1)) as brief, Line(brief) as line:
         await line.send(b"POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
         told = await line.rest()
-    assert told.startswith(b"HTTP/1.1 401")
-    assert await dropped(quick, "rest") >= 1
+        assert told.startswith(b"HTTP/1.1 401")
+        assert await dropped(brief, "rest") == 1
 
 
 @pytest.mark.parametrize(
@@ -148,66 +156,68 @@ async def test_a_body_that_goes_on_after_its_answer_is_not_read_for_ever(quick: 
         "nothing",
     ],
 )
-async def test_a_head_that_is_too_long_is_answered(quick: RunningService, head: bytes) -> None:
-    async with Line(quick) as line:
+async def test_a_head_that_is_too_long_is_answered(small: RunningService, head: bytes) -> None:
+    async with Line(small) as line:
         with contextlib.suppress(ConnectionError):
             await line.send(head)
         assert await line.answer() == (431, "too-long")
 
 
-async def test_what_is_sent_with_a_short_head_does_not_count_as_head(quick: RunningService) -> None:
+async def test_what_is_sent_with_a_short_head_does_not_count_as_head(small: RunningService) -> None:
     body = b"grant_type=" + b"x" * 40_000
-    async with Line(quick) as line:
+    async with Line(small) as line:
         await line.send(TOKEN + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         assert (await line.rest()).startswith(b"HTTP/1.1 400")
 
 
-async def test_what_is_not_http_is_answered(quick: RunningService) -> None:
-    async with Line(quick) as line:
+async def test_what_is_not_http_is_answered(small: RunningService) -> None:
+    async with Line(small) as line:
         await line.send(b"\x16\x03\x01\x02\x00\x01\x00")
         assert await line.answer() == (400, "structure")
 
 
-async def test_a_chunk_that_is_none_ends_the_request(quick: RunningService) -> None:
-    async with Line(quick) as line:
+async def test_a_chunk_that_is_none_ends_the_request(small: RunningService) -> None:
+    async with Line(small) as line:
         await line.send(TOKEN + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n")
         assert await line.answer() == (400, "structure")
 
 
-async def test_requests_sent_ahead_are_answered_in_order_up_to_a_number(quick: RunningService) -> None:
-    async with Line(quick) as line:
+async def test_requests_sent_ahead_are_answered_in_order_up_to_a_number(small: RunningService) -> None:
+    async with Line(small) as line:
         await line.send(ALIVE * 10 + ALIVE.replace(b"Host", b"Connection: close\r\nHost"))
         assert (await line.rest()).count(b"HTTP/1.1 200") == 11
-    async with Line(quick) as line:
+    async with Line(small) as line:
         with contextlib.suppress(ConnectionError):
             await line.send(ALIVE * 5_000)
-        assert (await line.rest()).count(b"HTTP/1.1 200") <= QUICK.pipelined
-    assert await dropped(quick, "400") >= 1
+        assert (await line.rest()).count(b"HTTP/1.1 200") <= SMALL.pipelined
+    assert await dropped(small, "400") >= 1
 
 
-async def test_an_answer_that_nobody_reads_is_given_up_and_leaves_no_memory(quick: RunningService) -> None:
-    station = await quick.system(LE_CHAN)
+async def test_an_answer_that_nobody_reads_is_given_up_and_leaves_no_memory(
+    service: RunningService, demo_database: Database
+) -> None:
+    station = await service.system(LE_CHAN)
     who = await created(station, patient())
     long = [{"text": "x" * 300_000}]
     for _ in range(18):  # 5.4 MB, more than the system keeps between two processes
         await created(station, observation(who["id"], note=long))
-    async with Line(quick) as line:
+    async with serve(demo_database.dsn, replace(SMALL, unread_seconds=0.1)) as brief, Line(brief) as line:
         await line.send(
             f"GET /fhir/Observation?subject=Patient/{who['id']}&_count=50 HTTP/1.1\r\nHost: x\r\n"
             f"Authorization: Bearer {station.auth._token}\r\n\r\n".encode()
         )
-        while await dropped(quick, "unread") < 1:  # noqa: ASYNC110 - told by nothing else
+        while await dropped(brief, "unread") < 1:  # noqa: ASYNC110 - told by nothing else
             await asyncio.sleep(0.05)
         assert 0 < len(await line.rest()) < 5_400_000
-    assert await value(quick, "referral_connections_held_bytes") == 0
+        assert await value(brief, "referral_connections_held_bytes") == 0
 
 
 async def test_bodies_that_wait_are_held_up_to_a_size(demo_database: Database) -> None:
     body = b"x" * 60_000
     head = TOKEN + b"Content-Length: 65000\r\n\r\n"
     many = 39
-    small = Limits(connections=1000, held=1_000_000)
-    async with serve(demo_database.dsn, small) as held, contextlib.AsyncExitStack() as all_of_them:
+    wide = Limits(connections=1000, held=1_000_000)
+    async with serve(demo_database.dsn, wide) as held, contextlib.AsyncExitStack() as all_of_them:
         lines = [await all_of_them.enter_async_context(Line(held)) for _ in range(many)]
         for line in lines:
             await line.send(head + body)
@@ -254,11 +264,11 @@ async def test_who_is_being_answered_is_never_dropped_for_another(demo_database:
             assert (await another.get("/healthz")).status_code == 200
 
 
-async def test_connections_that_break_leave_the_watch_at_work(quick: RunningService) -> None:
+async def test_connections_that_break_leave_the_watch_at_work(hurried: RunningService) -> None:
     for begun in (b"G", TOKEN + b"Content-Length: 9\r\n\r\nx", ALIVE * 3, b""):
-        async with Line(quick) as line:
+        async with Line(hurried) as line:
             await line.send(begun)
             # Closed by a reset.
             line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    async with Line(quick) as line:
+    async with Line(hurried) as line:
         assert await line.rest() == b""
