@@ -23,8 +23,5 @@ def test_its_program_may_listen_there_again_and_again() -> None:
 
 
 def test_another_does_not_get_it_meanwhile() -> None:
-    with reserved_ports(1) as (port,), socket.socket() as other:
-        with pytest.raises(OSError, match="in use"):
-            other.bind(("127.0.0.1", port))
-    with socket.socket() as other:
+    with reserved_ports(1) as (port,), socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port))
