@@ -224,7 +224,8 @@ def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once |
     identifiers: dict[tuple[str, str], set[str]] = {}
     numbers = 0
     for draft in drafts:
-        references.add(draft.key)
+        if not draft.is_create:
+            references.add(draft.key)
         numbers += _numbers_needed(draft)
         if draft.type in DIRECTORY:
             references |= set(directory_references(draft))

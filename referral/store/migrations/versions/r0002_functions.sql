@@ -14,6 +14,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS
 #variable_conflict use_column
 DECLARE
   actor CONSTANT text := current_setting('referral.actor', true);
+  networks CONSTANT text[] := ARRAY(SELECT a.network FROM actor_network a WHERE a.facility = current_setting('referral.actor', true));
   locked text[];
   reference_types text[];
   reference_ids text[];
@@ -56,8 +57,7 @@ BEGIN
       JOIN search_token t ON t.param = 'identifier' AND t.system = i->>'system' AND t.code = i->>'value'
         AND t.type IN (SELECT jsonb_array_elements_text(i->'types'))
       WHERE (EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = t.type AND a.id = t.id AND a.until IS NULL OFFSET 0)
-        OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
-                   WHERE w.facility = actor AND x.type = t.type AND x.id = t.id OFFSET 0));
+        OR EXISTS (SELECT FROM directory x WHERE x.network = ANY (networks) AND x.type = t.type AND x.id = t.id OFFSET 0));
   END IF;
 
   SELECT array_agg(named.type), array_agg(named.id) INTO reference_types, reference_ids FROM (
@@ -73,8 +73,7 @@ BEGIN
   RETURN QUERY
     SELECT 'reference', d.type, d.id, d.version,
       (EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
-      OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
-                 WHERE w.facility = actor AND x.type = d.type AND x.id = d.id OFFSET 0)),
+      OR EXISTS (SELECT FROM directory x WHERE x.network = ANY (networks) AND x.type = d.type AND x.id = d.id OFFSET 0)),
       d.owner, NULL::text,
            jsonb_build_object(
              'patient', (SELECT s.target_id FROM search_reference s
@@ -106,8 +105,7 @@ BEGIN
       ) n JOIN document d ON d.type = n.type AND d.id = n.id
       CROSS JOIN LATERAL (SELECT
         EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
-        OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
-                   WHERE w.facility = actor AND x.type = d.type AND x.id = d.id OFFSET 0) AS visible OFFSET 0) AS seen;
+        OR EXISTS (SELECT FROM directory x WHERE x.network = ANY (networks) AND x.type = d.type AND x.id = d.id OFFSET 0) AS visible OFFSET 0) AS seen;
 
     RETURN QUERY
       SELECT 'offer', 'Task', o.id, NULL::int, true, NULL::text, NULL::text, to_jsonb(o)
@@ -138,8 +136,8 @@ BEGIN
            jsonb_build_object(
              'name', f.name, 'active', f.active,
              'office_of', (SELECT w.id FROM network w WHERE w.id = n.id),
-             'memberships', coalesce((SELECT jsonb_object_agg(m.network, m.tier) FROM membership m
-                JOIN actor_network a ON a.network = m.network AND a.facility = m.facility WHERE m.facility = n.id), '{}'))
+             'memberships', coalesce((SELECT jsonb_object_agg(m.network, m.tier) FROM membership m WHERE m.facility = n.id
+                AND (m.valid_from IS NULL OR m.valid_from <= current_date) AND (m.valid_to IS NULL OR m.valid_to >= current_date)), '{}'))
     FROM (
       SELECT actor AS id
       UNION SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'Organization'
@@ -152,10 +150,8 @@ BEGIN
   RETURN QUERY
     SELECT 'network', 'Organization', w.id, NULL::int, true, NULL::text, NULL::text,
            jsonb_build_object('name', w.name, 'prefix', w.prefix)
-    FROM (
-      SELECT a.network FROM actor_network a WHERE a.facility = actor
-      UNION SELECT r.network FROM referral r WHERE r.id = ANY (locked)
-    ) n JOIN network w ON w.id = n.network;
+    FROM network w
+    WHERE w.id = ANY (networks || ARRAY(SELECT r.network FROM referral r WHERE r.id = ANY (locked)));
 
   IF (request->>'numbers')::int > 0 THEN
     RETURN QUERY
