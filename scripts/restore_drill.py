@@ -37,6 +37,7 @@ from referral.embedded import EmbeddedError, EmbeddedPostgres
 from referral.embedded.place import find_binaries
 from referral.store.pool import SERVICE_ROLE
 from scripts.ports import reserved_ports
+from scripts.superuser import superuser_dsn
 
 PATIENCE = 120  # seconds for one step; the whole takes about 15
 
@@ -101,7 +102,7 @@ def drill(folder: Path, port: str, console: Console) -> list[Check]:
     with EmbeddedPostgres.open(old) as server:
         with playing(old, port):
             console.print("played")
-        mighty = superuser(old, server)
+        mighty = superuser_dsn(old, server, "referral")
         before, referrals = asyncio.run(held(mighty)), asyncio.run(stored_referrals(mighty))
         postgresql("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={server.owner_dsn}")
         console.print(f"dumped, {dump.stat().st_size // 1024} KiB")
@@ -110,7 +111,7 @@ def drill(folder: Path, port: str, console: Console) -> list[Check]:
     shutil.rmtree(old)
     console.print("destroyed")
     with EmbeddedPostgres.open(new) as server:
-        mighty = superuser(new, server)
+        mighty = superuser_dsn(new, server, "referral")
         # Roles are the cluster's: a dump does not hold them. The owner and the login role are there already.
         asyncio.run(execute(mighty, f"CREATE ROLE {SERVICE_ROLE} NOLOGIN"))
         asyncio.run(execute(mighty, f"GRANT {SERVICE_ROLE} TO referral_login"))
@@ -170,12 +171,6 @@ def postgresql(program: str, *options: str) -> None:
     done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if done.returncode != 0:
         raise Failed(f"{program}: {done.stderr.strip()}")
-
-
-def superuser(data: Path, server: EmbeddedPostgres) -> str:
-    """Who sees every row of every table, whatever the policies say."""
-    password = json.loads((data / "postgres" / "passwords.json").read_bytes())["postgres"]
-    return f"postgresql://postgres:{password}@{server.dsn.partition('@')[2]}"
 
 
 async def execute(dsn: str, statement: str) -> None:

@@ -1,6 +1,5 @@
 """What the tests stand on: a real PostgreSQL, and the service over real HTTP with the demo network in it."""
 
-import json
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +20,7 @@ from referral.embedded import EmbeddedPostgres
 from referral.exchange.network_files import read_network
 from referral.store.migrate import migrate
 from referral.store.pool import Store
+from scripts import superuser
 from tests.owner import owner_is
 from tests.running_service import RunningService
 
@@ -110,8 +110,7 @@ async def serve(
 
 @pytest.fixture(scope="session")
 def superuser_dsn(_directory: Path, cluster: EmbeddedPostgres) -> str:
-    password = json.loads((_directory / "postgres" / "passwords.json").read_text())["postgres"]
-    return f"postgresql://postgres:{password}@/postgres?{cluster.dsn.partition('?')[2]}"
+    return superuser.superuser_dsn(_directory, cluster)
 
 
 @pytest.fixture(scope="session")

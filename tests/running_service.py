@@ -1,17 +1,15 @@
 """A running service as the systems of its facilities use it."""
 
 import time
-import uuid
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
 from referral.actions.add_client import add_client, generate_keys
+from referral.cli.demo_system import token_form
 from referral.store.pool import Store
 
 _RENEW_AFTER = 200
@@ -35,23 +33,7 @@ class _Bearer(httpx.Auth):
         yield request
 
     def _token_request(self) -> httpx.Request:
-        now = int(time.time())
-        claims = {
-            "iss": self._client_id,
-            "sub": self._client_id,
-            "aud": self._endpoint,
-            "jti": str(uuid.uuid4()),
-            "exp": now + 240,
-            "iat": now,
-        }
-        key = ECKey.import_key(self._jwk)
-        header = {"alg": "ES384", "kid": self._jwk["kid"], "typ": "JWT"}
-        form = {
-            "grant_type": "client_credentials",
-            "scope": "system/*.cruds",
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": jwt.encode(header, claims, key, algorithms=["ES384"]),
-        }
+        form = token_form(self._client_id, self._jwk, self._endpoint)
         return httpx.Request("POST", self._endpoint, data=form)
 
 

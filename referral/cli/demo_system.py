@@ -133,12 +133,8 @@ class System:
     async def _bearer(self) -> str:
         if time.monotonic() < self._token_ends - _SPARE_SECONDS:
             return self._token
-        form = {
-            "grant_type": "client_credentials",
-            "scope": self._credential["scope"],
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": self._assertion(),
-        }
+        jwk, scope = self._credential["private_jwk"], self._credential["scope"]
+        form = token_form(self._credential["client_id"], jwk, self._audience, scope=scope)
         answer = await self._http.post("/oauth/token", data=form)
         if answer.status_code != 200:
             raise WrongAnswer(f"a token for {self.name}: {_unexpected(answer, 200)}")
@@ -146,18 +142,30 @@ class System:
         self._token, self._token_ends = issued["access_token"], time.monotonic() + issued["expires_in"]
         return self._token
 
-    def _assertion(self) -> str:
-        jwk = self._credential["private_jwk"]
-        client = self._credential["client_id"]
-        claims = {
-            "iss": client,
-            "sub": client,
-            "aud": self._audience,
-            "exp": int(time.time()) + _ASSERTION_SECONDS,
-            "jti": secrets.token_urlsafe(16),
-        }
-        header = {"alg": "ES384", "typ": "JWT", "kid": jwk["kid"]}
-        return jwt.encode(header, claims, ECKey.import_key(jwk), algorithms=["ES384"])
+
+def token_form(
+    client_id: str, private_jwk: Mapping[str, Any], audience: str, *, scope: str = "system/*.cruds"
+) -> dict[str, str]:
+    """What a system sends to the token endpoint, with an assertion that it signs now.
+
+    private_jwk: an EC key on P-384 with its `kid`. audience: the address of the token endpoint.
+    """
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": audience,
+        "exp": int(time.time()) + _ASSERTION_SECONDS,
+        "jti": secrets.token_urlsafe(16),
+    }
+    header = {"alg": "ES384", "typ": "JWT", "kid": private_jwk["kid"]}
+    return {
+        "grant_type": "client_credentials",
+        "scope": scope,
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": jwt.encode(
+            header, claims, ECKey.import_key(dict(private_jwk)), algorithms=["ES384"]
+        ),
+    }
 
 
 def _unexpected(answer: httpx.Response, wanted: int) -> str:

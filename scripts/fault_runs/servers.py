@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import httpx
 from referral.embedded import EmbeddedError, EmbeddedPostgres
 from referral.embedded.account import find_account, run_as
 from referral.embedded.place import find_binaries
+from scripts.superuser import superuser_dsn
 
 _START_SECONDS = 60
 _STOP_SECONDS = 10
@@ -39,8 +39,7 @@ class Database:
     @property
     def superuser_dsn(self) -> str:
         """Of the cluster's superuser."""
-        password = json.loads((self.folder / "postgres" / "passwords.json").read_text())["postgres"]
-        return f"postgresql://postgres:{password}@/referral?{self.embedded.dsn.partition('?')[2]}"
+        return superuser_dsn(self.folder, self.embedded, "referral")
 
     @property
     def socket(self) -> Path:

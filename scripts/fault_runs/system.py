@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
+from referral.cli.demo_system import token_form
 from scripts.fault_runs.bodies import Resource
 from scripts.store_check.facts import digest_of
 from scripts.store_check.writes import Journal, Outcome, Told, Write
@@ -138,7 +137,8 @@ class System:
         async with self._signing_in:
             while not self._token or time.monotonic() - self._token_at > _TOKEN_SECONDS:
                 try:
-                    answer = await self._http.post("/oauth/token", data=self._form())
+                    form = token_form(self._client_id, self._jwk, f"{self._run.base_url}/oauth/token")
+                    answer = await self._http.post("/oauth/token", data=form)
                 except httpx.TransportError:
                     answer = None
                 if answer is not None and answer.status_code == 200:
@@ -146,19 +146,6 @@ class System:
                 else:
                     await self._pause()
         return {"Authorization": f"Bearer {self._token}", "Content-Type": "application/fhir+json"}
-
-    def _form(self) -> dict[str, str]:
-        now = int(time.time())
-        endpoint = f"{self._run.base_url}/oauth/token"
-        claims = {"iss": self._client_id, "sub": self._client_id, "aud": endpoint, "jti": str(uuid.uuid4())}
-        header = {"alg": "ES384", "kid": self._jwk["kid"], "typ": "JWT"}
-        key = ECKey.import_key(self._jwk)
-        return {
-            "grant_type": "client_credentials",
-            "scope": "system/*.cruds",
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": jwt.encode(header, claims | {"exp": now + 240, "iat": now}, key, ["ES384"]),
-        }
 
     async def _pause(self) -> None:
         if not self._run.running:

@@ -1,7 +1,6 @@
 """Every request for something clinical leaves a record, whatever it was answered. https://hl7.org/fhir/R4/security.html#audit"""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
+from referral.actions.add_client import generate_keys
 from referral.actions.keep_audit import AuditTrail
 from referral.api.audit_trail import ACTIONS
 from referral.api.unsupported import unsupported
 from referral.app import create_app, make_services
+from referral.cli.demo_system import token_form
 from tests.api.audited import audited, named
 from tests.api.refusals import outcome
 from tests.conftest import listen
@@ -372,15 +371,8 @@ async def test_many_strangers_stop_nobody_else(service: RunningService, who: str
 
 async def test_a_login_that_is_refused_names_the_client_that_it_claims(service: RunningService) -> None:
     headers = named()
-    claims = {"iss": "demo-x", "sub": "demo-x", "aud": f"{service.base_url}/oauth/token", "jti": "1"}
-    claims["exp"] = int(time.time()) + 60
-    key = ECKey.generate_key("P-384")
-    assertion = jwt.encode({"alg": "ES384", "kid": "k", "typ": "JWT"}, claims, key, algorithms=["ES384"])
-    form = {
-        "grant_type": "client_credentials",
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": assertion,
-    }
+    unknown, _ = generate_keys()
+    form = token_form("demo-x", unknown, f"{service.base_url}/oauth/token")
     async with service.anonymous() as nobody:
         assert (await nobody.post("/oauth/token", data=form, headers=headers)).status_code == 401
     (row,) = await audited(service.store, headers)

@@ -1,6 +1,5 @@
 """The docs are true: links, commands, settings, files and tables, and all that the README tells to do."""
 
-import json
 import os
 import re
 import shlex
@@ -27,6 +26,7 @@ from referral.fhir.content import read_content
 from referral.fhir.systems import BASE
 from referral.fhir.validation import check_resource
 from referral.settings import VARIABLES
+from scripts.superuser import superuser_dsn
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -226,8 +226,7 @@ def server() -> Iterator[tuple[Path, EmbeddedPostgres]]:
 @pytest.fixture(scope="module")
 def superuser(server: tuple[Path, EmbeddedPostgres]) -> str:
     folder, postgres = server
-    password = json.loads((folder / "data" / "postgres" / "passwords.json").read_text())["postgres"]
-    return f"postgresql://postgres:{password}@/postgres?{postgres.dsn.partition('?')[2]}"
+    return superuser_dsn(folder / "data", postgres)
 
 
 @pytest.fixture(scope="module")

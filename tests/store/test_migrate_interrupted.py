@@ -5,7 +5,6 @@ What is left is a schema as a whole migration leaves it, and the next one goes o
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import signal
@@ -22,6 +21,7 @@ import pytest
 from referral.embedded import EmbeddedPostgres
 from referral.store.migrate import migrate
 from referral.store.schema import NEWEST
+from scripts.superuser import superuser_dsn
 from tests.store.test_migrations import shape
 
 # Has everything imported; for each address it reads it forks a child that migrates, and prints its number.
@@ -89,8 +89,7 @@ async def ground() -> AsyncIterator[Ground]:
         home = Path(name) / "postgres"
         home.parent.chmod(0o755)
         with EmbeddedPostgres.open(home.parent) as server:
-            password = json.loads((home / "passwords.json").read_text())["postgres"]
-            superuser = f"postgresql://postgres:{password}@/postgres?{server.dsn.partition('?')[2]}"
+            superuser = superuser_dsn(home.parent, server)
             made = Ground(home / "cluster/postmaster.pid", server, superuser, {})
             await run(superuser, "CREATE DATABASE whole OWNER referral_owner")
             reached = "base"
