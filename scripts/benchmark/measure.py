@@ -18,6 +18,7 @@ class Effort:
 
     Before the first round comes one that is not counted, of `warm` seconds: in it is made what is made once.
     profile: seconds for each work. starts: how often the start is timed. facilities: of the country.
+    indexes_last_above: from how many referrals on it is faster to load them without indexes.
     """
 
     rounds: int
@@ -26,6 +27,7 @@ class Effort:
     profile: float = 5.0
     starts: int = 3
     facilities: int = FACILITIES
+    indexes_last_above: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,8 @@ async def store_referrals(
     seed = Maker(shapes, senders, receivers, "S", first, now - timedelta(hours=2))
     count = max(stage.options.seed, _LEAST_STORED)
     async with sealed(owner):
-        await load_year(owner, stage.owner_dsn, seed, count)
+        last = count > stage.effort.indexes_last_above
+        await load_year(owner, stage.owner_dsn, seed, count, indexes_last=last)
     size = await owner.fetchval("SELECT pg_database_size(current_database())")
     took = time.perf_counter() - begun
     print(f"{count} referrals stored in {took:.1f} s, database {size / 2**20:.0f} MiB", flush=True)

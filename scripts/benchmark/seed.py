@@ -195,6 +195,7 @@ class Maker:
         shape = self.shapes[way or self._random.choices(tuple(SHARES), tuple(SHARES.values()))[0]]
         person = self._people.next()
         at = self.newest - timedelta(seconds=age_seconds)
+        local = at.replace(tzinfo=None)
         values = {
             "sender": self._random.choice(self.senders),
             "receiver": self._random.choice(self.receivers),
@@ -212,8 +213,7 @@ class Maker:
         for n in range(shape.ids):
             values[f"i{n}"] = new_id(at)
         for name, (microseconds, separator, precision) in shape.instants.items():
-            moment = at.replace(tzinfo=None) + timedelta(microseconds=microseconds)
-            values[name] = moment.isoformat(separator, precision)
+            values[name] = (local + timedelta(microseconds=microseconds)).isoformat(separator, precision)
         self._count += 1
         return shape, values
 

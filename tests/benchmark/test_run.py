@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from referral.embedded import EmbeddedPostgres
@@ -15,7 +16,16 @@ from scripts.benchmark.profiling import read_samples
 from scripts.benchmark.run import run
 from scripts.benchmark.works import WORKS
 
-SHORT = Effort(rounds=1, seconds=0.05, warm=0.02, profile=0.05, starts=1, facilities=300)
+SHORT = Effort(
+    rounds=1, seconds=0.05, warm=0.02, profile=0.05, starts=1, facilities=300, indexes_last_above=0
+)
+# What a load with the indexes last must have put back.
+LEFT = """
+SELECT (SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready) AS indexes_unused,
+  current_setting('fsync') AS fsync, current_setting('autovacuum') AS autovacuum,
+  current_setting('full_page_writes') AS full_page_writes,
+  (SELECT count(*) FROM referral) >= 500 AS loaded
+"""
 
 
 @pytest.fixture
@@ -58,6 +68,16 @@ async def test_every_work_is_measured_and_profiled(
         migrate(postgres.owner_dsn)
         options = parse(["--seed", "0", "--quick", "--profile", "--json", str(file)])
         await run(options, postgres, folder, SHORT)
+        owner = await asyncpg.connect(postgres.owner_dsn)
+        left = dict(await owner.fetchrow(LEFT))
+        await owner.close()
+    assert left == {
+        "indexes_unused": 0,
+        "fsync": "on",
+        "autovacuum": "on",
+        "full_page_writes": "on",
+        "loaded": True,
+    }
     found = json.loads(file.read_text())
     assert [(row["work"], row["connections"]) for row in found["rows"]] == [
         (work, connections) for work in WORKS for connections in (1, 16)
