@@ -10,6 +10,7 @@ import uvloop
 from referral.embedded import EmbeddedPostgres
 from referral.store.migrate import migrate
 from scripts.benchmark.run import FULL, QUICK, run
+from scripts.benchmark.without import WITHOUT
 from scripts.benchmark.works import WORKS
 
 DEFAULT_SEED = 10_000
@@ -37,6 +38,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         choices=WORKS,
         metavar="NAME",
         help=f"only this; may be repeated: {', '.join(WORKS)}",
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        choices=WITHOUT,
+        metavar="NAME",
+        help=f"in each round also a slice without this; may be repeated: {', '.join(WITHOUT)}",
     )
     parser.add_argument("--profile", action="store_true", help="say where the time of each work goes, too")
     options = parser.parse_args(arguments)

@@ -1,12 +1,14 @@
 """Rounds of slices in turn: the floor, the work, the floor, the work, so that both see the same machine."""
 
 import statistics
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from scripts.benchmark.client import Slice, drive
 from scripts.benchmark.country import FACILITIES
+from scripts.benchmark.without import can_do_without, without
 from scripts.benchmark.works import Material, Work
 
 CONNECTIONS: Final = (1, 16)
@@ -31,6 +33,21 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What came of a work without something. Ratios: rate with it by rate without it, of single rounds."""
+
+    work: str
+    connections: int
+    without: str
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    ratio: float
+    ratio_min: float
+    ratio_max: float
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What one work came to over so many connections; ratios are those of single rounds."""
 
@@ -46,17 +63,30 @@ class Figures:
     client_us: float  # CPU that the client took for one request of the work
 
 
-async def measure(material: Material, work: Work, connections: int, effort: Effort) -> Figures:
-    """Drive the floor and the service in turns."""
+async def measure(
+    material: Material, work: Work, connections: int, effort: Effort, apart: Sequence[str] = ()
+) -> tuple[Figures, Sequence[Cost]]:
+    """Drive the floor and the service in turns, and in each round the service without what is named apart."""
+    names = [name for name in apart if can_do_without(name, work)]
     rounds = []
+    lacking: dict[str, list[Slice]] = defaultdict(list)
     for one in range(effort.rounds + 1):
         seconds = effort.seconds if one else effort.warm
         await material.systems.sign_in()
         if work.name == "move":
-            await material.stock(seconds)
+            await material.stock(seconds + len(names) * (seconds + 2 * effort.warm))
         floor = await drive(work.floor, connections, seconds)
         rounds.append((floor, await drive(work.ours, connections, seconds)))
-    return figures_of(work.name, connections, rounds[1:])
+        for name in names:
+            async with without(name, material.owner, work) as requests:
+                await drive(requests, connections, effort.warm)
+                lacking[name].append(await drive(requests, connections, seconds))
+            await drive(work.ours, connections, effort.warm)
+    ours = [slices[1] for slices in rounds[1:]]
+    return figures_of(work.name, connections, rounds[1:]), [
+        cost_of(work.name, connections, name, list(zip(ours, lacking[name][1:], strict=True)))
+        for name in names
+    ]
 
 
 def figures_of(work: str, connections: int, rounds: Sequence[tuple[Slice, Slice]]) -> Figures:
@@ -75,6 +105,23 @@ def figures_of(work: str, connections: int, rounds: Sequence[tuple[Slice, Slice]
         ratio_min=min(ratios),
         ratio_max=max(ratios),
         client_us=sum(ours.client_seconds for _, ours in rounds) / len(latencies) * 1e6,
+    )
+
+
+def cost_of(work: str, connections: int, name: str, rounds: Sequence[tuple[Slice, Slice]]) -> Cost:
+    """Of rounds with it and without it."""
+    ratios = [whole.rate / less.rate for whole, less in rounds]
+    latencies = sorted(latency for _, less in rounds for latency in less.latencies)
+    return Cost(
+        work=work,
+        connections=connections,
+        without=name,
+        rate=statistics.median(less.rate for _, less in rounds),
+        p50_ms=_quantile(latencies, 0.50) * 1000,
+        p99_ms=_quantile(latencies, 0.99) * 1000,
+        ratio=statistics.median(ratios),
+        ratio_min=min(ratios),
+        ratio_max=max(ratios),
     )
 
 

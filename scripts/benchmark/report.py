@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from scripts.benchmark.measure import Figures
+from scripts.benchmark.measure import Cost, Figures
 
 # Least ratio to the floor, by work; the goals of the design. `search` has none of its own.
 GOALS: Final = {
@@ -36,6 +36,7 @@ class Result:
     memory_mib: float | None
     ready_s: float | None
     seed: int
+    costs: Sequence[Cost] = ()
 
 
 def line(figures: Figures) -> str:
@@ -44,6 +45,14 @@ def line(figures: Figures) -> str:
         f"{figures.work:12}{figures.connections:12}{figures.rate:9.0f}{figures.p50_ms:9.2f}{figures.p99_ms:9.2f}"
         f"{figures.floor:9.0f}{figures.ratio:8.3f}{figures.ratio_min:7.3f}{figures.ratio_max:7.3f}"
         f"{figures.client_us:11.0f}  {_goal(figures)}"
+    )
+
+
+def cost_line(cost: Cost) -> str:
+    """What it was without something, and what of that is left with it."""
+    return (
+        f"  without {cost.without}: {cost.rate:.0f}/s, p50 {cost.p50_ms:.2f} ms, p99 {cost.p99_ms:.2f} ms;"
+        f" with it {cost.ratio:.3f} of that ({cost.ratio_min:.3f} to {cost.ratio_max:.3f})"
     )
 
 
@@ -70,10 +79,11 @@ def closing_lines(result: Result) -> list[str]:
 
 
 def write_json(result: Result, file: Path) -> None:
-    """The result in the form that others read: rows, memory_mib, ready_s, seed."""
+    """The result in the form that others read: rows, memory_mib, ready_s, seed, without."""
     rows = [{name: _rounded(asdict(row)[name]) for name in _IN_JSON} for row in result.rows]
     ends = {"memory_mib": _rounded(result.memory_mib), "ready_s": _rounded(result.ready_s)}
-    content = {"rows": rows, **ends, "seed": result.seed}
+    costs = [{name: _rounded(value) for name, value in asdict(cost).items()} for cost in result.costs]
+    content = {"rows": rows, **ends, "seed": result.seed, "without": costs}
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

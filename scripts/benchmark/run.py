@@ -182,11 +182,15 @@ async def show_figures(
 ) -> None:
     """Measure each work and print a line at once, and where its time goes; `servers`: service and floor."""
     print(report.HEADER)
-    found = []
+    found, costs = [], []
     for work in works:
         for connections in CONNECTIONS:
-            found.append(await measure(material, work, connections, stage.effort))
-            print(report.line(found[-1]), flush=True)
+            figures, apart = await measure(
+                material, work, connections, stage.effort, stage.options.without or ()
+            )
+            found.append(figures)
+            costs += apart
+            print("\n".join((report.line(figures), *map(report.cost_line, apart))), flush=True)
         if stage.options.profile:
             lines = await profile(material, work, servers, stage.effort, stage.folder)
             print("\n".join(lines), flush=True)
@@ -194,7 +198,7 @@ async def show_figures(
     if stage.country:
         await asyncio.sleep(2)
         memory = servers[0].memory_info().rss / 2**20
-    result = report.Result(found, memory, ready, stage.options.seed)
+    result = report.Result(found, memory, ready, stage.options.seed, costs)
     for line in report.closing_lines(result):
         print(line)
     if stage.options.json:

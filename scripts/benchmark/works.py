@@ -6,6 +6,7 @@ Every work makes raw requests without end; bodies are made while the client driv
 import itertools
 import json
 import random
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,6 +23,8 @@ WORKS: Final = ("read", "worklist", "search", "place", "move", "transaction", "s
 OPEN: Final = "requested,received,accepted,in-progress"
 _KNOWN: Final = 2000  # resources that reads and searches ask for in turn
 _MOVES_PER_SECOND: Final = 1500  # more than there can be; twice as many moves as offers
+
+_Names = Iterator[str]  # whole lines of a head, one for each request
 
 
 @dataclass(slots=True)
@@ -66,11 +69,15 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One kind of work and the floor it is held against."""
+    """One kind of work and the floor it is held against.
+
+    unnamed: of a write, the same requests without X-Request-ID; None for what is no write.
+    """
 
     name: str
     ours: Requests
     floor: Requests
+    unnamed: Requests | None = None
 
 
 def make_works(material: Material) -> dict[str, Work]:
@@ -78,19 +85,39 @@ def make_works(material: Material) -> dict[str, Work]:
     service, floor = material.service, material.floor
     read = Requests(floor, 200, lambda: _floor_reads(material))
     insert = Requests(floor, 201, lambda: _floor_inserts(material))
-    ours: dict[str, tuple[int, Callable[[Material], Iterator[bytes]], Requests]] = {
-        "read": (200, _reads, read),
-        "worklist": (200, _worklists, read),
-        "search": (200, _searches, read),
-        "place": (201, _placings, insert),
-        "move": (200, _moves, insert),
-        "transaction": (200, _transactions, insert),
-        "suggest": (200, _questions, Requests(floor, 200, lambda: _roads(material))),
+    looks: dict[str, tuple[Callable[[Material], Iterator[bytes]], Requests]] = {
+        "read": (_reads, read),
+        "worklist": (_worklists, read),
+        "search": (_searches, read),
+        "suggest": (_questions, Requests(floor, 200, lambda: _roads(material))),
     }
-    return {
-        name: Work(name, Requests(service, status, lambda make=make: make(material)), beside)
-        for name, (status, make, beside) in ours.items()
+    writes: dict[str, tuple[int, Callable[[Material, _Names], Iterator[bytes]]]] = {
+        "place": (201, _placings),
+        "move": (200, _moves),
+        "transaction": (200, _transactions),
     }
+    works = [
+        Work(name, Requests(service, 200, lambda make=make: make(material)), beside)
+        for name, (make, beside) in looks.items()
+    ]
+    for name, (status, make) in writes.items():
+        named, unnamed = (
+            Requests(service, status, lambda make=make, names=names: make(material, names()))
+            for names in (request_names, _no_names)
+        )
+        works.append(Work(name, named, insert, unnamed))
+    return {work.name: work for work in works}
+
+
+def request_names() -> _Names:
+    """A header for each request that gives it a name of its own, as systems of records send it."""
+    # A uuid for each would cost the client more.
+    session = uuid.uuid4()
+    return (f"X-Request-ID: {session}.{number}\r\n" for number in itertools.count())
+
+
+def _no_names() -> _Names:
+    return itertools.repeat("")
 
 
 def _shuffled(values: Sequence[Any]) -> Iterator[Any]:
@@ -145,19 +172,20 @@ def _referrals(material: Material) -> Iterator[tuple[str, bytes]]:
         yield sender, body.encode()
 
 
-def _placings(material: Material) -> Iterator[bytes]:
+def _placings(material: Material, names: _Names) -> Iterator[bytes]:
     for sender, body in _referrals(material):
-        yield http_request("POST", "/fhir/ServiceRequest", material.systems.token(sender), body)
+        token = material.systems.token(sender)
+        yield http_request("POST", "/fhir/ServiceRequest", token, body, next(names))
 
 
-def _transactions(material: Material) -> Iterator[bytes]:
+def _transactions(material: Material, names: _Names) -> Iterator[bytes]:
     receivers = _shuffled(material.receivers)
     for sender in _shuffled(material.senders):
         body = story.as_bytes(story.transaction(material.people.next(), sender, next(receivers)))
-        yield http_request("POST", "/fhir", material.systems.token(sender), body)
+        yield http_request("POST", "/fhir", material.systems.token(sender), body, next(names))
 
 
-def _moves(material: Material) -> Iterator[bytes]:
+def _moves(material: Material, names: _Names) -> Iterator[bytes]:
     """Of each offer two moves: it is acknowledged, and accepted. One connection does both."""
     shape = material.maker.shapes["requested"]
     acknowledged: dict[str, Any] = json.loads(shape.task) | {"status": "received"}
@@ -169,7 +197,8 @@ def _moves(material: Material) -> Iterator[bytes]:
         token = material.systems.token(values["receiver"])
         path = f"/fhir/Task/{values[shape.names.task]}"
         for version, body in enumerate(bodies, start=1):
-            yield http_request("PUT", path, token, (body % values).encode(), f'If-Match: W/"{version}"\r\n')
+            headers = f'If-Match: W/"{version}"\r\n{next(names)}'
+            yield http_request("PUT", path, token, (body % values).encode(), headers)
 
 
 def _questions(material: Material) -> Iterator[bytes]:

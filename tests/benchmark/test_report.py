@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scripts.benchmark.client import Slice
-from scripts.benchmark.measure import Figures, figures_of
-from scripts.benchmark.report import GOALS, Result, closing_lines, line, write_json
+from scripts.benchmark.measure import Cost, Figures, cost_of, figures_of
+from scripts.benchmark.report import GOALS, Result, closing_lines, cost_line, line, write_json
 from scripts.benchmark.works import WORKS
 
 
@@ -29,7 +29,8 @@ def figures(**changes: object) -> Figures:
 
 def test_the_json_has_the_agreed_names(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    write_json(Result([figures()], 161.25, 2.5, 10_000), file)
+    cost = Cost("place", 16, "request-id", 400.0, 2.0, 8.0, 0.9, 0.8, 0.95)
+    write_json(Result([figures()], 161.25, 2.5, 10_000, [cost]), file)
     assert json.loads(file.read_text()) == {
         "rows": [
             {
@@ -47,6 +48,19 @@ def test_the_json_has_the_agreed_names(tmp_path: Path) -> None:
         "memory_mib": 161.25,
         "ready_s": 2.5,
         "seed": 10_000,
+        "without": [
+            {
+                "work": "place",
+                "connections": 16,
+                "without": "request-id",
+                "rate": 400.0,
+                "p50_ms": 2.0,
+                "p99_ms": 8.0,
+                "ratio": 0.9,
+                "ratio_min": 0.8,
+                "ratio_max": 0.95,
+            }
+        ],
     }
 
 
@@ -81,3 +95,11 @@ def test_the_ratio_is_the_median_of_the_rounds() -> None:
     assert found.p50_ms == pytest.approx(33, abs=2)
     assert found.p99_ms == pytest.approx(78, abs=2)
     assert found.client_us == pytest.approx(1.5 / 190 * 1e6)
+
+
+def test_a_cost_is_what_is_left_of_the_rate_without_it() -> None:
+    found = cost_of("read", 16, "wall", [(came(50), came(100)), (came(60), came(100)), (came(80), came(100))])
+    assert (found.rate, found.ratio, found.ratio_min, found.ratio_max) == (100, 0.6, 0.5, 0.8)
+    assert cost_line(found) == (
+        "  without wall: 100/s, p50 51.00 ms, p99 100.00 ms; with it 0.600 of that (0.500 to 0.800)"
+    )

@@ -14,14 +14,17 @@ from scripts.benchmark.__main__ import parse
 from scripts.benchmark.measure import Effort
 from scripts.benchmark.profiling import read_samples
 from scripts.benchmark.run import run
+from scripts.benchmark.without import WITHOUT
 from scripts.benchmark.works import WORKS
 
 SHORT = Effort(
     rounds=1, seconds=0.05, warm=0.02, profile=0.05, starts=1, facilities=300, indexes_last_above=0
 )
-# What a load with the indexes last must have put back.
+# What a load with the indexes last, and slices without the wall, must have put back.
 LEFT = """
 SELECT (SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready) AS indexes_unused,
+  (SELECT count(*) FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE NOT c.relrowsecurity)
+    AS walls_down,
   current_setting('fsync') AS fsync, current_setting('autovacuum') AS autovacuum,
   current_setting('full_page_writes') AS full_page_writes,
   (SELECT count(*) FROM referral) >= 500 AS loaded
@@ -38,8 +41,8 @@ def folder() -> Iterator[Path]:
 
 def test_the_options_have_defaults() -> None:
     options = parse([])
-    assert (options.seed, options.quick, options.json, options.work, options.profile) == (
-        *(10_000, False, None, None, False),
+    assert (options.seed, options.quick, options.json, options.work, options.profile, options.without) == (
+        *(10_000, False, None, None, False, None),
     )
 
 
@@ -49,6 +52,7 @@ def test_the_options_have_defaults() -> None:
         (["--seed", "-1"], "--seed is from 0"),
         (["--seed", "many"], "invalid int value"),
         (["--work", "sleep"], "invalid choice"),
+        (["--without", "audit"], "invalid choice"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -66,13 +70,15 @@ async def test_every_work_is_measured_and_profiled(
     file = tmp_path / "figures.json"
     with EmbeddedPostgres.open(folder) as postgres:
         migrate(postgres.owner_dsn)
-        options = parse(["--seed", "0", "--quick", "--profile", "--json", str(file)])
+        apart = ["--without", "wall", "--without", "request-id"]
+        options = parse(["--seed", "0", "--quick", "--profile", "--json", str(file), *apart])
         await run(options, postgres, folder, SHORT)
         owner = await asyncpg.connect(postgres.owner_dsn)
         left = dict(await owner.fetchrow(LEFT))
         await owner.close()
     assert left == {
         "indexes_unused": 0,
+        "walls_down": 0,
         "fsync": "on",
         "autovacuum": "on",
         "full_page_writes": "on",
@@ -90,6 +96,16 @@ async def test_every_work_is_measured_and_profiled(
     assert found["memory_mib"] > 50
     assert found["ready_s"] > 0
     assert found["seed"] == 0
+    assert {(cost["work"], cost["connections"], cost["without"]) for cost in found["without"]} == {
+        (work, connections, name)
+        for work in WORKS
+        for connections in (1, 16)
+        for name in WITHOUT
+        if name == "wall" or work in {"place", "move", "transaction"}
+    }
+    for cost in found["without"]:
+        assert cost["rate"] > 0
+        assert 0 < cost["ratio_min"] <= cost["ratio"] <= cost["ratio_max"]
     printed = capsys.readouterr().out
     assert all(f"{work}, 16 connections; microseconds" in printed for work in WORKS)
     assert "api/read.py" in printed
