@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import json
 import statistics
 import sys
 import tempfile
@@ -28,8 +27,10 @@ from scripts.benchmark.country import copy_network, country, stations
 from scripts.benchmark.measure import CONNECTIONS, Effort, measure
 from scripts.benchmark.profiling import profile
 from scripts.benchmark.seed import RECEIVER, SENDER, Maker, Shape, read_shapes, sealed
-from scripts.benchmark.stage import Systems, floor_command, free_port, running, serve_command
+from scripts.benchmark.stage import Systems, floor_command, running, serve_command
 from scripts.benchmark.works import WORKS, Material, Work, make_works
+from scripts.ports import reserved_ports
+from scripts.superuser import superuser_dsn
 
 FULL: Final = Effort(rounds=7, seconds=1.0)
 QUICK: Final = Effort(rounds=2, seconds=0.3, profile=1.0, starts=1)
@@ -65,35 +66,34 @@ class Stage(NamedTuple):
 async def run(options: argparse.Namespace, postgres: EmbeddedPostgres, folder: Path, effort: Effort) -> None:
     """Do what the options say; `postgres` is migrated and empty, of the directory `folder`."""
     ready = None if options.work else seconds_to_ready(effort.starts)
-    dsn = _superuser_dsn(postgres, folder)
+    dsn = superuser_dsn(folder, postgres, "referral")
     store = await Store.open(postgres.dsn, size=2)
     try:
         owner = await asyncpg.connect(dsn)
-        stage = Stage(options, effort, folder, owner, dsn, store, (free_port(), free_port()))
-        await fill_network(stage)
-        with _service(stage) as service, _floor(stage, postgres) as beside:
-            material = await prepare(stage)
-            works = make_works(material)
-            chosen = [works[name] for name in WORKS if name in (options.work or WORKS)]
-            await show_figures(stage, material, chosen, (service, beside), ready)
+        with reserved_ports(2) as (port, floor_port):
+            stage = Stage(options, effort, folder, owner, dsn, store, (port, floor_port))
+            await fill_network(stage)
+            with _service(stage) as service, _floor(stage, postgres) as beside:
+                material = await prepare(stage)
+                works = make_works(material)
+                chosen = [works[name] for name in WORKS if name in (options.work or WORKS)]
+                await show_figures(stage, material, chosen, (service, beside), ready)
         await owner.close()
     finally:
         await store.close()
-
-
-def _superuser_dsn(postgres: EmbeddedPostgres, folder: Path) -> str:
-    password = json.loads((folder / "postgres" / "passwords.json").read_text())["postgres"]
-    return f"postgresql://postgres:{password}@/referral?{postgres.dsn.partition('?')[2]}"
 
 
 def seconds_to_ready(times: int) -> float:
     """From the start of `serve` on an empty directory to its first 200 of /readyz, the median."""
     found = []
     for _ in range(times):
-        with tempfile.TemporaryDirectory(prefix="referral-bench-start-") as name:
+        with (
+            reserved_ports(1) as (port,),
+            tempfile.TemporaryDirectory(prefix="referral-bench-start-") as name,
+        ):
             folder = Path(name)
             folder.chmod(0o755)
-            port, begun = free_port(), time.perf_counter()
+            begun = time.perf_counter()
             with running(
                 serve_command(folder / "data", port), f"http://127.0.0.1:{port}/readyz", folder / "log"
             ):

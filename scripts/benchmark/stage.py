@@ -4,11 +4,9 @@ import asyncio
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,22 +15,15 @@ from typing import Any
 
 import httpx
 import psutil
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
 from referral.actions.add_client import add_client, generate_keys
+from referral.cli.demo_system import token_form
 from referral.domain.facility import FacilityId
 from referral.store.pool import Store
 
 SCOPE = "system/*.cruds"
 _RENEW_SECONDS = 200  # of the 300 that a token lives
 _START_SECONDS = 90
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -97,28 +88,10 @@ class Systems:
             return
         async with httpx.AsyncClient(base_url=self.base_url, trust_env=False, timeout=30) as http:
             for facility, private in self._keys.items():
-                answer = await http.post("/oauth/token", data=self._assertion(facility, private))
+                form = token_form(f"bench-{facility}", private, f"{self.base_url}/oauth/token")
+                answer = await http.post("/oauth/token", data=form)
                 self._tokens[facility] = answer.raise_for_status().json()["access_token"]
         self._renewed = time.monotonic()
-
-    def _assertion(self, facility: str, private: dict[str, Any]) -> dict[str, str]:
-        client = f"bench-{facility}"
-        now = int(time.time())
-        claims = {
-            "iss": client,
-            "sub": client,
-            "aud": f"{self.base_url}/oauth/token",
-            "jti": str(uuid.uuid4()),
-        }
-        header = {"alg": "ES384", "kid": private["kid"], "typ": "JWT"}
-        key = ECKey.import_key(private)
-        signed = jwt.encode(header, {**claims, "iat": now, "exp": now + 240}, key, algorithms=["ES384"])
-        return {
-            "grant_type": "client_credentials",
-            "scope": SCOPE,
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": signed,
-        }
 
     def token(self, facility: str) -> str:
         """The access token of a facility's system."""
