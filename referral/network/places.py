@@ -40,11 +40,10 @@ class Places:
         x = self._x[origin] - self._x[destination]
         y = self._y[origin] - self._y[destination]
         z = self._z[origin] - self._z[destination]
-        chord = math.sqrt(x * x + y * y + z * z)
-        return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, chord / 2))
+        return _km(x * x + y * y + z * z)
 
-    def within(self, centre: int, km: float, among: array[int]) -> Iterator[int]:
-        """Those of `among` (ascending numbers) on the centre's landmass and not farther than `km`."""
+    def within(self, centre: int, km: float, among: array[int]) -> Iterator[tuple[int, float]]:
+        """Those of `among` (ascending numbers) on the centre's landmass up to `km` away, with their km."""
         degrees = math.degrees(km / EARTH_RADIUS_KM) + 1e-9
         middle = self._latitudes[centre]
         south = bisect_left(self._latitudes, middle - degrees)
@@ -55,5 +54,10 @@ class Places:
         x, y, z, landmass = xs[centre], ys[centre], zs[centre], facilities[centre].landmass
         for place in among[bisect_left(among, south) : bisect_left(among, north)]:
             dx, dy, dz = xs[place] - x, ys[place] - y, zs[place] - z
-            if dx * dx + dy * dy + dz * dz <= farthest and facilities[place].landmass == landmass:
-                yield place
+            squared = dx * dx + dy * dy + dz * dz
+            if squared <= farthest and facilities[place].landmass == landmass:
+                yield place, _km(squared)
+
+
+def _km(squared_chord: float) -> float:
+    return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(squared_chord) / 2))

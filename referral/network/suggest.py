@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from referral.domain.errors import BrokenRule
 from referral.domain.facility import FacilityId, NetworkId
@@ -20,21 +20,18 @@ from referral.domain.suggestion import (
     Term,
 )
 from referral.network.candidate import Examination
-from referral.network.capability import contains
-from referral.network.travel import Journey
+from referral.network.places import HALF_AROUND_KM
+from referral.network.travel import Journey, Leg
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     from referral.network.snapshot import Snapshot
 
 _FIRST_BUDGET = 22.5
 """Minutes of travel within which the nearest are looked for first; doubled until enough are found."""
-
-_FEW = 64
-"""Up to so many open places, one look as far as the limit costs less than several that widen."""
 
 
 def suggest(  # noqa: PLR0917 - the interface everybody calls
@@ -64,8 +61,7 @@ def suggest(  # noqa: PLR0917 - the interface everybody calls
     return Suggestions(search.nearest(), ())
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Scored:
+class _Scored(NamedTuple):
     """A place that passed, in order of cost and id. Tenths of minutes, so that sums are exact."""
 
     cost: int
@@ -84,8 +80,10 @@ class _Search:
         self.ways = examination.snapshot.ways(examination.network)
         self.origin = self.places.number[examination.sender]
         self.limit = examination.policy.limit(examination.need.priority)
+        self.farthest = self.ways.longest if self.limit is None else float(self.limit) + 0.1
         self.travel_weight = float(examination.policy.weights.travel)
         self.level_weight = float(examination.policy.weights.level)
+        self._passing: dict[int, bool] = {}
 
     def among_all(self) -> Suggestions:
         """Examine every member of the network."""
@@ -97,58 +95,110 @@ class _Search:
             place = self.places.number[target]
             if place == self.origin:
                 continue
-            found = examination.rule_out(place) or self._too_far(target, journey.minutes(place))
+            found = examination.rule_out(place)
             if found is None:
-                scored.append(self._score(place, journey.minutes(place) or 0.0))
+                minutes = journey.minutes(place)
+                found = self._too_far(target, minutes)
+            if found is None:
+                scored.append(self._score(place, minutes or 0.0))
             else:
                 excluded.append(found)
-        return Suggestions(self._ranked(scored, journey), tuple(excluded))
+        best = sorted(scored)[: self.count]
+        return Suggestions(tuple(self._suggestion(found, journey) for found in best), tuple(excluded))
 
     def nearest(self) -> tuple[Suggestion, ...]:
         """Examine ever wider surroundings until nothing beyond them can cost less than what is found.
 
         Beyond a budget of travel every cost is above the budget's, as no term is negative.
         """
-        farthest = self.ways.longest if self.limit is None else float(self.limit) + 0.1
         open_places = list(self.examination.open_places())
-        to_settle = sum(len(places) for places in open_places)
-        at_once = self.count is None or (self.limit is not None and to_settle <= _FEW)
-        budget = farthest if at_once else min(_FIRST_BUDGET, farthest)
-        settled = {self.origin}
-        scored: list[_Scored] = []
+        if not open_places:
+            return ()
+        budget = self._first_budget(open_places)
         while True:
             journey = Journey(self.ways, self.origin, budget)
-            for place in self._within(journey, budget, open_places):
-                if place in settled:
-                    continue
-                if self.examination.rule_out(place) is not None:
-                    settled.add(place)
-                    continue
-                minutes = journey.minutes(place)
-                if minutes is not None and minutes <= budget:
-                    settled.add(place)
-                    if self._too_far(self.places.id_of(place), minutes) is None:
-                        scored.append(self._score(place, minutes))
-            if budget >= farthest or len(settled) > to_settle or self._enough(scored, budget):
-                return self._ranked(scored, journey)
-            budget = min(budget * 2, farthest)
+            minutes = self._minutes_within(journey, budget, open_places)
+            best = self._cheapest(minutes)
+            if budget >= self.farthest or self._enough(best, budget) or self._all_in(minutes, open_places):
+                return tuple(self._suggestion(found, journey) for found in best)
+            budget = min(budget * 2, self.farthest)
 
-    def _within(self, journey: Journey, budget: float, open_places: list[array[int]]) -> Iterator[int]:
-        """Every open place that some way reaches within the budget, and some others; with repetitions."""
-        starts = [(self.origin, 0.0), *journey.crossings()]
-        for start, minutes in starts:
+    def _first_budget(self, open_places: list[array[int]]) -> float:
+        """Look around without the links, which costs little: what lies near by road is no farther by links.
+
+        A budget for which links need to be followed once as a rule; that it is enough is still to be proved.
+        """
+        if self.count is None:
+            return self.farthest
+        links = self.ways.links_from(self.origin)
+        budget = min(_FIRST_BUDGET, self.farthest)
+        while True:
+            by_road = self._minutes_by_road(budget, open_places, links)
+            best = self._cheapest(by_road)
+            if len(best) == self.count and self._enough(best, budget):
+                # Three tenths more than the dearest: then `_enough` holds, if barely.
+                return min(budget, (best[-1].cost + 3) / 10 / self.travel_weight)
+            if budget >= self.farthest:
+                return budget
+            if budget >= HALF_AROUND_KM * self.ways.minutes_per_km:
+                return max([_FIRST_BUDGET, *(by_road[found.place] for found in best)])
+            budget = min(budget * 2, self.farthest)
+
+    def _minutes_by_road(
+        self, budget: float, open_places: list[array[int]], links: Mapping[int, Leg]
+    ) -> dict[int, float]:
+        """Open places that lie within the budget as it is estimated; with the minutes of a direct link."""
+        km = budget / self.ways.minutes_per_km
+        minutes = {
+            place: away * self.ways.minutes_per_km
+            for among in open_places
+            for place, away in self.places.within(self.origin, km, among)
+            if place != self.origin
+        }
+        return minutes | {place: link.minutes for place, link in links.items() if place in minutes}
+
+    def _minutes_within(
+        self, journey: Journey, budget: float, open_places: list[array[int]]
+    ) -> dict[int, float]:
+        """Every open place that some way reaches within the budget, with the minutes of the best."""
+        found = {place for among in open_places for place in self._around(journey, budget, among)}
+        found.discard(self.origin)
+        minutes = ((place, journey.minutes(place)) for place in found)
+        return {place: way for place, way in minutes if way is not None and way <= budget}
+
+    def _around(self, journey: Journey, budget: float, among: array[int]) -> Iterator[int]:
+        """Those that lie near where an estimated road begins, or where a link ends; with repetitions."""
+        for start, minutes in ((self.origin, 0.0), *journey.crossings()):
             km = (budget - minutes) / self.ways.minutes_per_km
-            for among in open_places:
-                yield from self.places.within(start, km, among)
-        for place in journey.reached:
-            if any(contains(among, place) for among in open_places):
+            for place, _ in self.places.within(start, km, among):
                 yield place
+        reached = journey.reached
+        if reached:
+            south, north = bisect_left(among, min(reached)), bisect_right(among, max(reached))
+            yield from (place for place in among[south:north] if place in reached)
 
-    def _enough(self, scored: list[_Scored], budget: float) -> bool:
-        if self.count is None or len(scored) < self.count:
+    def _cheapest(self, minutes: dict[int, float]) -> list[_Scored]:
+        """The places that pass, by cost; no more are examined than are asked for."""
+        scored = sorted(self._score(place, way) for place, way in minutes.items())
+        near = (found for found in scored if self._too_far(found.target, minutes[found.place]) is None)
+        return list(islice((found for found in near if self._passes(found.place)), self.count))
+
+    def _passes(self, place: int) -> bool:
+        """Tell whether a place breaks no rule but perhaps those of travel."""
+        if place not in self._passing:
+            self._passing[place] = self.examination.rule_out(place) is None
+        return self._passing[place]
+
+    def _enough(self, best: list[_Scored], budget: float) -> bool:
+        """Tell whether as many are found as are asked for, and nothing beyond the budget costs as little."""
+        if self.count is None or len(best) < self.count:
             return False
-        costs = heapq.nsmallest(self.count, (found.cost for found in scored))
-        return not costs or costs[-1] < _tenths(budget * self.travel_weight) - 1
+        return not best or best[-1].cost < _tenths(budget * self.travel_weight) - 1
+
+    def _all_in(self, minutes: dict[int, float], open_places: list[array[int]]) -> bool:
+        """Tell whether no place that passes is left to be found."""
+        places = (place for among in open_places for place in among)
+        return all(place in minutes or place == self.origin or not self._passes(place) for place in places)
 
     def _too_far(self, target: FacilityId, minutes: float | None) -> Excluded | None:
         if minutes is None:
@@ -165,10 +215,6 @@ class _Search:
         travel = _tenths(minutes * self.travel_weight)
         level = _tenths(self.examination.overshoot(place) * self.level_weight)
         return _Scored(travel + level, self.places.id_of(place), travel, place)
-
-    def _ranked(self, scored: list[_Scored], journey: Journey) -> tuple[Suggestion, ...]:
-        best = sorted(scored) if self.count is None else heapq.nsmallest(self.count, scored)
-        return tuple(self._suggestion(found, journey) for found in best)
 
     def _suggestion(self, found: _Scored, journey: Journey) -> Suggestion:
         levels = self.examination.overshoot(found.place)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import cast
 
 import networkx as nx
 
@@ -56,6 +56,8 @@ class Ways:
                     departures.setdefault(places.landmass(start), set()).add(start)
                     arrivals.setdefault(places.landmass(end), set()).add(end)
         self.arrivals = {landmass: tuple(sorted(found)) for landmass, found in arrivals.items()}
+        self.departures = frozenset(departures)
+        """Landmasses from which a crossing leads away."""
         for landmass, starts in departures.items():
             for start in starts:
                 self.graph.add_edge(_LEAVE, start, minutes=0.0, kind=_ESTIMATE)
@@ -83,6 +85,11 @@ class Ways:
             return None
         return Leg(destination, data["minutes"], data["kind"])
 
+    def links_from(self, origin: int) -> dict[int, Leg]:
+        """Give the measured links of a place by where they lead."""
+        ends = self.graph.adj.get(origin, ())
+        return {end: leg for end in ends if (leg := self.link(origin, end)) is not None}
+
 
 class Journey:
     """All ways from one place that take at most `budget` minutes; None: all ways."""
@@ -91,14 +98,19 @@ class Journey:
         self.ways = ways
         self.origin = origin
         self.landmass = ways.places.landmass(origin)
+        self._links = ways.links_from(origin)
+        starts = (origin, _LEAVE) if self.landmass in ways.departures else (origin,)
+        self._sources = {place for place in starts if place in ways.graph}
         self.reached: dict[int, float] = {}
-        self._paths: dict[int, list[int]] = {}
-        graph = ways.graph
-        sources = {place for place in (origin, _LEAVE) if place in graph}
-        if sources:
-            found = nx.multi_source_dijkstra(graph, sources, cutoff=budget, weight=self._minutes_of)
-            # The stubs know the form with one target only.
-            self.reached, self._paths = cast("tuple[dict[int, float], dict[int, list[int]]]", found)
+        """Minutes by links to each place that they lead to, the nearest first."""
+        if self._sources:
+            # Without paths: those of all these places would cost a quarter more, and few are told.
+            self.reached = nx.multi_source_dijkstra_path_length(
+                ways.graph,
+                self._sources,
+                cutoff=budget,
+                weight=self._minutes_of if _LEAVE in self._sources else _minutes,
+            )
             self.reached.pop(_LEAVE, None)
         self._crossed = {
             landmass: tuple(place for place in places if self._by_crossing(place))
@@ -109,7 +121,7 @@ class Journey:
         if start != _LEAVE:
             return data["minutes"]
         places = self.ways.places
-        if places.landmass(end) != self.landmass or self.ways.link(self.origin, end) is not None:
+        if places.landmass(end) != self.landmass or end in self._links:
             return None
         return self.ways.estimate(self.origin, end)
 
@@ -129,7 +141,7 @@ class Journey:
 
     def _last(self, target: int) -> tuple[float, int | None] | None:
         """Minutes, and the place from which the last leg is an estimate (None: a link ends there)."""
-        direct = self.ways.link(self.origin, target)
+        direct = self._links.get(target)
         if direct is not None:
             return direct.minutes, None
         landmass = self.ways.places.landmass(target)
@@ -156,7 +168,7 @@ class Journey:
 
     def legs(self, target: int) -> tuple[Leg, ...]:
         """Give the parts of the best way; empty when there is none."""
-        direct = self.ways.link(self.origin, target)
+        direct = self._links.get(target)
         if direct is not None:
             return (direct,)
         last = self._last(target)
@@ -170,15 +182,35 @@ class Journey:
         return (*self._linked(by_road_from), Leg(target, last[0] - self.reached[by_road_from], _ESTIMATE))
 
     def _linked(self, target: int) -> tuple[Leg, ...]:
-        path = self._paths[target]
+        path = [target]
+        while path[-1] not in self._sources:
+            path.append(self._before(path[-1]))
         return tuple(
             Leg(
                 end,
                 self.reached[end] - self.reached.get(start, 0.0),
                 self.ways.graph.edges[start, end]["kind"],
             )
-            for start, end in pairwise(path)
+            for start, end in pairwise(reversed(path))
         )
+
+    def _before(self, place: int) -> int:
+        """Where the shortest way comes from; of several equal ones, the one that Dijkstra found first."""
+        starts = [
+            start
+            for start, data in self.ways.graph.pred[place].items()
+            if (start in self.reached or start in self._sources)
+            and (leg := self._minutes_of(start, place, data)) is not None
+            and self.reached.get(start, 0.0) + leg == self.reached[place]
+        ]
+        return min(starts, key=self._turn)
+
+    def _turn(self, place: int) -> int:
+        return self._turns.get(place, -1)
+
+    @cached_property
+    def _turns(self) -> dict[int, int]:
+        return {place: turn for turn, place in enumerate(self.reached)}
 
     def route(self, target: int) -> str:
         """Say in a short text how one gets there: "by road, estimated". Only for a place that is reached."""
@@ -191,6 +223,10 @@ class Journey:
     def _name(self, place: int) -> str:
         facility = self.ways.places.facilities[place]
         return facility.name_en or facility.name
+
+
+def _minutes(_start: int, _end: int, data: dict[str, float]) -> float:
+    return data["minutes"]
 
 
 _WHOLE = {_ESTIMATE: "by road, estimated", "road": "by road, measured", "ferry": "by ferry"}

@@ -348,6 +348,20 @@ def test_among_many_the_search_widens_until_the_nearest_are_certain() -> None:
     assert targets(ask(directory(towns, **rows, links=(ferry,))))[:3] == ["h079", "h078", "h077"]
     slow = link("clinic", "h000", "2000")
     assert targets(ask(directory(towns, **rows, links=(slow,))))[:2] == ["h001", "h002"]
+    motorway = (link("clinic", "h060", "20"), link("h060", "h061", "5"))
+    assert targets(ask(directory(towns, **rows, links=motorway)))[:3] == ["h060", "h061", "h000"]
+    limited = policy(limits={"routine": 24})
+    assert targets(ask(directory(towns, limited, **rows, links=motorway))) == ["h060"]
+
+
+def test_two_facilities_at_one_place_are_no_minutes_apart() -> None:
+    towns = [(town("clinic", 0), "station"), (town("upstairs", 0), "satellite")]
+    found = ask(directory(towns, approvals=(approval("upstairs"),)))
+    assert [(str(x.target), x.cost) for x in found.ranked] == [("upstairs", Decimal("0.0"))]
+
+
+def test_where_nobody_has_what_is_needed_nobody_is_suggested() -> None:
+    assert targets(ask(coast(approvals=()))) == []
 
 
 def test_a_stranger_to_the_network_is_told_so() -> None:

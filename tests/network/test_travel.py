@@ -77,6 +77,16 @@ def test_a_chain_of_links_counts_where_it_is_faster() -> None:
     assert slow.minutes(at["c"]) == pytest.approx(2 * STEP)
 
 
+def test_of_two_chains_as_long_the_one_whose_first_part_is_shorter_is_told() -> None:
+    towns = [town("a", 0), town("b", 1), town("c", 2), town("d", 9)]
+    ends = (link("a", "b", "6"), link("a", "c", "5"), link("b", "d", "5"), link("c", "d", "6"))
+    made, at = journey("a", towns, *ends)
+    assert made.route(at["d"]) == "road 5 min to C, then road 6 min to D"
+    ends = (link("a", "b", "5"), link("a", "c", "5"), link("c", "d", "6"), link("b", "d", "6"))
+    made, at = journey("a", towns, *ends)
+    assert made.route(at["d"]) == "road 5 min to B, then road 6 min to D"
+
+
 def test_estimates_are_not_chained_around_a_slow_measured_road() -> None:
     made, at = journey("a", [town("a", 0), town("b", 1), town("c", 2)], link("a", "c", "300"))
     assert made.minutes(at["c"]) == 300.0
