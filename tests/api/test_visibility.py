@@ -14,6 +14,7 @@ from tests.factories import (
     completion,
     created,
     observation,
+    offered,
     patient,
     request,
     summary,
@@ -204,3 +205,35 @@ async def test_a_journey_that_goes_in_a_circle_is_refused(service: RunningServic
         version = (await station.get(address)).headers["ETag"]
         answer = await station.put(address, json=draft | {"status": "active"}, headers={"If-Match": version})
         assert (answer.status_code, answer.json()["issue"][0]["code"]) == (422, "business-rule"), answer.text
+
+
+async def test_who_lost_sight_of_a_patient_still_corrects_what_it_wrote(service: RunningService):
+    case = await offered(service)
+    about = [{"reference": f"ServiceRequest/{case.request['id']}"}]
+    subject = {"identifier": {name: case.patient["identifier"][0][name] for name in ("system", "value")}}
+    words = {"resourceType": "Communication", "status": "completed", "basedOn": about}
+    written = [
+        await created(case.receiver, resource)
+        for resource in (
+            observation(case.patient["id"]),
+            observation("x", subject=subject),
+            words | {"subject": {"reference": f"Patient/{case.patient['id']}"}},
+        )
+    ]
+    await case.moved(case.receiver, "rejected", statusReason={"text": "No bed"})
+    assert (await case.receiver.get(f"Patient/{case.patient['id']}")).status_code == 404
+    for resource in written:
+        address = f"{resource['resourceType']}/{resource['id']}"
+        answer = await case.receiver.put(address, json=resource | {"status": "entered-in-error"})
+        assert answer.status_code == 200, answer.text
+        # It is about the patient still, for whoever may see it.
+        found = await case.receiver.get(
+            resource["resourceType"], params={"patient": case.patient["id"], "_id": resource["id"]}
+        )
+        assert len(found.json()["entry"]) == 1
+        another = (await created(case.receiver, patient()))["id"]
+        for other in ({"reference": f"Patient/{another}"}, {"reference": "Patient/no-such-patient"}):
+            answer = await case.receiver.put(address, json=resource | {"subject": other})
+            assert answer.status_code == 422, answer.text
+    new = await case.receiver.post("Observation", json=observation(case.patient["id"]))
+    assert new.status_code == 422
