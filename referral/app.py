@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -49,20 +49,29 @@ def make_services(store: Store, base_url: str) -> Services:
     return Services(store=store, base_url=base_url.rstrip("/"), now=lambda: datetime.now(UTC))
 
 
-def create_app(services: Services, *, with_metrics: bool = True, tracing: "Tracing | None" = None) -> FastAPI:
-    """The application. While it runs, it keeps the network's snapshot up to date, and the audit."""
+def create_app(
+    services: Services,
+    *,
+    with_metrics: bool = True,
+    tracing: "Tracing | None" = None,
+    seconds_left: Callable[[], float | None] = lambda: None,
+) -> FastAPI:
+    """The application. While it runs, it keeps the network's snapshot up to date, and the audit.
+
+    seconds_left: how long the end of that may take, asked when it begins; None: as long as it takes.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await refresh_network(services.store, services.snapshots)
         watcher = asyncio.create_task(watch_network(services.store, services.snapshots))
         try:
-            async with kept_audit(services.store, services.audit, services.now):
+            async with kept_audit(services.store, services.audit, services.now, seconds_left):
                 yield
         finally:
             watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watcher
+            # Where it waits for a database that says nothing, closing the store ends it.
+            await asyncio.wait({watcher}, timeout=seconds_left())
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, read, update, create, metadata, search, transaction)

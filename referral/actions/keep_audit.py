@@ -90,17 +90,26 @@ def _size_of(record: AuditRecord) -> int:
 
 
 @asynccontextmanager
-async def kept_audit(store: Store, trail: AuditTrail, now: Callable[[], datetime]) -> AsyncIterator[None]:
-    """Flush every half second and seal every second while the body runs, and once more after it."""
+async def kept_audit(
+    store: Store, trail: AuditTrail, now: Callable[[], datetime], seconds_left: Callable[[], float | None]
+) -> AsyncIterator[None]:
+    """Flush every half second and seal every second while the body runs, and once more after it.
+
+    seconds_left: asked at the end, how long that may take; None: as long as it takes. What is then still
+    written is given up, with a line in the log; closing the store ends it.
+    """
     stopping = asyncio.Event()
     keeper = _Keeper(store, trail, now)
     keeping = asyncio.create_task(keeper.run(stopping))
     try:
         yield
     finally:
-        # Not cancelled: what is being written would be written again.
+        # Not cancelled at once: what is being written would be written again.
         stopping.set()
-        await keeping
+        await asyncio.wait({keeping}, timeout=seconds_left())
+        if not keeping.done():
+            keeping.cancel()
+            keeper.tell_lost()
 
 
 class _Keeper:
@@ -122,6 +131,10 @@ class _Keeper:
             if await self._keep(seal=True):
                 return
             await asyncio.sleep(FLUSH_SECONDS)
+        self.tell_lost()
+
+    def tell_lost(self) -> None:
+        """Say how many records are not known to be stored, at the end."""
         self._log.error("audit_incomplete", lost=len(self._trail))
 
     async def _keep(self, *, seal: bool) -> bool:

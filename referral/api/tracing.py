@@ -5,6 +5,7 @@ of the log says: ids, never an address as it was sent, never a value of a statem
 of ASGI and asyncpg is not used, for it tells both.
 """
 
+import threading
 import time
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -53,9 +54,12 @@ class Tracing:
         """The middleware around an application."""
         return TracedRequests(app, self.tracer)
 
-    def close(self) -> None:
-        """Send what is not sent yet; blocks until then, or until the collector was waited for long enough."""
-        self._provider.shutdown()
+    def close(self, seconds: float) -> None:
+        """Send what is not sent yet; blocks until then, and at most so long."""
+        # By itself the SDK waits for a collector that says nothing for half a minute.
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(seconds)
 
 
 class TracedRequests:

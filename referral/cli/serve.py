@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import structlog
@@ -19,13 +19,17 @@ from referral.api.connections import Guard, Limits
 from referral.app import configure_logging, create_app, create_metrics_app, make_services, open_tracing
 from referral.cli.database import Database, data_option, open_database, read_settings
 from referral.cli.errors import Refusal
-from referral.cli.server import BACKLOG, bearable, serving
+from referral.cli.server import BACKLOG, Stopping, bearable, serving
 from referral.embedded import EmbeddedError, EmbeddedPostgres
 from referral.settings import Settings
 from referral.store.pool import Store
 
+if TYPE_CHECKING:
+    from referral.api.tracing import Tracing
+
 DEFAULT_PORT = 8000
 _WATCH_SECONDS = 1
+_CLOSE_SECONDS = 1
 
 Result = TypeVar("Result")
 
@@ -103,48 +107,77 @@ def claim(database: Database) -> None:
 
 @asynccontextmanager
 async def running(
-    database: Database, listener: socket.socket, base_url: str, settings: Settings
+    database: Database,
+    listener: socket.socket,
+    base_url: str,
+    settings: Settings,
+    stopping: Stopping | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """The service while it runs; yields the task that ends when a signal asks to stop.
 
-    base_url: the address others use, without a slash at its end. Raises StoreUnavailable, and Refusal where
-    the address for the metrics is taken.
+    base_url: the address others use, without a slash at its end. stopping: what the stop may take. Raises
+    StoreUnavailable, and Refusal where the address for the metrics is taken.
     """
+    stopping = stopping or Stopping()
     async with contextlib.AsyncExitStack() as stack:
         limits = Limits(connections=bearable(settings.max_connections))
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         if tracing is not None:
-            stack.push_async_callback(asyncio.to_thread, tracing.close)
+            stack.push_async_callback(_close_tracing, tracing, stopping)
         store = await Store.open(
             database.dsn,
             size=settings.pool_size,
             statement_seconds=settings.statement_seconds,
             watch=tracing.statement if tracing else None,
         )
-        stack.push_async_callback(store.close)
+        stack.push_async_callback(_close_store, store)
         services = make_services(store, base_url)
-        app = create_app(services, with_metrics=settings.metrics_listen is None, tracing=tracing)
+        app = create_app(
+            services,
+            with_metrics=settings.metrics_listen is None,
+            tracing=tracing,
+            seconds_left=stopping.seconds_left,
+        )
         # Entered here and not by uvicorn, which would log an error of the start and hide it from us.
         await stack.enter_async_context(app.router.lifespan_context(app))
         if database.embedded is not None:
             await stack.enter_async_context(_kept_running(database.embedded))
         if settings.metrics_listen is not None:
             apart = stack.enter_context(listen(*settings.metrics_listen))
-            await stack.enter_async_context(serving(create_metrics_app(services), apart, Guard()))
+            of_metrics = serving(create_metrics_app(services), apart, Guard(), grace=_CLOSE_SECONDS)
+            await stack.enter_async_context(of_metrics)
         guard = Guard(limits)
         services.meters.add(guard.collect)
-        server, task = await stack.enter_async_context(serving(app, listener, guard))
-        stack.enter_context(_stopped_by_signals(server))
+        server, task = await stack.enter_async_context(serving(app, listener, guard, grace=stopping.requests))
+        stack.enter_context(_stopped_by_signals(server, stopping))
         yield task
 
 
+async def _close_tracing(tracing: "Tracing", stopping: Stopping) -> None:
+    await asyncio.to_thread(tracing.close, max(stopping.seconds_left(), _CLOSE_SECONDS))
+
+
+async def _close_store(store: Store) -> None:
+    """Close the pool; connections on which the database says nothing are given up, and what waits for it."""
+    in_use = store.use.in_use
+    try:
+        await asyncio.wait_for(store.close(), _CLOSE_SECONDS)
+    except TimeoutError:
+        structlog.get_logger("referral.serve").error("connections_given_up", in_use=in_use)
+
+
 @contextmanager
-def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+def _stopped_by_signals(server: uvicorn.Server, stopping: Stopping) -> Iterator[None]:
     """The first signal lets what is in flight finish, a second Ctrl-C does not."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int) -> None:
+        stopping.begin()
+        server.handle_exit(number, None)
+
     for number in before:
-        loop.add_signal_handler(number, server.handle_exit, number, None)
+        loop.add_signal_handler(number, stop, number)
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import cast
@@ -14,10 +15,33 @@ from referral.api.connections import Guard
 
 # Connections that the system takes before the service runs, or while it has no time.
 BACKLOG = 4096
+REQUEST_SECONDS = 20
 _KEEP_ALIVE_SECONDS = 75
-_GRACE_SECONDS = 20
 # Files that the process needs beside the connections of clients: the pool, the log, libraries.
 _OTHER_FILES = 200
+
+
+class Stopping:
+    """How the end of a process goes: it begins once, and by its end nothing is waited for.
+
+    requests: seconds in which those in flight finish. everything: seconds for these and for all else that
+    waits for others. Closing what is open then takes a second or two; together less than the
+    `stop_grace_period` of compose.yaml, after which the process is killed.
+    """
+
+    def __init__(self, requests: float = REQUEST_SECONDS, everything: float = 24) -> None:
+        self.requests, self._everything = requests, everything
+        self._end: float | None = None
+
+    def begin(self) -> float:
+        """Begin now, if it has not begun. Tells the end, by the monotonic clock."""
+        if self._end is None:
+            self._end = time.monotonic() + self._everything
+        return self._end
+
+    def seconds_left(self) -> float:
+        """Until the end. Who asks begins it."""
+        return max(0.0, self.begin() - time.monotonic())
 
 
 class Server(uvicorn.Server):
@@ -49,14 +73,18 @@ def bearable(connections: int) -> int:
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, listener: socket.socket, guard: Guard, *, keep_alive: int = _KEEP_ALIVE_SECONDS
+    app: ASGIApp,
+    listener: socket.socket,
+    guard: Guard,
+    *,
+    keep_alive: int = _KEEP_ALIVE_SECONDS,
+    grace: float = REQUEST_SECONDS,
 ) -> AsyncIterator[tuple[Server, asyncio.Task[None]]]:
     """The application served on a listener: the server, and its task, which ends when it is told to exit.
 
-    At the end, what is in flight finishes.
-
     keep_alive: seconds; longer than clients keep a connection in their pools, so that none ends as it is
-    used again.
+    used again. grace: seconds in which what is in flight at the end finishes; then it is given up, and the
+    log says how much.
     """
     server = Server(
         uvicorn.Config(
@@ -69,7 +97,7 @@ async def serving(
             log_level="warning",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
+            timeout_graceful_shutdown=cast("int", grace),
             timeout_keep_alive=keep_alive,
         )
     )

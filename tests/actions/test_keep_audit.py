@@ -49,9 +49,9 @@ async def until_stored(store: Store, times: int) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def busy(database: Database) -> AsyncIterator[tuple[Store, asyncio.Event]]:
+async def busy(database: Database, patience: float = 0.05) -> AsyncIterator[tuple[Store, asyncio.Event]]:
     """A store of one connection, which is in use until the event is set."""
-    single = await Store.open(database.dsn, size=1, patience=0.05)
+    single = await Store.open(database.dsn, size=1, patience=patience)
     free, taken = asyncio.Event(), asyncio.Event()
 
     async def use() -> None:
@@ -145,7 +145,7 @@ async def test_strangers_find_no_room_where_there_is_none(store: Store):
 
 async def test_it_is_written_soon_and_what_is_left_at_the_end(store: Store):
     trail = AuditTrail()
-    async with kept_audit(store, trail, lambda: NOW):
+    async with kept_audit(store, trail, lambda: NOW, lambda: None):
         trail.add(a_search(1))
         await until_stored(store, 1)
         trail.add(a_search(2))
@@ -174,7 +174,7 @@ async def test_a_failure_is_told_once_without_a_record_and_ends_by_itself(
     await owner.execute(GRANT.replace("GRANT", "REVOKE").replace("TO", "FROM"))
     trail = AuditTrail()
     try:
-        async with kept_audit(store, trail, lambda: NOW):
+        async with kept_audit(store, trail, lambda: NOW, lambda: None):
             trail.add(a_search(1))
             deadline = time.monotonic() + PATIENCE
             while "audit_failed" not in log.getvalue():
@@ -195,8 +195,19 @@ async def test_a_failure_is_told_once_without_a_record_and_ends_by_itself(
 
 async def test_records_that_are_lost_at_the_end_are_told(store: Store, database: Database, log: io.StringIO):
     trail = AuditTrail()
-    async with busy(database) as (single, _), kept_audit(single, trail, lambda: NOW):
+    async with busy(database) as (single, _), kept_audit(single, trail, lambda: NOW, lambda: None):
         trail.add(a_search(1))
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["audit_interrupted", "audit_incomplete"]
     assert lines[-1]["lost"] == 1
+
+
+async def test_a_store_that_says_nothing_is_not_waited_for_at_the_end(
+    store: Store, database: Database, log: io.StringIO
+):
+    trail = AuditTrail()
+    async with busy(database, patience=3600) as (single, _):
+        async with kept_audit(single, trail, lambda: NOW, lambda: 0):
+            trail.add(a_search(1))
+        (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["event"], line["lost"]) == ("audit_incomplete", 1)

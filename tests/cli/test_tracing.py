@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from referral.api.tracing import Tracing
 from referral.store.pool import Store
 from tests.cli.test_serve import PATIENCE, _refused, _run, _serve
 from tests.conftest import Database
@@ -29,8 +32,8 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 class Collector(ThreadingHTTPServer):
     """Keeps what it is sent, as sent and as spans."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, handler: type["Handler"]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
         self.bodies: list[bytes] = []
 
     @property
@@ -63,14 +66,20 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as server:
+@contextmanager
+def collecting(handler: type[Handler]) -> Iterator[Collector]:
+    with Collector(handler) as server:
         running = threading.Thread(target=server.serve_forever)
         running.start()
         yield server
         server.shutdown()
         running.join()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting(Handler) as server:
+        yield server
 
 
 def attributes(span: Any) -> dict[str, object]:
@@ -138,6 +147,24 @@ def test_a_collector_that_is_away_disturbs_nobody(demo_database: Database, tmp_p
         assert running.process.wait(PATIENCE) == 0
     for line in (tmp_path / "log").read_text().splitlines():
         json.loads(line)
+
+
+def test_a_collector_that_says_nothing_is_not_waited_for() -> None:
+    closed, in_time = threading.Event(), []
+
+    class Silent(Handler):
+        def do_POST(self) -> None:
+            in_time.append(closed.wait(PATIENCE))
+            super().do_POST()
+
+    with collecting(Silent) as server:
+        tracing = Tracing(server.address)
+        tracing.tracer.start_span("last").end()
+        tracing.close(0.1)
+        closed.set()
+        while not server.bodies:
+            time.sleep(0.01)
+    assert in_time == [True]
 
 
 def test_without_a_collector_nothing_of_it_is_imported() -> None:
