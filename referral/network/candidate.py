@@ -91,8 +91,16 @@ class Examination:
         tier = self._tier(place)
         return 0 if tier is None else tier.rank - lowest
 
+    @cached_property
+    def _tiers(self) -> dict[int, Tier | None]:
+        """The tiers of the places that were looked at; each is asked for several times."""
+        return {}
+
     def _tier(self, place: int) -> Tier | None:
-        return self.snapshot.tier_of(self.network, self.snapshot.places.id_of(place), self.on)
+        tiers = self._tiers
+        if place not in tiers:
+            tiers[place] = self.snapshot.tier_of(self.network, self.snapshot.places.id_of(place), self.on)
+        return tiers[place]
 
     def capable(self, place: int) -> bool:
         """Tell whether a facility is a member and has what is needed on the day."""

@@ -42,17 +42,21 @@ class Places:
         z = self._z[origin] - self._z[destination]
         return _km(x * x + y * y + z * z)
 
-    def within(self, centre: int, km: float, among: array[int]) -> Iterator[tuple[int, float]]:
-        """Those of `among` (ascending numbers) on the centre's landmass up to `km` away, with their km."""
+    def band(self, centre: int, km: float, among: array[int]) -> array[int]:
+        """Those of `among` (ascending numbers) not farther than `km` to the north or south."""
         degrees = math.degrees(km / EARTH_RADIUS_KM) + 1e-9
         middle = self._latitudes[centre]
         south = bisect_left(self._latitudes, middle - degrees)
         north = bisect_right(self._latitudes, middle + degrees)
+        return among[bisect_left(among, south) : bisect_left(among, north)]
+
+    def within(self, centre: int, km: float, among: array[int]) -> Iterator[tuple[int, float]]:
+        """Those of `among` (ascending numbers) on the centre's landmass up to `km` away, with their km."""
         chord = 2 * math.sin(min(km, HALF_AROUND_KM) / EARTH_RADIUS_KM / 2) + 1e-9
         farthest = chord * chord
         xs, ys, zs, facilities = self._x, self._y, self._z, self.facilities
         x, y, z, landmass = xs[centre], ys[centre], zs[centre], facilities[centre].landmass
-        for place in among[bisect_left(among, south) : bisect_left(among, north)]:
+        for place in self.band(centre, km, among):
             dx, dy, dz = xs[place] - x, ys[place] - y, zs[place] - z
             squared = dx * dx + dy * dy + dz * dz
             if squared <= farthest and facilities[place].landmass == landmass:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _FIRST_BUDGET = 22.5
 """Minutes of travel within which the nearest are looked for first; doubled until enough are found."""
 
+_FEW = 200
+"""Up to so many places, one look as far as the limit costs less than several that widen."""
+
 
 def suggest(  # noqa: PLR0917 - the interface everybody calls
     snapshot: Snapshot,
@@ -131,17 +134,20 @@ class _Search:
         if self.count is None:
             return self.farthest
         links = self.ways.links_from(self.origin)
-        budget = min(_FIRST_BUDGET, self.farthest)
+        all_around = self.farthest / self.ways.minutes_per_km
+        few = sum(len(self.places.band(self.origin, all_around, among)) for among in open_places) <= _FEW
+        budget = self.farthest if few else min(_FIRST_BUDGET, self.farthest)
         while True:
             by_road = self._minutes_by_road(budget, open_places, links)
             best = self._cheapest(by_road)
             if len(best) == self.count and self._enough(best, budget):
                 # Three tenths more than the dearest: then `_enough` holds, if barely.
                 return min(budget, (best[-1].cost + 3) / 10 / self.travel_weight)
+            if budget >= HALF_AROUND_KM * self.ways.minutes_per_km:
+                # That is all there is by road; what else there is may be far beyond, or nowhere.
+                return max([_FIRST_BUDGET, *(by_road[found.place] for found in best)])
             if budget >= self.farthest:
                 return budget
-            if budget >= HALF_AROUND_KM * self.ways.minutes_per_km:
-                return max([_FIRST_BUDGET, *(by_road[found.place] for found in best)])
             budget = min(budget * 2, self.farthest)
 
     def _minutes_by_road(
