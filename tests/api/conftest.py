@@ -21,6 +21,7 @@ from tests.api.issuer import (
 )
 from tests.api.refusals import rows
 from tests.api.scenes import EXPECTED, Scene, scene_in
+from tests.api.viewers import Viewers, viewers_of
 from tests.conftest import listen
 from tests.factories import LE_CHAN, created, patient
 from tests.running_service import RunningService
@@ -75,3 +76,10 @@ async def issuer(store: Store, issuer_server: IssuerServer) -> AsyncIterator[Iss
 async def scene(service: RunningService, request: pytest.FixtureRequest) -> Scene:
     """A referral in each of its states in turn."""
     return await scene_in(service, request.param)
+
+
+@pytest.fixture(scope="session")
+async def viewers(service: RunningService) -> AsyncIterator[Viewers]:
+    """All who look at the scenes."""
+    async with viewers_of(service) as found:
+        yield found

@@ -1,6 +1,7 @@
 """One referral in each of its states, with all that belongs to it, and who sees what of that."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.factories import (
@@ -20,6 +21,7 @@ from tests.factories import (
     request,
     summary,
 )
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 # The referral that is looked at is the second of a journey: its sender was the receiver of the first.
@@ -35,7 +37,7 @@ TYPES = {
     "patient": "Patient",
     "request": "ServiceRequest",
     "offer": "Task",
-    "package": "Observation",
+    "package": "Condition",
     "part": "Observation",
     "other": "Observation",
     "words": "Communication",
@@ -103,11 +105,32 @@ REASON = {"statusReason": {"text": "No bed"}}
 
 @dataclass(slots=True)
 class Scene:
-    """One referral in one state: the ids of what belongs to it."""
+    """One referral in one state: the ids of what belongs to it, and each as it is stored."""
 
     state: str
     service: RunningService
     ids: dict[str, str]
+    contents: dict[str, Resource] = field(default_factory=dict)
+
+    def named(self, name: str) -> Resource:
+        """A reference to one of its resources."""
+        return {"reference": f"{TYPES[name]}/{self.ids[name]}"}
+
+    def versions(self) -> dict[str, str]:
+        """The ETag of each of its resources, by id."""
+        return {one["id"]: f'W/"{one["meta"]["versionId"]}"' for one in self.contents.values()}
+
+    def types(self) -> list[str]:
+        """The types of its resources."""
+        return list(dict.fromkeys(TYPES[name] for name in self.ids))
+
+    def of_type(self, resource_type: str) -> list[str]:
+        """The names of its resources of this type."""
+        return [name for name in self.ids if TYPES[name] == resource_type]
+
+    def seen_by(self, viewer: str) -> set[str]:
+        """The names of what this viewer is to see."""
+        return words(EXPECTED[self.state][viewer])
 
 
 async def journey(service: RunningService, **more: Any) -> tuple[Case, dict[str, str]]:
@@ -116,16 +139,20 @@ async def journey(service: RunningService, **more: Any) -> tuple[Case, dict[str,
     sender, receiver = first.receiver, await service.system(VIET_TIEP)
     who = await created(sender, patient())
     part = await created(sender, observation(who["id"]))
-    package = await created(
-        sender, observation(who["id"], hasMember=[{"reference": f"Observation/{part['id']}"}])
-    )
+    problem = {
+        "resourceType": "Condition",
+        "subject": {"reference": f"Patient/{who['id']}"},
+        "code": {"text": "Appendicitis"},
+        "evidence": [{"detail": [{"reference": f"Observation/{part['id']}"}]}],
+    }
+    package = await created(sender, problem)
     other = await created(sender, observation(who["id"]))
     asked = await created(
         sender,
         request(
             who["id"],
             VIET_TIEP,
-            supportingInfo=[{"reference": f"Observation/{package['id']}"}],
+            reasonReference=[{"reference": f"Condition/{package['id']}"}],
             basedOn=[{"reference": f"ServiceRequest/{first.request['id']}"}],
             **more,
         ),
@@ -231,7 +258,13 @@ async def scene_in(service: RunningService, state: str) -> Scene:
             ids = await _cared_for(service, state)
         case _:
             ids = await _placed(service, state)
-    return Scene(state, service, ids)
+    async with behind_the_wall(service.store) as owner:
+        rows = await owner.fetch(
+            "SELECT id, content::text AS content FROM document WHERE id = ANY ($1::text[])",
+            list(ids.values()),
+        )
+    stored = {row["id"]: json.loads(row["content"]) for row in rows}
+    return Scene(state, service, ids, {name: stored[one] for name, one in ids.items()})
 
 
 def words(names: str) -> set[str]:

@@ -16,6 +16,7 @@ from tests.api.secrets import Names, bundle, hidden, invented
 from tests.api.tries import (
     ANSWERED,
     CASES,
+    OPEN,
     STRANGER,
     Build,
     Route,
@@ -36,21 +37,6 @@ from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 WRITING_STRANGER = "tu-ky-medical-centre"
-
-OPEN: frozenset[Route] = frozenset(
-    {
-        ("GET", "/docs"),
-        ("GET", "/healthz"),
-        ("GET", "/metrics"),
-        ("GET", "/openapi.json"),
-        ("GET", "/readyz"),
-        ("GET", "/.well-known/smart-configuration"),
-        ("GET", "/fhir/.well-known/smart-configuration"),
-        ("GET", "/fhir/metadata"),
-        ("POST", "/oauth/token"),
-    }
-)
-"""What is for everyone; it holds nothing about anybody."""
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,13 @@
-"""Who sees what of a referral, by read and by every form of search, in each of its states."""
+"""Who sees what of a referral by every form of search, in each of its states; what a journey adds to that."""
 
 import uuid
+from urllib.parse import urlencode
 
 import pytest
 
+from tests.api.questions import FORM
 from tests.api.scenes import EXPECTED, FACILITIES, TYPES, Scene, words
+from tests.api.viewers import Viewers
 from tests.factories import (
     KIEN_AN,
     LE_CHAN,
@@ -30,21 +33,7 @@ def test_the_table_names_what_there_is():
     assert all(row.keys() == FACILITIES.keys() for row in EXPECTED.values())
 
 
-@pytest.mark.parametrize("viewer", FACILITIES)
-async def test_who_sees_what(scene: Scene, viewer: str):
-    client = await scene.service.system(FACILITIES[viewer])
-    assert scene.ids.keys() == {name for line in EXPECTED[scene.state].values() for name in words(line)}
-    read, found, counted = set(), set(), set()
-    for name, resource_id in scene.ids.items():
-        answer = await client.get(f"{TYPES[name]}/{resource_id}")
-        assert answer.status_code in {200, 404}
-        read |= {name} if answer.status_code == 200 else set()
-        page = (await client.get(TYPES[name], params={"_id": resource_id, "_total": "accurate"})).json()
-        found |= {name} if page.get("entry") else set()
-        counted |= {name} if page["total"] else set()
-    assert read == found == counted == words(EXPECTED[scene.state][viewer])
-
-
+@pytest.fixture(scope="session")
 async def forms(scene: Scene) -> dict[str, dict[str, set[str]]]:
     """Every search that finds something of the scene, by type and query, with what it is to find.
 
@@ -73,57 +62,29 @@ async def forms(scene: Scene) -> dict[str, dict[str, set[str]]]:
 
 
 @pytest.mark.parametrize("viewer", FACILITIES)
-async def test_no_form_of_search_finds_more_than_what_is_seen(scene: Scene, viewer: str):
-    client = await scene.service.system(FACILITIES[viewer])
-    seen = words(EXPECTED[scene.state][viewer])
+async def test_no_form_of_search_finds_more_than_what_is_seen(
+    scene: Scene, forms: dict[str, dict[str, set[str]]], viewers: Viewers, viewer: str
+):
+    await viewers.sign_in(viewer)
     tried = 0
-    for resource_type, queries in (await forms(scene)).items():
-        ids = ",".join(scene.ids[name] for name in scene.ids if TYPES[name] == resource_type)
+    for resource_type, queries in forms.items():
+        ids = ",".join(scene.ids[name] for name in scene.of_type(resource_type))
         for query, matches in queries.items():
             param, _, value = query.partition("=")
             # Among those of the scene alone: others are of other tests.
-            pairs = {param: value, "_id": ids, "_total": "accurate", "_sort": "-_lastUpdated"}
-            answers = [await client.get(resource_type, params=pairs)]
+            pairs = urlencode({param: value, "_id": ids, "_total": "accurate", "_sort": "-_lastUpdated"})
+            answers = [await viewers.ask(viewer, "GET", f"/{resource_type}?{pairs}")]
             if tried % 5 == 0:
-                form = {"Content-Type": "application/x-www-form-urlencoded"}
-                answers.append(await client.post(f"{resource_type}/_search", data=pairs, headers=form))
+                asked = (f"/{resource_type}/_search", pairs.encode(), FORM)
+                answers.append(await viewers.ask(viewer, "POST", *asked))
             for answer in answers:
                 assert answer.status_code == 200, (query, answer.text)
                 page = answer.json()
                 found = {entry["resource"]["id"] for entry in page.get("entry", [])}
-                assert found == {scene.ids[name] for name in matches & seen}, query
+                assert found == {scene.ids[name] for name in matches & scene.seen_by(viewer)}, query
                 assert page["total"] == len(found)
             tried += 1
     assert tried > 20
-
-
-@pytest.mark.parametrize("viewer", FACILITIES)
-async def test_what_comes_along_is_no_more_than_what_is_seen(scene: Scene, viewer: str):
-    client = await scene.service.system(FACILITIES[viewer])
-    names = {resource_id: name for name, resource_id in scene.ids.items()}
-    seen = words(EXPECTED[scene.state][viewer])
-    reverse = ["Observation:patient", "ServiceRequest:patient", "Task:patient", "DocumentReference:patient"]
-    for asked, params in {
-        "Task": {"focus": scene.ids["request"], "_include": ["Task:patient", "Task:focus"]},
-        "ServiceRequest": {
-            "_id": scene.ids["request"],
-            "_include": "ServiceRequest:patient",
-            "_revinclude": ["Communication:based-on", "Task:focus"],
-        },
-        "Patient": {"_id": scene.ids["patient"], "_revinclude": reverse},
-    }.items():
-        answer = await client.get(asked, params=params)
-        assert answer.status_code == 200, answer.text
-        for entry in answer.json().get("entry", []):
-            assert names.get(entry["resource"]["id"]) in seen
-
-
-@pytest.mark.parametrize("viewer", FACILITIES)
-async def test_only_who_sees_a_patient_may_write_about_it(scene: Scene, viewer: str):
-    client = await scene.service.system(FACILITIES[viewer])
-    answer = await client.post("Observation", json=observation(scene.ids["patient"]))
-    allowed = "patient" in words(EXPECTED[scene.state][viewer])
-    assert answer.status_code == (201 if allowed else 422), answer.text
 
 
 async def test_a_summary_goes_to_the_senders_before_and_not_to_those_after(service: RunningService):

@@ -18,6 +18,22 @@ Build = Callable[[Names], Iterator[httpx.Request]]
 Route = tuple[str, str]
 
 
+OPEN: frozenset[Route] = frozenset(
+    {
+        ("GET", "/docs"),
+        ("GET", "/healthz"),
+        ("GET", "/metrics"),
+        ("GET", "/openapi.json"),
+        ("GET", "/readyz"),
+        ("GET", "/.well-known/smart-configuration"),
+        ("GET", "/fhir/.well-known/smart-configuration"),
+        ("GET", "/fhir/metadata"),
+        ("POST", "/oauth/token"),
+    }
+)
+"""What is for everyone; it holds nothing about anybody."""
+
+
 def ask(method: str, address: str, content: Any = None, **headers: str) -> httpx.Request:
     """A request to an address below the FHIR base."""
     body = content if isinstance(content, bytes | None) else json.dumps(content).encode()

@@ -1,0 +1,150 @@
+"""What asks and changes nothing: reads, searches, suggestions, and what the service does not do."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from referral.domain.search import Kind
+from referral.fhir.parameters import PARAMETERS, reverse_references
+from tests.api.attempt import (
+    DRAFT_SUGGEST,
+    POSTED_SEARCH,
+    POSTED_SUGGEST,
+    READ,
+    SEARCH,
+    SUGGEST,
+    Attempt,
+)
+from tests.api.line import Answer
+from tests.api.matrix import DECLINED, SEES_FIRST, points_at
+from tests.api.scenes import TYPES, Scene
+from tests.factories import VIET_TIEP, request
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def reads(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    for name, one in scene.ids.items():
+
+        def is_it(answer: Answer, name: str = name) -> bool:
+            return bool(answer.json() == scene.contents[name])
+
+        answer = "found" if name in scene.seen_by(viewer) else "-"
+        yield Attempt(f"read {name}", READ, f"/{TYPES[name]}/{one}", answer, 404, found=is_it)
+
+
+def searches(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """By id, with all that comes along."""
+    for kind in scene.types():
+        pairs = [*_by_id(scene, kind), *includes(kind)]
+        matches = set(scene.of_type(kind)) & scene.seen_by(viewer)
+        seen = scene.seen_by(viewer) | ({"first"} if viewer in SEES_FIRST else set())
+        others = {
+            name
+            for name in seen
+            if any(points_at(match, name) or points_at(name, match) for match in matches)
+        }
+        answer, is_it = "found" if matches else "-", _finds(scene, matches, others - matches)
+        yield Attempt(f"search {kind}", SEARCH, f"/{kind}?{urlencode(pairs)}", answer, 200, found=is_it)
+
+
+def posted_searches(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    for kind in scene.types():
+        matches = set(scene.of_type(kind)) & scene.seen_by(viewer)
+        body = urlencode(_by_id(scene, kind))
+        answer, is_it = "found" if matches else "-", _finds(scene, matches, set())
+        address, label = f"/{kind}/_search", f"search {kind} by form"
+        yield Attempt(label, POSTED_SEARCH, address, answer, 200, body, FORM, is_it)
+
+
+def _by_id(scene: Scene, kind: str) -> list[tuple[str, str]]:
+    return [("_id", ",".join(scene.ids[name] for name in scene.of_type(kind))), ("_total", "accurate")]
+
+
+def includes(kind: str) -> list[tuple[str, str]]:
+    """Every way by which something comes along: what it refers to, and the clinical ones that refer to it."""
+    return [
+        ("_include", f"{kind}:{parameter.name}")
+        for parameter in PARAMETERS[kind]
+        if parameter.kind is Kind.REFERENCE
+    ] + [
+        ("_revinclude", f"{source}:{parameter.name}")
+        for source, parameter in reverse_references(kind)
+        if source in TYPES.values()
+    ]
+
+
+def _finds(scene: Scene, matches: set[str], others: set[str]) -> Callable[[Answer], bool]:
+    """Whether a page has exactly these matches, and exactly these others along with them."""
+    first = scene.contents["request"]["basedOn"][0]["reference"].split("/")[1]
+    ids = scene.ids | {"first": first}
+    expected = sorted(
+        [(ids[name], "match") for name in matches] + [(ids[name], "include") for name in others]
+    )
+
+    def finds(answer: Answer) -> bool:
+        page = answer.json()
+        found = [
+            (entry["resource"]["id"], entry["search"]["mode"])
+            for entry in page.get("entry", ())
+            # Facilities come along too; everybody sees them.
+            if entry["resource"]["resourceType"] in TYPES.values()
+        ]
+        return page["total"] == len(matches) and sorted(found) == expected
+
+    return finds
+
+
+def suggestions(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """For the request as it is stored, and for a draft that has its id."""
+    answer = "found" if "request" in scene.seen_by(viewer) else "-"
+    address = f"/ServiceRequest/{scene.ids['request']}/$suggest-targets"
+    excluded = [{"name": "excluded", "valueBoolean": True}]
+
+    def knows_who_declined(answer: Answer) -> bool:
+        return (VIET_TIEP not in _targets(answer, "suggestion")) is (scene.state in DECLINED)
+
+    found = knows_who_declined
+    yield Attempt("suggest", SUGGEST, f"{address}?excluded=true", answer, 404, found=found)
+    parameters = {"resourceType": "Parameters", "parameter": excluded}
+    yield Attempt("suggest by POST", POSTED_SUGGEST, address, answer, 404, parameters, found=found)
+    draft = {"name": "serviceRequest", "resource": request(scene.ids["patient"], id=scene.ids["request"])}
+    parameters = {"resourceType": "Parameters", "parameter": [draft, *excluded]}
+    address, nothing = "/ServiceRequest/$suggest-targets", 200
+    if viewer == "office":
+        # It is no member, and sends nobody.
+        answer, nothing = "403" if answer == "found" else "-", 403
+    if viewer != "sender":
+        found = _answers
+    yield Attempt("suggest for a draft", DRAFT_SUGGEST, address, answer, nothing, parameters, found=found)
+
+
+def _answers(answer: Answer) -> bool:
+    return bool(answer.json()["parameter"])
+
+
+def _targets(answer: Answer, named: str) -> set[str]:
+    found = set()
+    for one in answer.json().get("parameter", ()):
+        parts: dict[str, Any] = {part["name"]: part for part in one["part"]}
+        if one["name"] == named:
+            found.add(parts["target"]["valueReference"]["reference"].removeprefix("Organization/"))
+    return found
+
+
+def what_is_not_supported(scene: Scene, _viewer: str) -> Iterator[Attempt]:
+    """Answered alike whatever is there, also to who sees it: tried in one state."""
+    if scene.state != "accepted":
+        return
+    for name in ("request", "patient"):
+        kind, one = TYPES[name], scene.ids[name]
+        for method, address, status in (
+            ("DELETE", f"/{kind}/{one}", 405),
+            ("PATCH", f"/{kind}/{one}", 405),
+            ("GET", f"/{kind}/{one}/_history", 404),
+            ("GET", f"/{kind}/{one}/_history/1", 404),
+            ("GET", f"/{kind}/{one}/$everything", 404),
+            ("GET", f"/Task?{kind}._id={one}", 400),
+            ("GET", f"/Task?_has:{kind}:_id={one}", 400),
+        ):
+            yield Attempt(f"{method} what is not supported", (method, ""), address, "-", status)
