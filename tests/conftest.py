@@ -1,12 +1,14 @@
 """What the tests stand on: a real PostgreSQL, and the service over real HTTP with the demo network in it."""
 
 import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
@@ -23,6 +25,10 @@ from referral.store.pool import Store
 from scripts import superuser
 from tests.owner import owner_is
 from tests.running_service import RunningService
+
+if find_spec("sniffio") is None:
+    # Else httpcore looks for it with each request, four times, in every folder of the path.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
