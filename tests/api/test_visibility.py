@@ -6,9 +6,10 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.api.questions import FORM
-from tests.api.scenes import EXPECTED, FACILITIES, TYPES, Scene, words
+from tests.api.scenes import EXPECTED, FACILITIES, TYPES, Scene, scene_in, words
 from tests.api.viewers import Viewers
 from tests.factories import (
+    AN_LAO,
     KIEN_AN,
     LE_CHAN,
     VIET_TIEP,
@@ -166,6 +167,56 @@ async def test_a_journey_that_goes_in_a_circle_is_refused(service: RunningServic
         version = (await station.get(address)).headers["ETag"]
         answer = await station.put(address, json=draft | {"status": "active"}, headers={"If-Match": version})
         assert (answer.status_code, answer.json()["issue"][0]["code"]) == (422, "business-rule"), answer.text
+
+
+LATER = {
+    "offered": {"receiver"},
+    "accepted": {"receiver"},
+    "rejected": set(),
+    "withdrawn": set(),
+    "rejected and offered to the next": {"next"},
+    "arrived": {"receiver"},
+    "completed": {"receiver"},
+}
+"""Who is told of what the sender adds, besides the sender: who has, or had, the patient in care."""
+
+
+@pytest.mark.parametrize("state", LATER)
+async def test_what_is_added_later_is_seen_by_whom_it_concerns(service: RunningService, state: str):
+    scene = await scene_in(service, state)
+    sender = await service.system(FACILITIES["sender"])
+    content = scene.contents["request"]
+    linked = [*content.get("supportingInfo", ()), scene.named("other")]
+    address, version = scene.named("request")["reference"], scene.versions()[content["id"]]
+    changed = content | {"supportingInfo": linked}
+    answer = await sender.put(address, json=changed, headers={"If-Match": version})
+    assert answer.status_code == 200, answer.text
+    said = {"resourceType": "Communication", "status": "completed", "basedOn": [scene.named("request")]}
+    words = await created(sender, said)
+    for viewer, facility in FACILITIES.items():
+        client = await service.system(facility)
+        status = 200 if viewer in LATER[state] | {"sender"} else 404
+        for added in (scene.named("other")["reference"], f"Communication/{words['id']}"):
+            answer = await client.get(added)
+            assert answer.status_code == status, (viewer, added)
+
+
+async def test_who_sends_on_hands_on_what_it_sees_and_no_more(service: RunningService):
+    scene = await scene_in(service, "arrived")
+    receiver, third = await service.system(FACILITIES["receiver"]), await service.system(AN_LAO)
+    names = ["package", "other", "result"]
+    onward = request(
+        scene.ids["patient"],
+        AN_LAO,
+        basedOn=[scene.named("request")],
+        supportingInfo=[scene.named(name) for name in names],
+    )
+    asked = await created(receiver, onward)
+    assert (await third.get(f"ServiceRequest/{asked['id']}")).status_code == 200
+    seen = {
+        name for name in scene.ids if (await third.get(scene.named(name)["reference"])).status_code == 200
+    }
+    assert seen == {"patient", "package", "part", "result"}
 
 
 async def test_who_lost_sight_of_a_patient_still_corrects_what_it_wrote(service: RunningService):
