@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from referral.settings import Settings, SettingsError
+from scripts.fault_runs import slow
 from scripts.fault_runs.disk import small_disk
 from scripts.fault_runs.run import Plan, Result, run
 from scripts.store_check.check import check_dsn, told
@@ -33,6 +34,8 @@ def main() -> int:
             return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
     seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
+    if options.slow is not None:
+        return _hold(options.slow)
     if options.quick:
         plan = Plan(seed, writes=200, faults=6, seconds=12, disk_mebibytes=400)
     else:
@@ -50,6 +53,15 @@ def main() -> int:
     return _report(result.violations)
 
 
+def _hold(count: int) -> int:
+    with tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        held = asyncio.run(slow.run(folder, count))
+    print(held)
+    return _report(list(held.violations()))
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run, under 50 s")
@@ -57,6 +69,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=60, help="default 60")
     parser.add_argument("--minutes", type=float, default=30, help="it ends after them; default 30")
     parser.add_argument("--seed", type=int, help="of the order of faults and moves; default a new one")
+    parser.add_argument(
+        "--slow",
+        type=int,
+        nargs="?",
+        const=slow.MOST,
+        metavar="N",
+        help=f"only hold N connections that are slow, and serve another client; default {slow.MOST}",
+    )
     parser.add_argument("--check", metavar="DSN", help="only check this database, as its owner")
     parser.add_argument(
         "--base", help=f"with --check: its FHIR base; default $REFERRAL_BASE_URL/fhir, else {_ADDRESS}"
@@ -67,8 +87,8 @@ def _options() -> argparse.Namespace:
             options.base = _own_base()
         except SettingsError as error:
             parser.error(str(error))
-    if options.writes < 1 or options.faults < 1 or options.minutes <= 0:
-        parser.error("--writes, --faults and --minutes are above 0")
+    if min(options.writes, options.faults, options.minutes, 1 if options.slow is None else options.slow) <= 0:
+        parser.error("--writes, --faults, --minutes and --slow are above 0")
     return options
 
 

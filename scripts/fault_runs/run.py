@@ -9,19 +9,17 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 
 from referral.actions.add_client import add_client, generate_keys
-from referral.actions.import_network import import_network
 from referral.domain.facility import FacilityId
 from referral.embedded import EmbeddedPostgres
-from referral.exchange.network_files import read_network
 from referral.store.migrate import migrate
 from referral.store.pool import Store
 from scripts.fault_runs.cuts import Relay, Streams
 from scripts.fault_runs.disk import Disk
 from scripts.fault_runs.faults import Faults, World
+from scripts.fault_runs.network import import_demo_network
 from scripts.fault_runs.servers import Database, Service
 from scripts.fault_runs.system import Run, System
 from scripts.fault_runs.walker import Walker
@@ -158,10 +156,7 @@ async def _sign_up(dsn: str, shared: Run) -> dict[str, System]:
     store = await Store.open(dsn, size=2)
     systems = {}
     try:
-        with resources.as_file(
-            resources.files("referral.exchange").joinpath("networks", "haiphong")
-        ) as files:
-            await import_network(store, read_network(files), datetime.now(UTC))
+        await import_demo_network(store)
         for facility in (*_STATIONS, *_HOSPITALS, _OFFICE):
             private, public = generate_keys()
             client = await add_client(
