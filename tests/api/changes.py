@@ -162,7 +162,7 @@ def _create(label: str, content: Resource, answer: str) -> Attempt:
 
 
 def conditions(scene: Scene, viewer: str) -> Iterator[Attempt]:
-    """What is created only where nothing is under the ids of the scene; it would be refused."""
+    """What is created only where nothing is under the ids of the scene, or its number; it would be refused."""
     drafts: dict[str, Resource] = {
         "Patient": {"resourceType": "Patient"},
         "ServiceRequest": request("no-such-patient"),
@@ -180,11 +180,14 @@ def conditions(scene: Scene, viewer: str) -> Iterator[Attempt]:
             return [answer.json()["id"]] == seen
 
         answer = "412" if len(seen) > 1 else "found" if seen else "-"
-        headers = {"If-None-Exist": f"_id={','.join(scene.ids[name] for name in names)}"}
+        numbered = scene.contents[names[0]].get("identifier") if len(names) == 1 else None
+        asked = f"_id={','.join(scene.ids[name] for name in names)}"
+        if numbered:
+            asked = f"identifier={numbered[0]['system']}|{numbered[0]['value']}"
         made = _create(f"{kind} where none is", drafts[kind], answer)
         # A Patient needs nothing else: it is made, and undone.
         nothing = 409 if kind == "Patient" else 422
-        yield replace(made, headers=headers, found=is_it, nothing=nothing)
+        yield replace(made, headers={"If-None-Exist": asked}, found=is_it, nothing=nothing)
 
 
 WRITES: tuple[Form, ...] = (updates, moves_of_the_request, moves_of_the_offers, new_ones, conditions)

@@ -138,7 +138,9 @@ async def journey(service: RunningService, **more: Any) -> tuple[Case, dict[str,
     first = await arrived(service, sender=LE_CHAN, receiver=KIEN_AN)
     sender, receiver = first.receiver, await service.system(VIET_TIEP)
     who = await created(sender, patient())
-    part = await created(sender, observation(who["id"]))
+    number = {name: who["identifier"][0][name] for name in ("system", "value")}
+    # Its patient is named by a number alone, and is as well known by that.
+    part = await created(sender, observation("", subject={"identifier": number}))
     problem = {
         "resourceType": "Condition",
         "subject": {"reference": f"Patient/{who['id']}"},

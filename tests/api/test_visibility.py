@@ -59,6 +59,7 @@ async def forms(scene: Scene) -> dict[str, dict[str, set[str]]]:
             for row in rows:
                 queries = found.setdefault(row["type"], {})
                 queries.setdefault(f"{row['param']}={row['value']}", set()).add(names[row["type"], row["id"]])
+    assert any(query.startswith("subject:identifier=") for query in found["Observation"])
     return found
 
 
