@@ -162,7 +162,7 @@ def _create(label: str, content: Resource, answer: str) -> Attempt:
 
 
 def conditions(scene: Scene, viewer: str) -> Iterator[Attempt]:
-    """What is created only where nothing is under the ids of the scene, or its number; it would be refused."""
+    """What is created only where nothing is under the ids of the scene, or its number; all is refused."""
     drafts: dict[str, Resource] = {
         "Patient": {"resourceType": "Patient"},
         "ServiceRequest": request("no-such-patient"),
