@@ -1,6 +1,8 @@
 """How fast the service is beside a bare floor: the command line."""
 
 import argparse
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +60,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Run it in a directory that is gone afterwards."""
     options = parse()
+    # Also where interrupts are ignored, as behind nohup: what is stored must not be left behind.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="referral-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # the account of PostgreSQL must reach it

@@ -1,7 +1,12 @@
 """A whole run, as short as can be, and the command line before it."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +115,20 @@ async def test_every_work_is_measured_and_profiled(
     assert all(f"{work}, 16 connections; microseconds" in printed for work in WORKS)
     assert "api/read.py" in printed
     assert "actions/write_resources.py" in printed
+
+
+def test_a_run_that_is_stopped_leaves_nothing_behind(folder: Path) -> None:
+    command = [sys.executable, "-m", "scripts.benchmark", "--seed", "0", "--work", "read"]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(folder.glob("referral-bench-*/postgres/cluster/postmaster.pid")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 128 + signal.SIGTERM
+    assert list(folder.iterdir()) == []
 
 
 def test_samples_of_stacks_are_read_as_own_time() -> None:
