@@ -64,9 +64,10 @@ class Viewers:
         """Take a token that is good for the next minutes; the viewer has a patient of its own."""
         facility = FACILITIES[viewer]
         client, address = await self.service.system(facility), f"Patient/of-{facility}"
+        if viewer not in self._lines:
+            self._lines[viewer] = await Line.open(self.service.base_url)
         answer = await client.get(address)
         if answer.status_code == 404:
-            self._lines[viewer] = await Line.open(self.service.base_url)
             answer = await client.put(address, json=patient(id=f"of-{facility}"))
         self._tokens[viewer] = answer.request.headers["Authorization"]
 
@@ -166,6 +167,8 @@ async def viewers_of(service: RunningService) -> AsyncIterator[Viewers]:
     async with behind_the_wall(service.store) as owner:
         await owner.execute(_UNDO)
         found = Viewers(service, owner)
-        yield found
-        found.hang_up()
-        await owner.execute(_NO_LONGER)
+        try:
+            yield found
+        finally:
+            found.hang_up()
+            await owner.execute(_NO_LONGER)
