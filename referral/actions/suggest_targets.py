@@ -15,7 +15,13 @@ from referral.fhir.suggestion import DEFAULT_COUNT, need_of
 from referral.network.snapshot import Snapshot
 from referral.network.suggest import suggest
 from referral.store.pool import Connection, Store
-from referral.store.suggestion import find_patient, find_patient_by_identifier, find_request, read_overlay
+from referral.store.suggestion import (
+    find_patient,
+    find_patient_by_identifier,
+    find_request,
+    read_full_services,
+    read_overlay,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +56,34 @@ async def suggest_targets(
     """
     # The day of the store, whose dates are in UTC.
     day = on.astimezone(UTC).date()
-    async with store.reading(actor) as connection:
-        match about:
-            case Need():
-                case = _Case(about, actor, None, None)
-            case str():
+    if isinstance(about, str) or (not isinstance(about, Need) and _names_what_is_stored(about)):
+        async with store.reading(actor) as connection:
+            if isinstance(about, str):
                 case = await _stored_case(connection, actor, about, base, day)
-            case _:
+            else:
                 case = await _sent_case(connection, actor, about, base, day)
+            named = _network(snapshot, case, network, day)
+            overlay = await read_overlay(connection, actor, named, case.referral)
+    else:
+        case = _bare_case(actor, about, base, day)
         named = _network(snapshot, case, network, day)
-        overlay = await read_overlay(connection, actor, named, case.referral)
+        overlay = await read_full_services(store, actor, named)
     return suggest(
         snapshot, named, case.need, case.sender, overlay, day, count=count, with_excluded=with_excluded
     )
+
+
+def _names_what_is_stored(request: Mapping[str, Any]) -> bool:
+    """Whether a request that was sent may be a stored one, or about a patient who is stored."""
+    subject = request.get("subject", {})
+    return "id" in request or "reference" in subject or "identifier" in subject
+
+
+def _bare_case(actor: FacilityId, about: Need | Mapping[str, Any], base: str, day: date) -> _Case:
+    """A case that is all in the question."""
+    if isinstance(about, Need):
+        return _Case(about, actor, None, None)
+    return _Case(need_of(about, None, day), actor, _named_network(about, base), None)
 
 
 async def _stored_case(

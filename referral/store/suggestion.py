@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from referral.domain.facility import Capacity, CapacityStatus, FacilityId, NetworkId, ServiceId, Technique
 from referral.domain.suggestion import Overlay
-from referral.store.pool import Connection
+from referral.store.pool import Connection, Store
 from referral.store.statements import statement
 
 
@@ -75,6 +75,13 @@ async def read_overlay(
             status = CapacityStatus(row["status"])
             capacity[row["service"]] = Capacity(status, row["free"], row["as_of"])
     return Overlay(capacity, frozenset(rejected))
+
+
+async def read_full_services(store: Store, actor: FacilityId, network: NetworkId) -> Overlay:
+    """Services of the network that are full: all there is to know where no request is stored; one message."""
+    row = await store.fetch_as(actor, statement("suggestion", "full_services"), network)
+    full = Capacity(CapacityStatus.NO_CAPACITY)
+    return Overlay({} if row is None else dict.fromkeys(row["services"], full))
 
 
 async def facilities_of_code(

@@ -1,5 +1,6 @@
 """Suggestions rest on what is stored at that moment, and on what the one who asks may see."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from referral.fhir.content import read_content
 from referral.fhir.elements import reference
 from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
+from referral.store.suggestion import read_full_services
+from tests.conftest import Database
 from tests.owner import behind_the_wall
 from tests.written import write_drafts
 
@@ -160,9 +163,33 @@ async def test_capacity_is_that_of_the_moment(harbour: Store) -> None:
             " WHERE s.id = c.service AND s.facility = $1",
             NEAR,
         )
-    found = await asked(harbour, SURGERY, with_excluded=True)
-    assert targets(found) == [CHILDREN, FAR]
-    assert rules(found)[NEAR] is Exclusion.CAPACITY
+    for about in (SURGERY, request(), request(id="a-draft-of-the-sender")):
+        found = await asked(harbour, about, with_excluded=True)
+        assert targets(found) == [CHILDREN, FAR]
+        assert rules(found)[NEAR] is Exclusion.CAPACITY
+
+
+async def test_a_full_service_of_another_network_is_none_of_this(harbour: Store) -> None:
+    await join_other_network(harbour)
+    async with harbour.writing(None) as connection:
+        await connection.execute("UPDATE capacity SET status = 'no-capacity'")
+    assert targets(await asked(harbour, SURGERY, network=OTHER)) == []
+    assert set((await read_full_services(harbour, STATION, OTHER)).capacity) == {"far.surgery"}
+
+
+@pytest.mark.parametrize("about", [SURGERY, {"subject": {"display": "somebody"}}])
+async def test_what_rests_on_nothing_stored_costs_one_message(
+    harbour: Store, database: Database, about: Need | dict[str, Any]
+) -> None:
+    holder, told = SnapshotHolder(), list[str]()
+    await refresh_network(harbour, holder)
+    watched = await Store.open(database.dsn, size=1, watch=lambda name, *_: told.append(name))
+    await asyncio.sleep(0)  # told by the loop, after the statement
+    told.clear()
+    await suggest_targets(watched, holder.current, actor=STATION, about=about, base=BASE, on=NOW)
+    await asyncio.sleep(0)
+    assert told == ["suggestion.full_services"]
+    await watched.close()
 
 
 async def test_a_stored_referral_is_answered_with_its_patient(harbour: Store) -> None:

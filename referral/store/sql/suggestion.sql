@@ -23,6 +23,14 @@ SELECT DISTINCT NULL, NULL, NULL::int, NULL::timestamptz, o.owner
 FROM offer o
 WHERE o.referral = $3 AND o.state IN ('rejected', 'redirected') AND is_visible($1, 'ServiceRequest', o.referral)
 
+-- name: full_services
+-- Sets the actor $1 and reads, in one message: what is read here is the same for every actor.
+SELECT set_config('referral.actor', $1, false), ARRAY (
+    SELECT c.service
+    FROM capacity c JOIN service s ON s.id = c.service JOIN membership m ON m.facility = s.facility
+    WHERE m.network = $2 AND c.status = 'no-capacity'
+) AS services
+
 -- name: facilities_of_code
 -- Those with this id in the file of a network, and the facility or office with this id of its own: one file's id
 -- may be the Organization id of another network's facility. A network that is named decides by its file first.
