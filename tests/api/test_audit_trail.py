@@ -163,46 +163,43 @@ async def test_a_refused_write_is_recorded_with_its_status(
         assert row["outcome"] == status
 
 
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        ("DELETE Patient/{who}", (405, "Patient", "{who}")),
-        ("PATCH Patient/{who}?_pretty=true", (405, "Patient", "{who}")),
-        ("POST Patient/{who}", (405, "Patient", "{who}")),
-        ("GET Patient/{who}/_history", (404, "Patient", "{who}")),
-        ("GET Patient/{who}/_history/1", (404, "Patient", "{who}")),
-        ("GET Patient/{who}/$everything?_count=2", (404, "Patient", "{who}")),
-        ("GET Patient/%00%FF/_history", (404, "Patient", None)),
-        ("DELETE Patient?name=Tr%E1%BA%A7n", (405, "Patient", None)),
-        ("GET Banana/{who}/_history", (404, None, "{who}")),
-        ("GET ", (405, None, None)),
-        ("DELETE metadata", (405, None, None)),
-    ],
-)
+UNSUPPORTED = {
+    "DELETE Patient/{who}": (405, "Patient", "{who}"),
+    "PATCH Patient/{who}?_pretty=true": (405, "Patient", "{who}"),
+    "POST Patient/{who}": (405, "Patient", "{who}"),
+    "GET Patient/{who}/_history": (404, "Patient", "{who}"),
+    "GET Patient/{who}/_history/1": (404, "Patient", "{who}"),
+    "GET Patient/{who}/$everything?_count=2": (404, "Patient", "{who}"),
+    "GET Patient/%00%FF/_history": (404, "Patient", None),
+    "DELETE Patient?name=Tr%E1%BA%A7n": (405, "Patient", None),
+    "GET Banana/{who}/_history": (404, None, "{who}"),
+    "GET ": (405, None, None),
+    "DELETE metadata": (405, None, None),
+}
+
+
 async def test_what_the_service_cannot_do_is_refused_to_everybody_alike_and_recorded(
-    service: RunningService,
-    station: httpx.AsyncClient,
-    who: str,
-    asked: str,
-    expected: tuple[int, str | None, str | None],
+    service: RunningService, station: httpx.AsyncClient, who: str
 ) -> None:
-    method, address = asked.format(who=who).split(" ")
-    status, resource_type, resource_id = expected
-    by_station, by_nobody = named(), named()
-    answer = await station.request(method, address, headers=by_station)
+    asked = [(one.format(who=who), named(), named()) for one in UNSUPPORTED]
+    expected = [(status, kind, name and who) for status, kind, name in UNSUPPORTED.values()]
     async with service.anonymous() as nobody:
-        same = await nobody.request(method, f"/fhir/{address}", headers=by_nobody)
-    assert (answer.status_code, same.status_code) == (status, status)
-    assert answer.content == same.content
+        for (one, by_station, by_nobody), (status, _, _) in zip(asked, expected, strict=True):
+            method, address = one.split(" ")
+            answer = await station.request(method, address, headers=by_station)
+            same = await nobody.request(method, f"/fhir/{address}", headers=by_nobody)
+            assert (answer.status_code, same.status_code) == (status, status), one
+            assert answer.content == same.content
     seen = await station.get(f"Patient/{who}")
     assert (seen.status_code, seen.json()["meta"]["versionId"]) == (200, "1")
-    for headers, actor in ((by_station, LE_CHAN), (by_nobody, None)):
-        (row,) = await audited(service.store, headers)
-        assert (row["action"], row["outcome"], row["actor"]) == ("unsupported", status, actor)
-        assert (row["client"] is None) == (actor is None)
-        assert row["query"] == f"{method} /fhir/{address}"
-        assert (row["type"], row["id"]) == (resource_type, resource_id and who)
-        assert row["patient"] == (who if resource_type and resource_id else None)
+    for (one, *both), (status, resource_type, resource_id) in zip(asked, expected, strict=True):
+        for headers, actor in zip(both, (LE_CHAN, None), strict=True):
+            (row,) = await audited(service.store, headers)
+            assert (row["action"], row["outcome"], row["actor"]) == ("unsupported", status, actor), one
+            assert (row["client"] is None) == (actor is None)
+            assert row["query"] == one.replace(" ", " /fhir/")
+            assert (row["type"], row["id"]) == (resource_type, resource_id), one
+            assert row["patient"] == (who if resource_type and resource_id else None), one
 
 
 async def test_an_address_outside_of_fhir_leaves_no_record(
@@ -221,15 +218,15 @@ async def test_an_address_outside_of_fhir_leaves_no_record(
 async def test_what_a_token_does_not_allow_is_recorded(service: RunningService, who: str) -> None:
     narrow = await service.system(LE_CHAN, "system/Observation.r")
     tries = [
-        ("GET", f"Patient/{who}", None, ("read", "Patient", who, who)),
-        ("GET", "Patient?name=a", None, ("search", "Patient", None, None)),
-        ("POST", "Patient", patient(), ("create", "Patient", None, None)),
-        ("PUT", f"Patient/{who}", patient(id=who), ("update", "Patient", who, who)),
+        (named(), "GET", f"Patient/{who}", None, ("read", "Patient", who, who)),
+        (named(), "GET", "Patient?name=a", None, ("search", "Patient", None, None)),
+        (named(), "POST", "Patient", patient(), ("create", "Patient", None, None)),
+        (named(), "PUT", f"Patient/{who}", patient(id=who), ("update", "Patient", who, who)),
     ]
-    for method, address, body, expected in tries:
-        headers = named()
+    for headers, method, address, body, _ in tries:
         answer = await narrow.request(method, address, json=body, headers=headers)
         assert (answer.status_code, outcome_of(answer)) == (403, "forbidden")
+    for headers, *_, expected in tries:
         (row,) = await audited(service.store, headers)
         assert (row["actor"], row["outcome"]) == (LE_CHAN, 403)
         assert (row["action"], row["type"], row["id"], row["patient"]) == expected
