@@ -25,6 +25,9 @@ _TRIES = 20
 # Between two looks whether another migration has ended; that one may take as long as it needs.
 _TURN_SECONDS = 0.2
 _MET_OTHERS = (asyncpg.exceptions.LockNotAvailableError, asyncpg.exceptions.DeadlockDetectedError)
+# An old service that has just ended may be seen for a moment still; one that serves is told of soon.
+_MET_OLD_SERVICE = asyncpg.exceptions.ObjectInUseError
+_TRIES_WITH_OLD_SERVICE = 3
 
 
 class _OthersTurn(Exception):
@@ -56,9 +59,15 @@ def migrate(owner_dsn: str, revision: str = HEAD) -> str:
         ) as failure:
             cause = _cause(failure)
             tries += 1
-            if not isinstance(cause, _MET_OTHERS) or tries == _TRIES:
+            if tries >= _tries(cause):
                 raise StoreUnavailable(f"The database could not be migrated: {_line(cause)}") from failure
             time.sleep(_PAUSE_SECONDS)
+
+
+def _tries(cause: BaseException) -> int:
+    if isinstance(cause, _MET_OTHERS):
+        return _TRIES
+    return _TRIES_WITH_OLD_SERVICE if isinstance(cause, _MET_OLD_SERVICE) else 1
 
 
 def _in_thread(owner_dsn: str, revision: str) -> str:

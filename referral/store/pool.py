@@ -10,7 +10,7 @@ import asyncpg.pool
 
 from referral.domain.errors import DomainError, StoreUnavailable
 from referral.store.failures import domain_error
-from referral.store.schema import check_schema, check_server
+from referral.store.schema import NEWEST, check_schema, check_server
 from referral.store.statements import name_of
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Store:
                 max_inactive_connection_lifetime=0,
                 server_settings={
                     "jit": "off",
-                    "application_name": "referral",
+                    "application_name": f"referral {NEWEST}",
                     "timezone": "UTC",
                     **{name: str(milliseconds) for name, milliseconds in limits.items()},
                 },

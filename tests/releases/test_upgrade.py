@@ -117,6 +117,10 @@ async def test_an_upgrade_and_the_way_back(
                 await asyncio.to_thread(migrate, upgraded.owner_dsn, NEEDED)
             assert lost(rows, await rows_of(mighty, columns)) == {}
 
+            # It cannot be contracted under the old service.
+            with pytest.raises(StoreUnavailable, match=r"a service of 0\.1\.0 has [1-9]"):
+                await asyncio.to_thread(migrate, upgraded.owner_dsn)
+
             # Deploy: both serve.
             async with present(upgraded, credentials) as new:
                 assert (await release.run(upgraded, "show", number)).stdout == told

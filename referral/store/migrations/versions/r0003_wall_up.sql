@@ -1,6 +1,16 @@
 -- Contract for 0.2.0: the wall. A connection of the service sees the clinical rows of the facility it acts for, and without an
 -- actor none; what it writes goes through load_for_write and apply_changes, which run with the rights of the owner.
 
+-- 0.1.0 looks at the schema at no time, and its connections are named plainly; later ones by the newest revision that they know.
+DO $$
+DECLARE
+  old CONSTANT int := (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'referral');
+BEGIN
+  IF old > 0 THEN
+    RAISE object_in_use USING MESSAGE = format('a service of 0.1.0 has %s connections to it: end that first', old);
+  END IF;
+END $$;
+
 DO $$
 DECLARE
   wall record;
