@@ -10,10 +10,12 @@ undercut a measured road by a detour nobody measured.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import networkx as nx
 
@@ -65,6 +67,10 @@ class Ways:
                     if end != start and not self.graph.has_edge(end, start):
                         self.graph.add_edge(end, start, minutes=self.estimate(end, start), kind=_ESTIMATE)
 
+        self.faster = array(
+            "i", sorted({s for s, e, data in self.graph.edges(data=True) if self._gains(s, e, data)})
+        )
+        """Where a link starts that is a crossing or faster than the estimate; ascending numbers."""
         by_links = sum(float(data["minutes"]) for _, _, data in self.graph.edges(data=True))
         self.longest = by_links + 2 * HALF_AROUND_KM * self.minutes_per_km
         """Minutes that no journey exceeds."""
@@ -73,6 +79,23 @@ class Ways:
         known = self.graph.get_edge_data(start, end)
         if known is None or minutes < known["minutes"]:
             self.graph.add_edge(start, end, minutes=minutes, kind=kind.value)
+
+    def _gains(self, start: int, end: int, data: dict[str, Any]) -> bool:
+        if start == _LEAVE or data["kind"] == _ESTIMATE:
+            return False
+        if self.places.landmass(start) != self.places.landmass(end):
+            return True
+        # A little more than equal: a sum of many must not fall below by rounding.
+        return bool(data["minutes"] < self.estimate(start, end) * (1 + 1e-9))
+
+    def may_gain(self, origin: int, budget: float) -> bool:
+        """Tell whether some chain of links within the budget may take less time than the estimate.
+
+        One of its links is then a crossing or faster than its estimate. Until the first such link the chain
+        takes as long as the estimate or longer, so that link starts within the budget as estimated.
+        """
+        km = budget / self.minutes_per_km
+        return any(True for _ in self.places.within(origin, km, self.faster))
 
     def estimate(self, origin: int, destination: int) -> float:
         """Minutes by a road that nobody measured; only meant for places of one landmass."""
@@ -102,8 +125,8 @@ class Journey:
         starts = (origin, _LEAVE) if self.landmass in ways.departures else (origin,)
         self._sources = {place for place in starts if place in ways.graph}
         self.reached: dict[int, float] = {}
-        """Minutes by links to each place that they lead to, the nearest first."""
-        if self._sources:
+        """Minutes by links to each place that they lead to, the nearest first; none where no link gains."""
+        if self._sources and (budget is None or ways.may_gain(origin, budget)):
             # Without paths: those of all these places would cost a quarter more, and few are told.
             self.reached = nx.multi_source_dijkstra_path_length(
                 ways.graph,

@@ -350,6 +350,8 @@ def test_among_many_the_search_widens_until_the_nearest_are_certain() -> None:
     assert targets(ask(directory(towns, **rows, links=(slow,))))[:2] == ["h001", "h002"]
     motorway = (link("clinic", "h060", "20"), link("h060", "h061", "5"))
     assert targets(ask(directory(towns, **rows, links=motorway)))[:3] == ["h060", "h061", "h000"]
+    far_motorway = (link("clinic", "h000", "95"), link("h000", "h100", "10"))
+    assert targets(ask(directory(towns, **rows, links=far_motorway)))[:3] == ["h000", "h100", "h001"]
     limited = policy(limits={"routine": 24})
     assert targets(ask(directory(towns, limited, **rows, links=motorway))) == ["h060"]
 
