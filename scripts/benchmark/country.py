@@ -37,6 +37,7 @@ _NEAREST: Final = 5
 _TIERS: Final = {Tier.STATION: 85, Tier.SATELLITE: 10, Tier.CORE: 4, Tier.CENTRAL: 1}
 _CELL: Final = 0.25  # degrees
 _MINUTES_PER_DEGREE: Final = 111 * 1.4 / 40 * 60
+_GOODNESS: Final = (0.7, 1.0, 1.3)
 
 
 @cache
@@ -100,7 +101,9 @@ def _roads(places: Sequence[tuple[float, float]]) -> Iterator[tuple[int, int, fl
             pair = min(number, other), max(number, other)
             if pair not in seen:
                 seen.add(pair)
-                yield *pair, 1 + math.dist(place, places[other]) * _MINUTES_PER_DEGREE
+                # Some roads are better than the estimate from the distance, some worse.
+                goodness = _GOODNESS[(number + other) % len(_GOODNESS)]
+                yield *pair, 1 + math.dist(place, places[other]) * _MINUTES_PER_DEGREE * goodness
 
 
 def road_graph(draft: NetworkDraft) -> "nx.DiGraph[int]":
