@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from referral import __version__
 from referral.actions.keep_audit import kept_audit
 from referral.actions.refresh_network import refresh_network, watch_network
+from referral.actions.watch_offers import watch_offers
 from referral.api import (
     create,
     health,
@@ -56,7 +57,8 @@ def create_app(
     tracing: "Tracing | None" = None,
     seconds_left: Callable[[], float | None] = lambda: None,
 ) -> FastAPI:
-    """The application. While it runs, it keeps the network's snapshot up to date, and the audit.
+    """The application. While it runs, it keeps the network's snapshot up to date, the count of open offers,
+    and the audit.
 
     seconds_left: how long the end of that may take, asked when it begins; None: as long as it takes.
     """
@@ -64,14 +66,18 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await refresh_network(services.store, services.snapshots)
-        watcher = asyncio.create_task(watch_network(services.store, services.snapshots))
+        watchers = [
+            asyncio.create_task(watch_network(services.store, services.snapshots)),
+            asyncio.create_task(watch_offers(services.store, services.offers)),
+        ]
         try:
             async with kept_audit(services.store, services.audit, services.now, seconds_left):
                 yield
         finally:
-            watcher.cancel()
-            # Where it waits for a database that says nothing, closing the store ends it.
-            await asyncio.wait({watcher}, timeout=seconds_left())
+            for watcher in watchers:
+                watcher.cancel()
+            # Where one waits for a database that says nothing, closing the store ends it.
+            await asyncio.wait(watchers, timeout=seconds_left())
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, read, update, create, metadata, search, transaction)

@@ -27,6 +27,7 @@ class _ServiceCollector:
         yield from self._services.meters.collect()
         yield from _pool(self._services)
         yield from _graph(self._services)
+        yield from _offers(self._services)
         yield GaugeMetricFamily(
             "referral_audit_waiting",
             "Audit records of reads that are not stored yet",
@@ -64,6 +65,33 @@ def _graph(services: Services) -> Iterator[Metric]:
         "referral_graph_unchecked_seconds",
         "Time since it was last found to be the stored version; grows while the database is away",
         now - snapshots.confirmed_at,
+    )
+
+
+def _offers(services: Services) -> Iterator[Metric]:
+    """Of the whole database, as it was last looked at in the background: here nothing is asked of it."""
+    waiting = GaugeMetricFamily(
+        "referral_offers_waiting",
+        "Offers that wait for an answer, of all networks, by state",
+        labels=("state",),
+    )
+    oldest = GaugeMetricFamily(
+        "referral_offer_oldest_seconds",
+        "Time since the one that stands there longest was last moved; absent where none waits",
+        labels=("state",),
+    )
+    now = services.now()
+    for found in services.offers.waiting:
+        waiting.add_metric([found.state], found.offers)
+        if found.since is not None:
+            # The clock of the replica that moved it may be ahead.
+            oldest.add_metric([found.state], max(0.0, (now - found.since).total_seconds()))
+    yield waiting
+    yield oldest
+    yield GaugeMetricFamily(
+        "referral_offers_unchecked_seconds",
+        "Time since these were last counted; grows while the database is away",
+        time.monotonic() - services.offers.checked_at,
     )
 
 

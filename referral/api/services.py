@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from referral.actions.keep_audit import AuditTrail
 from referral.actions.new_id import new_id
+from referral.actions.watch_offers import OffersHolder
 from referral.api.meters import Meters
 from referral.api.token_cache import TokenCache
 from referral.network.snapshot import SnapshotHolder
@@ -23,14 +24,15 @@ LARGEST_BODY = 5 * 1024 * 1024
 class Services:
     """`app.state.services`. `base_url` has no slash at its end; `now` gives the time with its zone.
 
-    snapshots holds the network's graph; meters what the process counts of itself; audit the records that are
-    not yet written.
+    snapshots holds the network's graph; offers how many wait; meters what the process counts of itself;
+    audit the records that are not yet written.
     """
 
     store: Store
     base_url: str
     now: Callable[[], datetime]
     snapshots: SnapshotHolder = field(default_factory=SnapshotHolder)
+    offers: OffersHolder = field(default_factory=OffersHolder)
     tokens: TokenCache = field(default_factory=TokenCache)
     meters: Meters = field(default_factory=Meters)
     audit: AuditTrail = field(default_factory=AuditTrail)

@@ -1,4 +1,4 @@
-"""The story of a referral: what is told of it without telling of its patient."""
+"""What is told of referrals without telling of a patient: the story of one, and how many wait."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,6 +55,18 @@ class Story:
     events: tuple[ToldEvent, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingOffers:
+    """All offers in one of the states that wait for an answer, of all networks.
+
+    since: last move, or change of priority, of the one that stands longest; None where there is none.
+    """
+
+    state: OfferState
+    offers: int
+    since: datetime | None
+
+
 async def network_of_number(connection: Connection, number: str) -> str | None:
     """The network of the referral with this number, for any actor; None where there is none."""
     network: str | None = await connection.fetchval(statement("referral", "network_of_number"), number)
@@ -82,3 +94,9 @@ async def find_story(connection: Connection, number: str) -> Story | None:
         offers=tuple(ToldOffer(**dict(offer) | {"state": OfferState(offer["state"])}) for offer in offers),
         events=tuple(ToldEvent(**event) for event in events),
     )
+
+
+async def waiting_offers(connection: Connection) -> tuple[WaitingOffers, ...]:
+    """How many offers wait, one entry for each state that does; the same for any actor."""
+    rows = await connection.fetch(statement("referral", "waiting"))
+    return tuple(WaitingOffers(OfferState(row["state"]), row["offers"], row["since"]) for row in rows)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from referral.fhir.resources import SUPPORTED
+from referral.store.pool import Store
 from tests.conftest import Database, serve
-from tests.factories import LE_CHAN, created, patient
+from tests.factories import LE_CHAN, created, offered, patient
 from tests.running_service import RunningService
+from tests.store.commands import HOSPITAL, Hub
+from tests.store.test_messages import placed
 
 ROOT = Path(__file__).resolve().parents[2]
 
 Labels = dict[str, str]
 DURATION = "referral_request_duration_seconds"
+OLDEST = "referral_offer_oldest_seconds"
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +153,73 @@ async def test_the_graph_tells_its_version_and_that_it_is_watched(watched: Runni
     assert await value(watched, "referral_graph_age_seconds") > before
 
 
+async def by_state(service: RunningService, name: str) -> dict[str, float]:
+    """The series of a gauge whose one label is the state of an offer."""
+    return {sample.labels["state"]: sample.value for sample in await samples(service) if sample.name == name}
+
+
+async def waiting(service: RunningService) -> dict[str, float]:
+    """The offers that wait, by state, as soon as the service has looked for them."""
+    while not (found := await by_state(service, "referral_offers_waiting")):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    return found
+
+
+async def waiting_now(database: Database) -> dict[str, float]:
+    """The same of a replica that starts now, and so looks now."""
+    async with serve(database.dsn) as fresh:
+        return await waiting(fresh)
+
+
+async def test_an_offer_is_an_open_clock_until_it_is_answered(
+    watched: RunningService, demo_database: Database
+) -> None:
+    before = await waiting_now(demo_database)
+    assert set(before) == {"requested", "received", "awaiting-information"}
+    case = await offered(watched)
+    assert await waiting_now(demo_database) == before | {"requested": before["requested"] + 1}
+    await case.moved(case.receiver, "received")
+    assert await waiting_now(demo_database) == before | {"received": before["received"] + 1}
+    await case.moved(case.receiver, "accepted")
+    assert await waiting_now(demo_database) == before
+
+
+async def test_a_look_asks_the_database_nothing(watched: RunningService, service: RunningService) -> None:
+    await waiting(watched)
+    most = int(await value(watched, "referral_pool_connections_max"))
+    async with contextlib.AsyncExitStack() as all_of_them:
+        for _ in range(most):
+            await all_of_them.enter_async_context(watched.store.reading(None))
+        before, unchecked = await waiting(watched), await value(watched, "referral_offers_unchecked_seconds")
+        # By another replica: this one has no connection left to see it by.
+        await offered(service)
+        assert await waiting(watched) == before
+        assert await value(watched, "referral_offers_unchecked_seconds") > unchecked
+
+
+async def test_the_oldest_is_as_old_as_its_last_move(store: Store, database: Database) -> None:
+    async with serve(database.dsn) as none_wait:
+        assert await waiting(none_wait) == dict.fromkeys(("requested", "received", "awaiting-information"), 0)
+        assert await by_state(none_wait, OLDEST) == {}
+    hub = Hub(store)
+    await hub.prepare()
+    await placed(hub)
+    _, second = await placed(hub)
+    (first,) = await hub.rows("SELECT min(updated_at) AS moved FROM offer")
+    async with serve(database.dsn) as two_wait:
+        assert (await waiting(two_wait))["requested"] == 2
+        before = datetime.now(UTC)
+        ages = await by_state(two_wait, OLDEST)
+        after = datetime.now(UTC)
+    assert set(ages) == {"requested"}
+    assert before <= first["moved"] + timedelta(seconds=ages["requested"]) <= after
+    await hub.write(HOSPITAL, hub.change(second, status="received"))
+    async with serve(database.dsn) as one_waits:
+        await waiting(one_waits)
+        ages = await by_state(one_waits, OLDEST)
+    assert ages["requested"] > ages["received"]
+
+
 async def test_the_process_and_its_version_are_told(watched: RunningService) -> None:
     names = {sample.name for sample in await samples(watched)}
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"} <= names
@@ -156,6 +228,7 @@ async def test_the_process_and_its_version_are_told(watched: RunningService) -> 
 
 
 async def test_the_page_for_operators_lists_what_there_is(watched: RunningService) -> None:
+    await waiting(watched)
     async with watched.anonymous() as nobody:
         text = (await nobody.get("/metrics")).text
     seen = {}
@@ -172,6 +245,8 @@ async def test_the_page_for_operators_lists_what_there_is(watched: RunningServic
     }
     # Its label is there once a connection was dropped.
     seen["referral_connections_dropped_total"][1] = {"reason"}
+    # And this while an offer waits.
+    seen[OLDEST][1] = {"state"}
     assert listed == seen
 
 

@@ -56,6 +56,18 @@ OPEN = {
     "service",
     "technique",
 }
+# What the service runs with the eyes of the owner. Each is a door, and to be judged: what it tells, and whom.
+OVER_THE_WALL = {
+    "apply_changes",
+    "find_replay",
+    "load_for_write",
+    "network_of_number",
+    "open_work",
+    "record_audit",
+    "request_to_place",
+    "seal_audit",
+    "waiting_offers",
+}
 STRANGER = "stranger"
 # What stands in a statement in place of the condition: its first value is still bound.
 _FORGOTTEN = "$1::text IS NOT NULL"
@@ -217,6 +229,15 @@ async def test_nothing_is_loaded_for_nobody(hub: Hub):
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with hub.store.writing(None) as connection:
             await load_for_write(connection, request)
+
+
+async def test_few_functions_look_over_the_wall(store: Store):
+    async with store.reading(None) as connection:
+        found = await connection.fetch(
+            "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
+            " AND has_function_privilege(oid, 'EXECUTE')"
+        )
+    assert {row["proname"] for row in found} == OVER_THE_WALL
 
 
 async def test_the_service_writes_clinical_rows_through_its_two_functions_alone(store: Store):

@@ -22,3 +22,6 @@ FROM event e
 LEFT JOIN facility f ON f.id = e.facility
 LEFT JOIN network n ON n.id = e.facility
 WHERE e.referral = $1 ORDER BY e.seq
+
+-- name: waiting
+SELECT w.state, w.offers, w.since FROM waiting_offers() w

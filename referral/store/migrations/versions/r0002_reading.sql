@@ -135,9 +135,22 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT r.network FROM referral r WHERE r.number = p_number
 $$;
 
+-- For the metrics: how many offers wait for an answer, by state, and when the one that stands longest was last moved. Names nobody.
+-- The states stand there twice: from the join alone the planner does not derive that the index has them.
+CREATE INDEX offer_waiting ON offer (state, updated_at) WHERE state IN ('requested', 'received', 'awaiting-information');
+CREATE FUNCTION waiting_offers() RETURNS TABLE (state text, offers bigint, since timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT s.state,
+    (SELECT count(*) FROM offer o
+     WHERE o.state = s.state AND o.state IN ('requested', 'received', 'awaiting-information')),
+    (SELECT min(o.updated_at) FROM offer o
+     WHERE o.state = s.state AND o.state IN ('requested', 'received', 'awaiting-information'))
+  FROM unnest(ARRAY['requested', 'received', 'awaiting-information']) AS s (state)
+$$;
+
 REVOKE ALL ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
   open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int),
-  request_to_place(text), network_of_number(text) FROM PUBLIC;
+  request_to_place(text), network_of_number(text), waiting_offers() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
   open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int),
-  request_to_place(text), network_of_number(text) TO referral_service;
+  request_to_place(text), network_of_number(text), waiting_offers() TO referral_service;

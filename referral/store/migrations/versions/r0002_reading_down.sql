@@ -1,3 +1,5 @@
+DROP FUNCTION waiting_offers();
+DROP INDEX offer_waiting;
 DROP FUNCTION network_of_number(text);
 DROP FUNCTION request_to_place(text);
 DROP FUNCTION open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int);
