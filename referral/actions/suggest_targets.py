@@ -1,7 +1,7 @@
 """Suggest where to send a patient: the one entry for every door."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -95,7 +95,11 @@ async def _stored_case(
     content = read_content(found.content)
     patient = None if found.patient is None else read_content(found.patient)
     network = found.network or _named_network(content, base)
-    return _Case(need_of(content, patient, day), found.sender or actor, network, request)
+    need = need_of(content, patient, day)
+    if not found.directed:
+        # The hub's, from the last offer: who rejected must not decide where to look next.
+        need = replace(need, direction=None)
+    return _Case(need, found.sender or actor, network, request)
 
 
 async def _sent_case(

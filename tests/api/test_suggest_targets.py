@@ -9,6 +9,7 @@ import pytest
 from fhir.resources.R4B.parameters import Parameters
 
 from referral.fhir import systems
+from tests.factories import AN_LAO, KIEN_AN, VIET_TIEP, B, offered
 from tests.running_service import RunningService
 
 STATION = "le-chan-health-station"
@@ -100,6 +101,26 @@ async def test_who_is_ruled_out_comes_with_the_rule(service: RunningService) -> 
     assert rules["Organization/cat-hai-health-station"] == "policy"
     assert f"Organization/{STATION}" not in rules
     assert not {f"Organization/{target}" for target in targets(answer)} & rules.keys()
+
+
+@pytest.mark.parametrize("word", [None, "lateral"])
+async def test_the_direction_of_a_rejected_offer_decides_nothing_that_of_the_sender_does(
+    service: RunningService, word: str | None
+) -> None:
+    said = {"extension": [{"url": f"{B}/StructureDefinition/direction", "valueCode": word}]} if word else {}
+    case = await offered(service, AN_LAO, KIEN_AN, **said)
+    await case.moved(case.receiver, "rejected", statusReason={"text": "No bed"})
+    address = f"ServiceRequest/{case.request['id']}/$suggest-targets?count=50&excluded=true"
+    answer = await case.sender.get(address)
+    rules = {
+        entry["target"]["valueReference"]["reference"].removeprefix("Organization/"): entry["rule"][
+            "valueCode"
+        ]
+        for entry in parts(answer, "excluded")
+    }
+    assert rules[KIEN_AN] == "rejected"
+    assert (VIET_TIEP in targets(answer)) is (word is None)
+    assert rules.get(VIET_TIEP) == (None if word is None else "policy")
 
 
 async def test_an_unknown_technique_is_done_by_nobody(service: RunningService) -> None:

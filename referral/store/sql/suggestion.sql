@@ -1,6 +1,6 @@
 -- name: find_request
 -- As the actor of the connection sees it.
-SELECT content, network, sender, patient FROM request_to_place($1)
+SELECT content, network, sender, directed, patient FROM request_to_place($1)
 
 -- name: find_patient
 SELECT content::text FROM document

@@ -109,12 +109,15 @@ BEGIN
   ORDER BY at DESC NULLS LAST, type, id;
 END $$;
 
+-- Who is full, among all services there are: asked for with every suggestion.
+CREATE INDEX capacity_none ON capacity (service) WHERE status = 'no-capacity';
+
 -- What a suggestion must know of a stored request that the actor sees. Of its patient only age and sex, and these as the
 -- sender sees them: who decides without the package (the office) gets the sender's answer.
 CREATE FUNCTION request_to_place(p_id text)
-RETURNS TABLE (content text, network text, sender text, patient text)
+RETURNS TABLE (content text, network text, sender text, directed boolean, patient text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT d.content::text, r.network, r.sender, patient.content
+  SELECT d.content::text, r.network, r.sender, r.directed, patient.content
   FROM document d
   LEFT JOIN referral r ON r.id = d.id
   LEFT JOIN LATERAL (
