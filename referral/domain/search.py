@@ -1,4 +1,4 @@
-"""What a search asks for, ready to become SQL over the four search tables.
+"""What a search asks for, ready to become SQL over the search tables.
 
 A search finds the resources that meet every criterion. A criterion lists alternatives; one that lists
 none is met by nothing (by everything when negated). `param` is the name in the index tables, never one
@@ -14,6 +14,9 @@ from typing import Final
 STRING_SEPARATOR: Final = "\x1f"
 """Between the folded text and the text itself in search_string."""
 
+URI_SYSTEM: Final = "urn:ietf:rfc:3986"
+"""The system under which addresses stand in search_token."""
+
 
 class Kind(StrEnum):
     """Type of a search parameter, in the word of R4 (search-param-type)."""
@@ -22,6 +25,10 @@ class Kind(StrEnum):
     REFERENCE = "reference"
     STRING = "string"
     DATE = "date"
+    QUANTITY = "quantity"
+    URI = "uri"
+    SPECIAL = "special"
+    COMPOSITE = "composite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +138,30 @@ class LastUpdatedCriterion:
     ranges: tuple[tuple[datetime, datetime], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ChainCriterion:
+    """The reference `param` is to a resource that meets one of `ways`: its type, and what it must meet.
+
+    What the searching facility does not see meets nothing.
+    """
+
+    param: str
+    ways: "tuple[tuple[str, Criterion], ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class HasCriterion:
+    """A resource of the type `source` that meets `criterion` refers here, as its reference `param`."""
+
+    source: str
+    param: str
+    criterion: "Criterion"
+
+
 Criterion = (
-    TokenCriterion
+    ChainCriterion
+    | HasCriterion
+    | TokenCriterion
     | ReferenceCriterion
     | StringCriterion
     | DateCriterion
@@ -144,14 +173,17 @@ Criterion = (
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """Order of the matches: `_id`, `_lastUpdated` or a date parameter; the id breaks ties, ascending.
+    """Order of the matches: `_id`, `_lastUpdated` or a parameter of that `kind`; ties go by id, ascending.
 
-    By a date parameter the lowest `low` counts ascending, the highest `high` descending; resources
-    without one come last.
+    Of several values the first in that order counts (of a date and a quantity its `low` ascending, its
+    `high` descending); resources without one come last. rows: the parameter in the index tables, where
+    that is another.
     """
 
     param: str
     descending: bool = False
+    kind: Kind = Kind.DATE
+    rows: str = ""
 
     def __str__(self) -> str:
         return f"-{self.param}" if self.descending else self.param
@@ -159,19 +191,26 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last match of the page before: its sort value (None: it has none) and its id."""
+    """The last match of the page before: its sort value (None: it has none) and its id.
 
-    value: datetime | None
+    A moment, a text, or a number as text, as the kind of the sort key says.
+    """
+
+    value: datetime | str | None
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """Follow reference `param` of resources of type `source`, to targets of type `target` (None: any)."""
+    """Follow reference `param` of resources of type `source`, to targets of type `target` (None: any).
+
+    iterate: also from what was brought along.
+    """
 
     source: str
     param: str
     target: str | None = None
+    iterate: bool = False
 
 
 class Total(StrEnum):
@@ -182,13 +221,23 @@ class Total(StrEnum):
     ACCURATE = "accurate"
 
 
+class Summary(StrEnum):
+    """How much of each resource is shown. https://hl7.org/fhir/R4/search.html#summary"""
+
+    TRUE = "true"
+    TEXT = "text"
+    DATA = "data"
+    COUNT = "count"
+    FALSE = "false"
+
+
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
     """A whole search of one type.
 
     `count` matches a page, 0 = only their number. `includes` go from the matches outward, `revincludes`
-    name what points to them. `self_pairs`: the pairs that were understood, without the cursor, for the
-    self and next links.
+    name what points to them. `elements`: the only ones to show; none: all. `self_pairs`: the pairs that
+    were understood, without the cursor, for the self and next links.
     """
 
     resource_type: str
@@ -200,3 +249,5 @@ class SearchQuery:
     revincludes: tuple[Include, ...]
     total: Total | None
     self_pairs: tuple[tuple[str, str], ...]
+    summary: Summary | None = None
+    elements: tuple[str, ...] = ()
