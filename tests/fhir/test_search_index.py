@@ -13,14 +13,13 @@ from referral.fhir.content import read_content
 from referral.fhir.intervals import BEGINNING, END
 from referral.fhir.parameters import PARAMETERS
 from referral.fhir.search_index import (
-    fold,
     folded_value,
     index_rows,
     reference_key,
     reference_target,
     string_key,
-    token_key,
 )
+from referral.fhir.text_keys import fold, token_key
 
 BASE = "https://hub.example/fhir"
 EXAMPLES = Path(__file__).resolve().parents[2].parent / "shared/data/fhir_r4_official_examples.tar.gz"

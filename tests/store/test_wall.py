@@ -39,7 +39,6 @@ CLINICAL = {
     "search_reference",
     "search_string",
     "search_token",
-    "search_uri",
 }
 # What the service may read whoever asks; what it may not read at all (the audit) stands in neither.
 OPEN = {
@@ -60,7 +59,7 @@ OPEN = {
     "technique",
 }
 # Of the clinical ones, those of which the scene has no row.
-EMPTY = {"referral_identifier", "search_position", "search_quantity", "search_uri"}
+EMPTY = {"referral_identifier", "search_position", "search_quantity"}
 STRANGER = "stranger"
 # What stands in a statement in place of the condition: its first value is still bound.
 _FORGOTTEN = "$1::text IS NOT NULL"

@@ -1,16 +1,15 @@
 -- Found by: values with their unit, addresses, positions. And which types are the directory's, in one place.
 
--- value: what the digits written can mean, [low, high): 5.40 is [5.395, 5.405). A Range is from its low to its high.
--- One row for the coded unit, and one with no system for the unit in words, where that is another.
+-- The exact bounds of what is known of a value, both within: equal for a number, apart for a Range or a comparator; infinity where
+-- there is none. One row for the coded unit, and one without a system for the unit in words, where that is another.
 CREATE TABLE search_quantity (type text NOT NULL, id text NOT NULL, param text NOT NULL, system text NOT NULL, code text NOT NULL,
   low numeric NOT NULL, high numeric NOT NULL);
 CREATE INDEX search_quantity_low ON search_quantity (type, param, low, id);
 CREATE INDEX search_quantity_high ON search_quantity (type, param, high, id);
 CREATE INDEX search_quantity_document ON search_quantity (type, id);
 
-CREATE TABLE search_uri (type text NOT NULL, id text NOT NULL, param text NOT NULL, uri text NOT NULL);
-CREATE INDEX search_uri_value ON search_uri (type, param, uri text_pattern_ops, id);
-CREATE INDEX search_uri_document ON search_uri (type, id);
+-- Addresses are tokens of the system of addresses; by this they are found by their beginning.
+CREATE INDEX search_token_uri ON search_token (type, param, code text_pattern_ops, id) WHERE system = 'urn:ietf:rfc:3986';
 
 -- In degrees of WGS 84.
 CREATE TABLE search_position (type text NOT NULL, id text NOT NULL, param text NOT NULL, latitude float NOT NULL, longitude float NOT NULL);
@@ -32,7 +31,7 @@ BEGIN
     ('document', false), ('document_version', false), ('document_version_0', false), ('document_version_1', false),
     ('document_version_2', false), ('document_version_3', false), ('search_token', false), ('search_reference', false),
     ('search_date', false), ('search_string', false), ('event', false), ('change', false),
-    ('search_quantity', true), ('search_uri', true), ('search_position', true)
+    ('search_quantity', true), ('search_position', true)
   ) AS walls (name, new)
   LOOP
     IF wall.new THEN

@@ -13,5 +13,6 @@ BEGIN
       wall);
   END LOOP;
 END $$;
-DROP TABLE search_position, search_uri, search_quantity;
+DROP TABLE search_position, search_quantity;
+DROP INDEX search_token_uri;
 DROP FUNCTION is_directory(text);
