@@ -20,7 +20,9 @@ from referral.actions.keep_audit import kept_audit
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.api import (
     create,
+    delete,
     health,
+    history,
     metadata,
     metrics,
     read,
@@ -30,6 +32,7 @@ from referral.api import (
     token,
     transaction,
     update,
+    vread,
 )
 from referral.api.audit_trail import recorder
 from referral.api.errors import domain_error
@@ -65,8 +68,8 @@ def create_app(services: Services, *, with_metrics: bool = True, tracing: "Traci
                 await watcher
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
-    often = (smart_configuration, read, update, create, metadata, search, transaction)
-    seldom = (suggest_targets, token, health)
+    often = (smart_configuration, history, read, update, create, metadata, search, transaction)
+    seldom = (vread, delete, suggest_targets, token, health)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",

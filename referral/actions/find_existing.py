@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from referral.actions.workspace import Draft, Written, standing
+from referral.actions.draft import Draft, Written, standing
 from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule, InvalidElement, SeveralMatches
 from referral.domain.search import SearchQuery

@@ -1,7 +1,8 @@
 """Record a patient, or clinical data about one: the author's facility owns it."""
 
+from referral.actions.draft import Draft
 from referral.actions.name_facility import require_known, require_patient
-from referral.actions.workspace import Draft, Workspace
+from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Forbidden
 from referral.domain.lifecycle import OfferState

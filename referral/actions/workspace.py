@@ -1,17 +1,15 @@
 """The room in which one transaction is decided: what was loaded, what is going to be written."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from referral.actions.draft import Written, instant, standing
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
-from referral.domain.errors import DomainError, Problem
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
-from referral.domain.search import SearchQuery
 from referral.fhir.content import reread_content, write_content
 from referral.fhir.package import package_links, patient_of
 from referral.fhir.references import Resolve
@@ -19,50 +17,6 @@ from referral.fhir.referral import own_numbers
 from referral.fhir.resources import CLINICAL
 from referral.fhir.search_index import index_rows
 from referral.store.change_set import ChangeSet, Key, Loaded, StoredFacility
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """One resource that a client asks to write.
-
-    content: as read from the body; the hub adds to it. place: where it stands in the request, such as
-    `Bundle.entry[2].resource` (empty outside a Bundle). expected: the version named by `If-Match`.
-    condition: it is made only where nothing meets this.
-    """
-
-    type: str
-    id: str
-    content: dict[str, Any]
-    is_create: bool
-    expected: int | None = None
-    place: str = ""
-    condition: SearchQuery | None = None
-
-    @property
-    def key(self) -> Key:
-        """Type and id."""
-        return (self.type, self.id)
-
-    def at(self, path: str) -> str:
-        """The FHIRPath of an element of this draft, such as `Task.owner`."""
-        return f"{self.type}.{path}"
-
-    @contextmanager
-    def placed(self) -> Iterator[None]:
-        """Name the Bundle entry in the errors of this draft."""
-        try:
-            yield
-        except DomainError as error:
-            if self.place:
-                error.problems = tuple(
-                    Problem(problem.text, self._below(problem.expression)) for problem in error.problems
-                )
-            raise
-
-    def _below(self, expression: str | None) -> str:
-        if expression is None or not expression.startswith(f"{self.type}."):
-            return self.place
-        return f"{self.place}.{expression[len(self.type) + 1 :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +30,16 @@ class Known:
 
 @dataclass(slots=True)
 class Pending:
-    """A resource as it will stand after the transaction; `text` is its JSON, once that is final."""
+    """A resource as it will stand after the transaction; `text` is its JSON, once that is final.
+
+    deleted: it is not there any more; the content is what it was.
+    """
 
     version: int
     owner: str
     content: dict[str, Any]
     text: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A resource as it stands after the transaction: `content` are the bytes to answer with.
-
-    notes: what the hub kept as it was although the client sent something else. unchanged: nothing was
-    written, and no row of the audit says that it was shown.
-    """
-
-    type: str
-    id: str
-    version: int
-    at: datetime
-    content: bytes
-    created: bool
-    notes: tuple[str, ...] = ()
-    unchanged: bool = False
+    deleted: bool = False
 
 
 @dataclass(slots=True)
@@ -124,12 +64,14 @@ class Workspace:
     referrals: dict[str, Referral] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
     notes: dict[Key, list[str]] = field(default_factory=dict)
+    absent: dict[Key, int] = field(default_factory=dict)
 
     def current(self, resource_type: str, resource_id: str) -> dict[str, Any] | None:
         """Content as it stands now, with the changes of this transaction; a copy. None: no such."""
         key = (resource_type, resource_id)
         if key in self.pending:
-            return self.pending[key].content
+            entry = self.pending[key]
+            return None if entry.deleted else entry.content
         stored = self.loaded.documents.get(key)
         return None if stored is None or stored.deleted else reread_content(stored.content)
 
@@ -138,6 +80,8 @@ class Workspace:
         key = (resource_type, resource_id)
         if key in self.pending:
             entry = self.pending[key]
+            if entry.deleted:
+                return None
             organization = entry.content.get("organization", {}).get("reference", "")
             return Known(
                 entry.owner,
@@ -218,7 +162,25 @@ class Workspace:
         self.pending[key] = Pending(version, owner, content)
         return version
 
-    def audit(self, action: str, key: Key, version: int) -> None:
+    def remove(self, resource_type: str, resource_id: str, owner: str) -> None:
+        """Delete a resource: its next version is a tombstone, which keeps what it was."""
+        key = (resource_type, resource_id)
+        version = self.loaded.documents[key].version + 1
+        content = dict(self.current(*key) or {})
+        content["meta"] = {
+            **content.get("meta", {}),
+            "versionId": str(version),
+            "lastUpdated": instant(self.now),
+        }
+        self.pending[key] = Pending(version, owner, content, deleted=True)
+        self.gone(key, version)
+
+    def gone(self, key: Key, version: int) -> None:
+        """Answer a delete with this version, 0 where there was nothing to be seen."""
+        self.absent[key] = version
+        self.audit("delete", key, version or None)
+
+    def audit(self, action: str, key: Key, version: int | None) -> None:
         """Leave an audit row: what was done with this version of a resource."""
         self.changes.audits.append(
             {
@@ -301,7 +263,7 @@ class Workspace:
                     "id": resource_id,
                     "version": entry.version,
                     "at": self.now,
-                    "deleted": False,
+                    "deleted": entry.deleted,
                     "owner": entry.owner,
                     "content": entry.text,
                 }
@@ -310,6 +272,12 @@ class Workspace:
             # What an identifier stood for it still stands for, whoever changes something else.
             before = self.loaded.documents.get(own)
             resolved = {**known, **before.resolved} if before is not None and before.resolved else known
+            patient = patient_of(resource_type, entry.content, self.base, _in(resolved))
+            if patient is not None:
+                changes.references.append((*own, "_patient", "Patient", patient))
+            if entry.deleted:
+                # It is found by nothing; only the audit goes on knowing whom it was about.
+                continue
             rows = index_rows(resource_type, entry.content, base=self.base, resolved=resolved)
             changes.tokens += [(*own, *row) for row in rows.tokens]
             changes.references += [(*own, *row) for row in rows.references]
@@ -319,9 +287,6 @@ class Workspace:
                 (*own, "_package", *link)
                 for link in package_links(resource_type, entry.content, self.base, _in(resolved))
             ]
-            patient = patient_of(resource_type, entry.content, self.base, _in(resolved))
-            if patient is not None:
-                changes.references.append((*own, "_patient", "Patient", patient))
             changes.references += self._parties(*own)
             referral = self.referral(resource_id) if resource_type == "ServiceRequest" else None
             if referral is not None:
@@ -348,6 +313,8 @@ class Workspace:
 
     def written(self, key: Key) -> Written:
         """The answer, once finished, for a resource that was put or that stood already as it was asked."""
+        if key in self.absent:
+            return Written(*key, self.absent[key], self.now, b"", created=False, deleted=True)
         entry = self.pending.get(key)
         if entry is None:
             found = standing(key, self.loaded.documents[key].content, tuple(self.notes.get(key, ())))
@@ -362,20 +329,8 @@ class Workspace:
         )
 
 
-def standing(key: Key, content: bytes, notes: tuple[str, ...] = ()) -> Written:
-    """The answer for a stored resource that stays as it is."""
-    meta = reread_content(content)["meta"]
-    at = datetime.fromisoformat(meta["lastUpdated"])
-    return Written(*key, int(meta["versionId"]), at, content, created=False, notes=notes)
-
-
 def _in(resolved: Mapping[tuple[str, str], Key]) -> Resolve:
     return lambda system, value: resolved.get((system, value))
-
-
-def instant(moment: datetime) -> str:
-    """A FHIR instant in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def same_content(content: dict[str, Any], before: dict[str, Any]) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 
+from referral.actions.draft import Draft
 from referral.actions.name_facility import require_known
-from referral.actions.workspace import Draft, Workspace
+from referral.actions.workspace import Workspace
 from referral.domain.errors import BrokenRule, Duplicate, Forbidden, MissingElement
 from referral.domain.facility import AffiliationKind
 from referral.fhir.directory_rows import (
@@ -75,7 +76,7 @@ def plan_directory(workspace: Workspace, draft: Draft) -> None:
     Raises Forbidden naming the rule, BrokenRule for a reference to what is not known here and for values
     that break a rule of the network, MissingElement, UnknownCode, Duplicate for a second membership.
     """
-    plan = _Plan(workspace, draft)
+    plan = DirectoryPlan(workspace, draft)
     plan.check_references()
     match draft.type:
         case "Organization":
@@ -90,7 +91,7 @@ def plan_directory(workspace: Workspace, draft: Draft) -> None:
             plan.write(plan.owner())
 
 
-class _Plan:
+class DirectoryPlan:
     """One draft in its workspace."""
 
     def __init__(self, workspace: Workspace, draft: Draft) -> None:

@@ -10,12 +10,14 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from referral.actions.amend_referral import plan_referral_update
+from referral.actions.delete_resource import check_deletable, check_unneeded, plan_delete
+from referral.actions.draft import Draft, Written
 from referral.actions.find_existing import find_existing
 from referral.actions.move_offer import plan_offer_update
 from referral.actions.open_offer import plan_new_offer
 from referral.actions.place_referral import plan_new_referral
 from referral.actions.record_clinical import plan_clinical
-from referral.actions.workspace import Draft, Workspace, Written
+from referral.actions.workspace import Workspace
 from referral.actions.write_directory import directory_references, plan_directory
 from referral.domain.actor import Actor
 from referral.domain.errors import (
@@ -104,7 +106,11 @@ async def write_resources(
         for draft in _in_order(wanted, base):
             with draft.placed():
                 _check_version(workspace, draft)
-                keys[draft.key] = _plan(workspace, draft, offered)
+                if draft.is_delete:
+                    keys[draft.key] = plan_delete(workspace, draft)
+                else:
+                    keys[draft.key] = _plan(workspace, draft, offered)
+        await check_unneeded(connection, workspace, wanted)
         for match in existing.values():
             workspace.audit("read", (match.type, match.id), match.version)
         changes = workspace.finish()
@@ -117,14 +123,21 @@ async def write_resources(
 
 
 def _check_scope(actor: Actor, draft: Draft) -> None:
-    wanted = Interaction.CREATE if draft.is_create else Interaction.UPDATE
+    if draft.is_delete:
+        wanted = Interaction.DELETE
+        check_deletable(draft.type)
+    else:
+        wanted = Interaction.CREATE if draft.is_create else Interaction.UPDATE
     check_scope(actor.scope, draft.type, wanted)
     if draft.condition is not None:
         check_scope(actor.scope, draft.type, Interaction.SEARCH)
 
 
 def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
-    """Each draft after those that it may name: the order of a Bundle's entries means nothing."""
+    """What is deleted first, then each draft after those that it may name: a Bundle's order means nothing."""
+    gone = [draft for draft in drafts if draft.is_delete]
+    if gone:
+        return gone + _in_order([draft for draft in drafts if not draft.is_delete], base)
     if len({draft.type for draft in drafts}) == len(drafts):
         return sorted(drafts, key=lambda draft: _ORDER.index(draft.type))
     keys = {draft.key for draft in drafts}
@@ -187,19 +200,19 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     if stored is None or not stored.visible:
         # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
         absent = "No such resource, or not one that you may see."
-        if _is_of_the_hub(draft):
+        if not draft.is_delete and _is_of_the_hub(draft):
             if draft.expected is not None:
                 raise NotFound(absent)
             _check_server_id(draft)
         if draft.expected is not None:
             raise StaleVersion(f"If-Match names a version. {absent}")
-        if stored is not None:
+        if stored is not None and not draft.is_delete:
             raise NotFound(absent)
         return
-    if stored.deleted:
+    if stored.deleted and not draft.is_delete:
         raise Gone("This resource is deleted.")
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)
-    if moved is not None and draft.expected is None:
+    if moved is not None and draft.expected is None and not draft.is_delete:
         raise VersionRequired('Name the version that you change: If-Match: W/"<version>".')
     if draft.expected is not None and draft.expected != stored.version:
         raise StaleVersion(f"The newest version is {stored.version}, not {draft.expected}: read it again.")

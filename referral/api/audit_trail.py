@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
-from referral.api import create, read, search, suggest_targets, token, transaction, update
+from referral.api import (
+    create,
+    delete,
+    history,
+    read,
+    search,
+    suggest_targets,
+    token,
+    transaction,
+    update,
+    vread,
+)
 from referral.api.services import Services
 from referral.api.unsupported import unsupported
 from referral.domain.actor import Actor
@@ -18,11 +29,15 @@ from referral.fhir.resources import SUPPORTED
 
 ACTIONS: Final[Mapping[Callable[..., Any], AuditAction]] = {
     read.read: AuditAction.READ,
+    vread.vread: AuditAction.VREAD,
+    history.history_of_instance: AuditAction.HISTORY_INSTANCE,
+    history.history_of_type: AuditAction.HISTORY_TYPE,
     search.search: AuditAction.SEARCH,
     suggest_targets.suggest_for_draft: AuditAction.EXECUTE,
     suggest_targets.suggest_for_stored: AuditAction.EXECUTE,
     suggest_targets.suggest_by_query: AuditAction.EXECUTE,
     create.create: AuditAction.CREATE,
+    delete.delete: AuditAction.DELETE,
     update.update: AuditAction.UPDATE,
     transaction.transaction: AuditAction.TRANSACTION,
     token.token: AuditAction.TOKEN,
@@ -31,7 +46,15 @@ ACTIONS: Final[Mapping[Callable[..., Any], AuditAction]] = {
 """What is done by each of the functions that answer."""
 
 # What these do leaves its rows in its own transaction.
-_WRITES: Final = {AuditAction.CREATE, AuditAction.UPDATE, AuditAction.TRANSACTION, AuditAction.TOKEN}
+_WRITES: Final = {
+    AuditAction.CREATE,
+    AuditAction.UPDATE,
+    AuditAction.DELETE,
+    AuditAction.TRANSACTION,
+    AuditAction.TOKEN,
+}
+
+_QUESTIONS: Final = {AuditAction.SEARCH, AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
 
 
 def recorder(services: Services) -> Callable[[Scope, int], None]:
@@ -89,7 +112,7 @@ def _query(scope: Scope, action: AuditAction) -> str | None:
 
     Of what is not supported the method and the address, with its parameters.
     """
-    if action is AuditAction.SEARCH:
+    if action in _QUESTIONS:
         parts = (scope["query_string"], scope["state"].get("form", b""))
         return _text(b"&".join(part for part in parts if part))
     if action is AuditAction.EXECUTE:

@@ -6,7 +6,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from referral.actions.workspace import Draft, Written, instant
+from referral.actions.draft import Draft, Written, instant
 from referral.api.actor import current_actor
 from referral.api.body import read_body, read_resource, read_version
 from referral.api.errors import MEDIA_TYPE

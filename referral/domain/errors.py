@@ -12,11 +12,13 @@ from dataclasses import dataclass
 class Problem:
     """One thing that is wrong.
 
-    `text` is a sentence for a person; `expression` the FHIRPath of the element, where known.
+    `text` is a sentence for a person; `expression` the FHIRPath of the element, where known; `kind` what it
+    is by itself, where that is not the class of the error that tells it among others.
     """
 
     text: str
     expression: str | None = None
+    kind: "type[DomainError] | None" = None
 
 
 class DomainError(Exception):
@@ -87,6 +89,14 @@ class IllegalMove(DomainError):
 
 class Duplicate(DomainError):
     """What the actor wants to create is there already (409 duplicate)."""
+
+
+class NeverDeleted(DomainError):
+    """What happened is not undone by deleting its record (405 not-supported)."""
+
+
+class StillNeeded(DomainError):
+    """It cannot be deleted, because something else rests on it (409 conflict)."""
 
 
 class StaleVersion(DomainError):

@@ -25,6 +25,8 @@ DESIGN = {
     "NotFound": (404, "not-found"),
     "NotSupported": (404, "not-supported"),
     "IdNotAllowed": (405, "not-supported"),
+    "NeverDeleted": (405, "not-supported"),
+    "StillNeeded": (409, "conflict"),
     "Gone": (410, "deleted"),
     "IllegalMove": (409, "conflict"),
     "Duplicate": (409, "duplicate"),

@@ -32,6 +32,29 @@ def reads(names: Names) -> Iterator[httpx.Request]:
     yield ask("GET", f"/Observation/{names.note}")
 
 
+def version_reads(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, resource_id in names.resources.items():
+        for version in ("1", "2", "9"):
+            yield ask("GET", f"/{resource_type}/{resource_id}/_history/{version}")
+
+
+def histories(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, resource_id in names.resources.items():
+        yield ask("GET", f"/{resource_type}/{resource_id}/_history")
+        yield ask("GET", f"/{resource_type}/{resource_id}/_history?_since=2999")
+
+
+def type_histories(names: Names) -> Iterator[httpx.Request]:
+    for resource_type in names.resources:
+        yield ask("GET", f"/{resource_type}/_history")
+        yield ask("GET", f"/{resource_type}/_history?_since=2000-01-01")
+
+
+def deletes(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, resource_id in names.resources.items():
+        yield ask("DELETE", f"/{resource_type}/{resource_id}")
+
+
 def _questions(names: Names) -> Iterator[tuple[str, dict[str, str]]]:
     """Searches that name something of the referral."""
     for resource_type, resource_id in names.resources.items():
@@ -152,6 +175,10 @@ def suggestions_for_drafts(names: Names) -> Iterator[httpx.Request]:
 
 CASES: dict[Route, Build] = {
     ("GET", "/fhir/{resource_type}/{resource_id}"): reads,
+    ("DELETE", "/fhir/{resource_type}/{resource_id}"): deletes,
+    ("GET", "/fhir/{resource_type}/{resource_id}/_history"): histories,
+    ("GET", "/fhir/{resource_type}/{resource_id}/_history/{version}"): version_reads,
+    ("GET", "/fhir/{resource_type}/_history"): type_histories,
     ("PUT", "/fhir/{resource_type}/{resource_id}"): updates,
     ("GET", "/fhir/{resource_type}"): searches,
     ("POST", "/fhir/{resource_type}"): creates,
@@ -164,5 +191,5 @@ CASES: dict[Route, Build] = {
 }
 """What a stranger tries by each route. The requests for hidden names and for invented ones are the same."""
 
-ANSWERED = {suggestions_for_drafts, searches, posted_searches}
+ANSWERED = {suggestions_for_drafts, searches, posted_searches, type_histories}
 """Tries that are answered, with nothing of the referral; all others are refused."""

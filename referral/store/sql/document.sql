@@ -3,4 +3,4 @@
 SELECT version, updated_at, deleted, content FROM read_document($1, $2, $3)
 
 -- name: kept_by
-SELECT kept_by($1, $2, $3, $4)
+SELECT kept_by($1, $2, $3, $4, $5)

@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 # In this order; each has its `_down`. "functions" replaces what 0002 made, and comes last.
-_PARTS = ("search", "functions")
+_PARTS = ("search", "history", "functions")
 
 
 def upgrade() -> None:

@@ -52,8 +52,8 @@ END $$;
 
 -- Why a resource must stay, whoever asks: 'referral' where a referral or an offer names it, its package reaches it, or it was
 -- given to another facility by one; 'records' where it is a Patient whom something is about; null where nothing keeps it.
--- p_types, p_params: the types and the parameters whose references are looked for.
-CREATE FUNCTION kept_by(p_type text, p_id text, p_types text[], p_params text[]) RETURNS text
+-- p_types, p_params: the types and the parameters whose references are looked for. p_going: 'Type/id' of what goes with it.
+CREATE FUNCTION kept_by(p_type text, p_id text, p_types text[], p_params text[], p_going text[]) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
@@ -94,7 +94,7 @@ BEGIN
   IF p_type = 'Patient' AND EXISTS (
     SELECT FROM search_reference s JOIN document d ON d.type = s.type AND d.id = s.id AND NOT d.deleted
     WHERE s.type = ANY (p_types) AND s.param = '_patient' AND s.target_id = p_id AND s.target_type = 'Patient'
-      AND (s.type, s.id) <> (p_type, p_id)
+      AND (s.type, s.id) <> (p_type, p_id) AND s.type || '/' || s.id <> ALL (p_going)
   ) THEN
     RETURN 'records';
   END IF;
@@ -102,6 +102,6 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION first_change(text, timestamptz), type_history(text, text, timestamptz, xid8, xid8, bigint, int, int),
-  kept_by(text, text, text[], text[]) FROM PUBLIC;
+  kept_by(text, text, text[], text[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION first_change(text, timestamptz), type_history(text, text, timestamptz, xid8, xid8, bigint, int, int),
-  kept_by(text, text, text[], text[]) TO referral_service;
+  kept_by(text, text, text[], text[], text[]) TO referral_service;
