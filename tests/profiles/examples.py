@@ -14,12 +14,13 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CounterExample:
-    """`name` is that of its file, `rule` what it breaks, `example` what it was before."""
+    """`name` is that of its file, `rule` what it breaks, `example` what it was before, `element` where."""
 
     name: str
     rule: str
     example: str
     resource: Resource
+    element: str
 
     def __str__(self) -> str:
         return self.name
@@ -36,7 +37,8 @@ def counter_examples() -> list[CounterExample]:
     for path in sorted((FOLDER / "counter-examples").glob("*.json")):
         told = json.loads(path.read_bytes())
         resource = changed(known[told["example"]], told["change"])
-        found.append(CounterExample(path.stem, told["rule"], told["example"], resource))
+        element = f"{resource['resourceType']}.{told['change'][0]['path'].split('/')[1]}"
+        found.append(CounterExample(path.stem, told["rule"], told["example"], resource, element))
     return found
 
 
