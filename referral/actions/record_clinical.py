@@ -1,39 +1,59 @@
 """Record a patient, or clinical data about one: the author's facility owns it."""
 
+from typing import Final
+
 from referral.actions.draft import Draft
-from referral.actions.name_facility import require_known, require_patient
+from referral.actions.name_facility import require_known
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
-from referral.domain.errors import BrokenRule, Forbidden
+from referral.domain.errors import BrokenRule, Forbidden, NeverChanged
 from referral.domain.lifecycle import OfferState
-from referral.fhir.package import patient_element
+from referral.fhir.package import subjects
 from referral.fhir.references import Key, references_at, target_of
+
+_NEVER_CHANGED: Final = frozenset({"Provenance"})
 
 
 def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
     """Plan the create or update of a clinical resource that is no referral and no offer.
 
-    Raises BrokenRule when the patient is unknown or changes, Forbidden when another facility wrote it.
+    Raises BrokenRule when the patient is unknown or changes, Forbidden when another facility wrote it,
+    NeverChanged for the update of a Provenance.
     """
     before = workspace.loaded.documents.get(draft.key)
     if before is not None and before.owner != workspace.actor.facility:
         raise Forbidden("Only the facility that wrote this resource may change it.")
-    element = patient_element(draft.type)
-    patient = None
-    if element is not None and element in draft.content:
-        patient = require_patient(workspace, draft.content[element], draft.at(element))
+    if before is not None and draft.type in _NEVER_CHANGED:
+        raise NeverChanged(f"A {draft.type} says what happened, and is never changed: write another one.")
+    patient, named_at = _patient(workspace, draft)
     if before is not None and draft.type != "Patient":
         known = workspace.loaded.references.get(draft.key)
         if known is not None and known.patient not in {None, patient}:
             raise BrokenRule(
                 "The patient of a record does not change; mark it entered-in-error and write a new one.",
-                draft.at(element or "subject"),
+                draft.at(named_at or "subject"),
             )
     workspace.put(draft.type, draft.id, draft.content, workspace.actor.facility)
     workspace.tell(draft.key, "update" if before else "create")
     if draft.type == "Communication":
         _share_communication(workspace, draft)
     return draft.key
+
+
+def _patient(workspace: Workspace, draft: Draft) -> tuple[str | None, str | None]:
+    """Id of the one Patient that the draft is about, and where it is named. Raises BrokenRule.
+
+    What it is about must be known: whom else an Appointment names, its other participants, is not.
+    """
+    patients: dict[str, str] = {}
+    for path, reference in subjects(draft.type, draft.content):
+        target = target_of(reference, workspace.base, workspace.resolve)
+        if draft.type == "Appointment" and (target is None or target[0] != "Patient"):
+            continue
+        (kind, name), _ = require_known(workspace, reference, draft.at(path))
+        if kind == "Patient":
+            patients.setdefault(name, path)
+    return next(iter(patients.items())) if len(patients) == 1 else (None, None)
 
 
 def _share_communication(workspace: Workspace, draft: Draft) -> None:

@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from referral.actions.draft import Written, instant, standing
+from referral.actions.index_document import index_document
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
 from referral.fhir.content import reread_content, write_content
-from referral.fhir.package import package_links, patient_of
-from referral.fhir.references import Resolve
+from referral.fhir.package import patient_of
+from referral.fhir.references import target_of
 from referral.fhir.referral import own_numbers
 from referral.fhir.resources import CLINICAL
-from referral.fhir.search_index import index_rows
 from referral.store.change_set import ChangeSet, Key, Loaded, StoredFacility
 
 
@@ -82,11 +82,13 @@ class Workspace:
             entry = self.pending[key]
             if entry.deleted:
                 return None
-            organization = entry.content.get("organization", {}).get("reference", "")
+            organization = None
+            if resource_type == "PractitionerRole":
+                organization = target_of(entry.content.get("organization"), self.base, self.resolve)
             return Known(
                 entry.owner,
                 patient_of(resource_type, entry.content, self.base, self.resolve),
-                organization.removeprefix("Organization/") or None,
+                organization[1] if organization is not None else None,
             )
         found = self.loaded.references.get(key)
         if found is None or not found.visible:
@@ -272,44 +274,32 @@ class Workspace:
             # What an identifier stood for it still stands for, whoever changes something else.
             before = self.loaded.documents.get(own)
             resolved = {**known, **before.resolved} if before is not None and before.resolved else known
-            patient = patient_of(resource_type, entry.content, self.base, _in(resolved))
-            if patient is not None:
-                changes.references.append((*own, "_patient", "Patient", patient))
-            if entry.deleted:
-                # It is found by nothing; only the audit goes on knowing whom it was about.
-                continue
-            rows = index_rows(resource_type, entry.content, base=self.base, resolved=resolved)
-            changes.tokens += [(*own, *row) for row in rows.tokens]
-            changes.references += [(*own, *row) for row in rows.references]
-            changes.dates += [(*own, *row) for row in rows.dates]
-            changes.strings += [(*own, *row) for row in rows.strings]
-            changes.references += [
-                (*own, "_package", *link)
-                for link in package_links(resource_type, entry.content, self.base, _in(resolved))
-            ]
-            changes.references += self._parties(*own)
+            index_document(
+                changes,
+                own,
+                entry.content,
+                base=self.base,
+                resolved=resolved,
+                parties=self._parties(*own),
+                is_new=entry.version == 1,
+                is_deleted=entry.deleted,
+            )
             referral = self.referral(resource_id) if resource_type == "ServiceRequest" else None
             if referral is not None:
                 ended = referral.state is ReferralState.ENTERED_IN_ERROR
                 numbers = [] if ended else own_numbers(entry.content)
                 changes.identifiers.append((referral.id, referral.sender, numbers))
-        # A party may be named by the content too; one row says it.
-        changes.references = list(dict.fromkeys(changes.references))
         changes.referrals = list(self.referrals.values())
         changes.offers = list(self.offers.values())
         return changes
 
-    def _parties(self, resource_type: str, resource_id: str) -> list[tuple[str, str, str, str, str]]:
-        """Index rows that find a referral or offer by its facilities, however its content names them."""
-        own = (resource_type, resource_id)
+    def _parties(self, resource_type: str, resource_id: str) -> list[tuple[str, str]]:
+        """The facilities that a referral or an offer is found by."""
         offer = self.offer(resource_id) if resource_type == "Task" else None
         if offer is not None:
-            return [
-                (*own, "owner", "Organization", offer.owner),
-                (*own, "requester", "Organization", offer.requester),
-            ]
+            return [("owner", offer.owner), ("requester", offer.requester)]
         referral = self.referral(resource_id) if resource_type == "ServiceRequest" else None
-        return [(*own, "requester", "Organization", referral.sender)] if referral is not None else []
+        return [("requester", referral.sender)] if referral is not None else []
 
     def written(self, key: Key) -> Written:
         """The answer, once finished, for a resource that was put or that stood already as it was asked."""
@@ -327,10 +317,6 @@ class Workspace:
             entry.version == 1,
             tuple(self.notes.get(key, ())),
         )
-
-
-def _in(resolved: Mapping[tuple[str, str], Key]) -> Resolve:
-    return lambda system, value: resolved.get((system, value))
 
 
 def same_content(content: dict[str, Any], before: dict[str, Any]) -> bool:

@@ -40,19 +40,12 @@ from referral.store.replay import Answer, Once, find_replay
 
 # A resource is planned after those that it may name.
 _ORDER = (
-    "Organization",
-    "Location",
-    "HealthcareService",
-    "Practitioner",
-    "PractitionerRole",
-    "OrganizationAffiliation",
-    "Patient",
-    "Condition",
-    "Observation",
-    "DocumentReference",
-    "ServiceRequest",
-    "Task",
-    "Communication",
+    *("Organization", "Endpoint", "Location", "HealthcareService", "Practitioner", "PractitionerRole"),
+    *("OrganizationAffiliation", "Questionnaire", "Schedule", "Slot", "Patient", "RelatedPerson", "Coverage"),
+    *("Encounter", "Condition", "AllergyIntolerance", "Specimen", "Observation", "ImagingStudy", "Procedure"),
+    *("Immunization", "MedicationRequest", "MedicationStatement", "DiagnosticReport", "CarePlan", "Consent"),
+    *("QuestionnaireResponse", "DocumentReference", "Composition", "MeasureReport", "ServiceRequest"),
+    *("Appointment", "Task", "Communication", "Provenance"),
 )
 
 

@@ -95,6 +95,10 @@ class NeverDeleted(DomainError):
     """What happened is not undone by deleting its record (405 not-supported)."""
 
 
+class NeverChanged(DomainError):
+    """What happened is told once, and that is not changed (405 not-supported)."""
+
+
 class StillNeeded(DomainError):
     """It cannot be deleted, because something else rests on it (409 conflict)."""
 

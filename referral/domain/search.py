@@ -17,9 +17,6 @@ STRING_SEPARATOR: Final = "\x1f"
 URI_SYSTEM: Final = "urn:ietf:rfc:3986"
 """The system under which addresses stand in search_token."""
 
-URI_SYSTEM: Final = "urn:ietf:rfc:3986"
-"""The system under which addresses stand in search_token."""
-
 
 class Kind(StrEnum):
     """Type of a search parameter, in the word of R4 (search-param-type)."""

@@ -23,8 +23,9 @@ from referral.domain.search import (
 from referral.fhir.intervals import BEGINNING, END, Interval, interval, widened
 from referral.fhir.parameters import Parameter
 from referral.fhir.primitives import ID
-from referral.fhir.search_index import fold, folded_value, reference_key, string_key, token_key
+from referral.fhir.search_index import folded_value, reference_key, string_key
 from referral.fhir.systems import BOOLEAN
+from referral.fhir.text_keys import fold, token_key
 
 TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}")
 

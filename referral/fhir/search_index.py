@@ -25,6 +25,7 @@ _STRING_PARTS: Final = (
     *("line", "city", "district", "state", "postalCode", "country"),
 )
 _STRING_CHARACTERS: Final = 200
+_RARE: Final = {Kind.QUANTITY: "quantities", Kind.SPECIAL: "positions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,13 @@ def index_rows(
         list(dict.fromkeys(rows.quantities)),
         list(dict.fromkeys(rows.positions)),
     )
+
+
+@cache
+def rare_rows(resource_type: str) -> frozenset[str]:
+    """The parts of `IndexRows` that only some types have: those that this one may have."""
+    kinds = {parameter.kind for parameter in PARAMETERS[resource_type]}
+    return frozenset(name for kind, name in _RARE.items() if kind in kinds)
 
 
 @cache

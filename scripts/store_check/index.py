@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from referral.fhir.content import read_content
@@ -18,6 +19,8 @@ _TABLES = {
     "search_reference": ("param", "target_type", "target_id", "open_status", "updated_at"),
     "search_date": ("param", "low", "high"),
     "search_string": ("param", "folded"),
+    "search_quantity": ("param", "system", "code", "low", "high"),
+    "search_position": ("param", "latitude", "longitude"),
 }
 # What a worklist goes by: references to these parties, as long as the resource has one of these statuses.
 _PARTIES = {"owner", "performer", "requester"}
@@ -112,6 +115,8 @@ def _wanted(facts: Facts, key: Key, owner: str, content: dict[str, Any]) -> dict
         "search_reference": [(*row, *_worklist(facts, key, content, row)) for row in references],
         "search_date": list(rows.dates),
         "search_string": list(rows.strings),
+        "search_quantity": [(*row[:3], Decimal(row[3]), Decimal(row[4])) for row in rows.quantities],
+        "search_position": list(rows.positions),
     }
 
 

@@ -7,8 +7,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# In this order; each has its `_down`. "functions" replaces what 0002 made, and comes last.
-_PARTS = ("search", "history", "functions")
+# In this order; each has its `_down`. "directory" and "functions" replace what 0001 and 0002 made.
+_PARTS = ("search", "directory", "history", "functions")
 
 
 def upgrade() -> None:
@@ -20,5 +20,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take it away again; what only 0.3.0 wrote there goes with it."""
     run_script("r0002_functions")
-    for part in reversed(_PARTS[:-1]):
+    run_script("r0001_directory", replacing=True)
+    for part in reversed(_PARTS):
         run_script(f"r0004_{part}_down")

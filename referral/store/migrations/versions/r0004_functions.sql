@@ -142,7 +142,7 @@ BEGIN
       SELECT actor AS id
       UNION SELECT n.id FROM unnest(reference_types, reference_ids) AS n (type, id) WHERE n.type = 'Organization'
       UNION SELECT d.owner FROM unnest(reference_types, reference_ids) AS n (type, id)
-        JOIN document d ON d.type = n.type AND d.id = n.id WHERE n.type IN ('HealthcareService', 'PractitionerRole', 'Practitioner', 'Location')
+        JOIN document d ON d.type = n.type AND d.id = n.id WHERE is_directory(n.type)
       UNION SELECT o.owner FROM offer o WHERE o.referral = ANY (locked)
       UNION SELECT r.sender FROM referral r WHERE r.id = ANY (locked)
     ) n LEFT JOIN facility f ON f.id = n.id;
@@ -160,7 +160,78 @@ BEGIN
   END IF;
 END $$;
 
--- changes: documents, tokens, references, dates, strings, referrals, offers, access, ended, packages, events, audits, directory,
+-- References with what a worklist goes by: the status of what has not ended, and its time.
+CREATE FUNCTION open_references(changes jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (
+    SELECT jsonb_agg(r || jsonb_build_array(o.code, o.at))
+    FROM jsonb_array_elements(changes->'references') r
+    LEFT JOIN (
+      SELECT t->>0 AS type, t->>1 AS id, t->>4 AS code, c.at
+      FROM jsonb_array_elements(changes->'tokens') t
+      JOIN jsonb_to_recordset(changes->'documents') AS c (type text, id text, at text) ON c.type = t->>0 AND c.id = t->>1
+      WHERE t->>0 IN ('ServiceRequest', 'Task') AND t->>2 = 'status'
+        AND t->>4 IN ('draft', 'active', 'requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold')
+    ) o ON o.type = r->>0 AND o.id = r->>1 AND r->>2 IN ('owner', 'performer', 'requester') AND r->>3 = 'Organization');
+END $$;
+
+-- Index rows of documents that may have some: what changes says of these, and nothing else. named: as open_references gives them.
+CREATE FUNCTION index_documents(types text[], ids text[], named jsonb, changes jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  -- Rows that stay are left alone: most of what is searched by does not change with a move.
+  DELETE FROM search_token s USING (
+    SELECT o.type, o.id, o.param, o.system, o.code FROM unnest(types, ids) AS c (type, id)
+      JOIN search_token o ON o.type = c.type AND o.id = c.id
+    EXCEPT SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r
+  ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.system = gone.system AND s.code = gone.code;
+  DELETE FROM search_reference s USING (
+    SELECT o.type, o.id, o.param, o.target_type, o.target_id, o.open_status, o.updated_at
+      FROM unnest(types, ids) AS c (type, id) JOIN search_reference o ON o.type = c.type AND o.id = c.id
+    EXCEPT SELECT r->>0, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::timestamptz FROM jsonb_array_elements(named) r
+  ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param
+    AND s.target_type = gone.target_type AND s.target_id = gone.target_id;
+  DELETE FROM search_date s USING (
+    SELECT o.type, o.id, o.param, o.low, o.high FROM unnest(types, ids) AS c (type, id)
+      JOIN search_date o ON o.type = c.type AND o.id = c.id
+    EXCEPT SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r
+  ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.low = gone.low AND s.high = gone.high;
+  DELETE FROM search_string s USING (
+    SELECT o.type, o.id, o.param, o.folded FROM unnest(types, ids) AS c (type, id)
+      JOIN search_string o ON o.type = c.type AND o.id = c.id
+    EXCEPT SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r
+  ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.folded = gone.folded;
+
+  INSERT INTO search_token (type, id, param, system, code)
+    SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r
+    EXCEPT SELECT o.type, o.id, o.param, o.system, o.code FROM unnest(types, ids) AS c (type, id)
+      JOIN search_token o ON o.type = c.type AND o.id = c.id;
+  INSERT INTO search_reference (type, id, param, target_type, target_id, open_status, updated_at)
+    SELECT r->>0, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::timestamptz FROM jsonb_array_elements(named) r
+    EXCEPT SELECT o.type, o.id, o.param, o.target_type, o.target_id, o.open_status, o.updated_at
+      FROM unnest(types, ids) AS c (type, id) JOIN search_reference o ON o.type = c.type AND o.id = c.id;
+  INSERT INTO search_date (type, id, param, low, high)
+    SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r
+    EXCEPT SELECT o.type, o.id, o.param, o.low, o.high FROM unnest(types, ids) AS c (type, id)
+      JOIN search_date o ON o.type = c.type AND o.id = c.id;
+  INSERT INTO search_string (type, id, param, folded)
+    SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r
+    EXCEPT SELECT o.type, o.id, o.param, o.folded FROM unnest(types, ids) AS c (type, id)
+      JOIN search_string o ON o.type = c.type AND o.id = c.id;
+
+  -- Rare: what can have no such rows names no such part.
+  IF changes ? 'quantities' THEN
+    DELETE FROM search_quantity s USING unnest(types, ids) AS c (type, id) WHERE s.type = c.type AND s.id = c.id;
+    INSERT INTO search_quantity (type, id, param, system, code, low, high)
+      SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::numeric, (r->>6)::numeric FROM jsonb_array_elements(changes->'quantities') r;
+  END IF;
+  IF changes ? 'positions' THEN
+    DELETE FROM search_position s USING unnest(types, ids) AS c (type, id) WHERE s.type = c.type AND s.id = c.id;
+    INSERT INTO search_position (type, id, param, latitude, longitude)
+      SELECT r->>0, r->>1, r->>2, (r->>3)::float, (r->>4)::float FROM jsonb_array_elements(changes->'positions') r;
+  END IF;
+END $$;
+
+-- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, access, ended, packages, events, audits, directory,
 -- typed (the rows of the network, see apply_directory), replay (see keep_replay).
 -- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
 CREATE OR REPLACE FUNCTION apply_changes(changes jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
@@ -183,16 +254,7 @@ BEGIN
     AS c (type text, id text, version int, at timestamptz, deleted boolean, content jsonb, owner text)
   WHERE c.version = 1;
 
-  -- References with what a worklist goes by: the status of what has not ended, and its time.
-  SELECT jsonb_agg(r || jsonb_build_array(o.code, o.at)) INTO named
-  FROM jsonb_array_elements(changes->'references') r
-  LEFT JOIN (
-    SELECT t->>0 AS type, t->>1 AS id, t->>4 AS code, c.at
-    FROM jsonb_array_elements(changes->'tokens') t
-    JOIN jsonb_to_recordset(changes->'documents') AS c (type text, id text, at text) ON c.type = t->>0 AND c.id = t->>1
-    WHERE t->>0 IN ('ServiceRequest', 'Task') AND t->>2 = 'status'
-      AND t->>4 IN ('draft', 'active', 'requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold')
-  ) o ON o.type = r->>0 AND o.id = r->>1 AND r->>2 IN ('owner', 'performer', 'requester') AND r->>3 = 'Organization';
+  named := open_references(changes);
 
   SELECT array_agg(c.type), array_agg(c.id) INTO updated_types, updated_ids
   FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int) WHERE c.version > 1;
@@ -212,45 +274,7 @@ BEGIN
       RAISE EXCEPTION 'a document is not at the version before' USING ERRCODE = '23505', CONSTRAINT = 'document_next_version';
     END IF;
 
-    -- Rows that stay are left alone: most of what is searched by does not change with a move.
-    DELETE FROM search_token s USING (
-      SELECT o.type, o.id, o.param, o.system, o.code FROM unnest(updated_types, updated_ids) AS c (type, id)
-        JOIN search_token o ON o.type = c.type AND o.id = c.id
-      EXCEPT SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r
-    ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.system = gone.system AND s.code = gone.code;
-    DELETE FROM search_reference s USING (
-      SELECT o.type, o.id, o.param, o.target_type, o.target_id, o.open_status, o.updated_at
-        FROM unnest(updated_types, updated_ids) AS c (type, id) JOIN search_reference o ON o.type = c.type AND o.id = c.id
-      EXCEPT SELECT r->>0, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::timestamptz FROM jsonb_array_elements(named) r
-    ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param
-      AND s.target_type = gone.target_type AND s.target_id = gone.target_id;
-    DELETE FROM search_date s USING (
-      SELECT o.type, o.id, o.param, o.low, o.high FROM unnest(updated_types, updated_ids) AS c (type, id)
-        JOIN search_date o ON o.type = c.type AND o.id = c.id
-      EXCEPT SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r
-    ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.low = gone.low AND s.high = gone.high;
-    DELETE FROM search_string s USING (
-      SELECT o.type, o.id, o.param, o.folded FROM unnest(updated_types, updated_ids) AS c (type, id)
-        JOIN search_string o ON o.type = c.type AND o.id = c.id
-      EXCEPT SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r
-    ) gone WHERE s.type = gone.type AND s.id = gone.id AND s.param = gone.param AND s.folded = gone.folded;
-
-    INSERT INTO search_token (type, id, param, system, code)
-      SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r
-      EXCEPT SELECT o.type, o.id, o.param, o.system, o.code FROM unnest(updated_types, updated_ids) AS c (type, id)
-        JOIN search_token o ON o.type = c.type AND o.id = c.id;
-    INSERT INTO search_reference (type, id, param, target_type, target_id, open_status, updated_at)
-      SELECT r->>0, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::timestamptz FROM jsonb_array_elements(named) r
-      EXCEPT SELECT o.type, o.id, o.param, o.target_type, o.target_id, o.open_status, o.updated_at
-        FROM unnest(updated_types, updated_ids) AS c (type, id) JOIN search_reference o ON o.type = c.type AND o.id = c.id;
-    INSERT INTO search_date (type, id, param, low, high)
-      SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r
-      EXCEPT SELECT o.type, o.id, o.param, o.low, o.high FROM unnest(updated_types, updated_ids) AS c (type, id)
-        JOIN search_date o ON o.type = c.type AND o.id = c.id;
-    INSERT INTO search_string (type, id, param, folded)
-      SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r
-      EXCEPT SELECT o.type, o.id, o.param, o.folded FROM unnest(updated_types, updated_ids) AS c (type, id)
-        JOIN search_string o ON o.type = c.type AND o.id = c.id;
+    PERFORM index_documents(updated_types, updated_ids, named, changes);
   ELSE
     INSERT INTO search_token (type, id, param, system, code)
       SELECT r->>0, r->>1, r->>2, r->>3, r->>4 FROM jsonb_array_elements(changes->'tokens') r;
@@ -260,6 +284,14 @@ BEGIN
       SELECT r->>0, r->>1, r->>2, (r->>3)::timestamptz, (r->>4)::timestamptz FROM jsonb_array_elements(changes->'dates') r;
     INSERT INTO search_string (type, id, param, folded)
       SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r;
+    IF changes ? 'quantities' THEN
+      INSERT INTO search_quantity (type, id, param, system, code, low, high)
+        SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::numeric, (r->>6)::numeric FROM jsonb_array_elements(changes->'quantities') r;
+    END IF;
+    IF changes ? 'positions' THEN
+      INSERT INTO search_position (type, id, param, latitude, longitude)
+        SELECT r->>0, r->>1, r->>2, (r->>3)::float, (r->>4)::float FROM jsonb_array_elements(changes->'positions') r;
+    END IF;
   END IF;
 
   INSERT INTO change (at, type, id, version, kind)
@@ -352,5 +384,6 @@ BEGIN
   END IF;
 END $$;
 
-REVOKE ALL ON FUNCTION load_for_write(jsonb), apply_changes(jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION load_for_write(jsonb), apply_changes(jsonb), open_references(jsonb),
+  index_documents(text[], text[], jsonb, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION load_for_write(jsonb), apply_changes(jsonb) TO referral_service;
