@@ -32,6 +32,7 @@ from referral.api import (
     token,
     transaction,
     update,
+    validate,
     vread,
 )
 from referral.api.audit_trail import recorder
@@ -69,7 +70,7 @@ def create_app(services: Services, *, with_metrics: bool = True, tracing: "Traci
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, history, read, update, create, metadata, search, transaction)
-    seldom = (vread, delete, suggest_targets, token, health)
+    seldom = (vread, delete, suggest_targets, validate, token, health)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",

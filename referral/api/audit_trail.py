@@ -18,6 +18,7 @@ from referral.api import (
     token,
     transaction,
     update,
+    validate,
     vread,
 )
 from referral.api.services import Services
@@ -40,6 +41,7 @@ ACTIONS: Final[Mapping[Callable[..., Any], AuditAction]] = {
     delete.delete: AuditAction.DELETE,
     update.update: AuditAction.UPDATE,
     transaction.transaction: AuditAction.TRANSACTION,
+    validate.validate: AuditAction.EXECUTE,
     token.token: AuditAction.TOKEN,
     unsupported: AuditAction.UNSUPPORTED,
 }
@@ -98,8 +100,9 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
 
 def _resource(parameters: Mapping[str, Any], action: AuditAction) -> tuple[str | None, str | None]:
     """Type and id; what is no type of ours, or no id, is left out: it may be anything."""
-    # The operations of today are those of one type.
-    resource_type = "ServiceRequest" if action is AuditAction.EXECUTE else parameters.get("resource_type")
+    # An operation whose address names no type is one of referrals.
+    of_one_type = "ServiceRequest" if action is AuditAction.EXECUTE else None
+    resource_type = parameters.get("resource_type", of_one_type)
     resource_id = parameters.get("resource_id")
     return (
         resource_type if resource_type in SUPPORTED else None,

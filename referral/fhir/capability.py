@@ -17,6 +17,7 @@ INTERACTIONS: Final = ("read", "create", "update", "search-type")
 # A referral or offer is updated with If-Match only, and never under an id of the client.
 _VERSIONED_UPDATE: Final = frozenset({"ServiceRequest", "Task"})
 _OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_VALIDATE: Final = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
 # Search parameters of every type.
 _COMMON: Final = (
     {"name": "_id", "type": "token", "documentation": "Id of the resource"},
@@ -89,13 +90,10 @@ def _resource(resource_type: str) -> dict[str, Any]:
         ],
         "searchParam": [*_COMMON, *(_search_parameter(resource_type, each) for each in parameters)],
     }
+    resource["operation"] = [{"name": "validate", "definition": _VALIDATE}]
     if resource_type == "ServiceRequest":
-        resource["operation"] = [
-            {
-                "name": "suggest-targets",
-                "definition": f"{systems.BASE}/OperationDefinition/suggest-targets",
-            }
-        ]
+        suggest = f"{systems.BASE}/OperationDefinition/suggest-targets"
+        resource["operation"].append({"name": "suggest-targets", "definition": suggest})
     # FHIR knows no empty lists.
     return {name: value for name, value in resource.items() if value != []}
 

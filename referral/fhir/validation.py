@@ -57,7 +57,10 @@ def find_problems(resource_type: str, content: dict[str, Any]) -> list[Problem]:
 
 
 class _Walk:
-    """One pass over a resource, collecting problems by kind. untold: the type whose invariants are left out."""
+    """One pass over a resource, collecting problems by kind.
+
+    untold: the type whose invariants are left out.
+    """
 
     def __init__(self, untold: str = "") -> None:
         self._untold = untold

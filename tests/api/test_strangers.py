@@ -33,6 +33,8 @@ from tests.api.tries import (
     transactions,
     type_histories,
     updates,
+    validations,
+    validations_of_stored,
     version_reads,
 )
 from tests.factories import KIEN_AN, LE_CHAN, created, observation, patient, request, summary
@@ -316,6 +318,8 @@ TOO_SMALL: dict[Build, str] = {
     suggestions: "system/*.cuds",
     suggestions_by_query: "system/*.cuds",
     suggestions_for_drafts: "system/*.cuds",
+    validations: "system/*.ruds",
+    validations_of_stored: "system/*.crs",
 }
 """For each try, all rights but the one that it needs."""
 

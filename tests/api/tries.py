@@ -173,6 +173,20 @@ def suggestions_for_drafts(names: Names) -> Iterator[httpx.Request]:
         )
 
 
+def validations(names: Names) -> Iterator[httpx.Request]:
+    for draft in _drafts(names):
+        yield ask("POST", f"/{draft['resourceType']}/$validate?mode=create", draft)
+
+
+def validations_of_stored(names: Names) -> Iterator[httpx.Request]:
+    for content in _moves(names):
+        address = f"/{content['resourceType']}/{content['id']}/$validate?mode=update"
+        yield ask("POST", address, content)
+        yield ask("POST", address, content, If_Match='W/"1"')
+    for resource_type, resource_id in names.resources.items():
+        yield ask("POST", f"/{resource_type}/{resource_id}/$validate?mode=delete")
+
+
 CASES: dict[Route, Build] = {
     ("GET", "/fhir/{resource_type}/{resource_id}"): reads,
     ("DELETE", "/fhir/{resource_type}/{resource_id}"): deletes,
@@ -188,8 +202,17 @@ CASES: dict[Route, Build] = {
     ("POST", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions,
     ("GET", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions_by_query,
     ("POST", "/fhir/ServiceRequest/$suggest-targets"): suggestions_for_drafts,
+    ("POST", "/fhir/{resource_type}/$validate"): validations,
+    ("POST", "/fhir/{resource_type}/{resource_id}/$validate"): validations_of_stored,
 }
 """What a stranger tries by each route. The requests for hidden names and for invented ones are the same."""
 
-ANSWERED = {suggestions_for_drafts, searches, posted_searches, type_histories}
+ANSWERED = {
+    validations,
+    validations_of_stored,
+    suggestions_for_drafts,
+    searches,
+    posted_searches,
+    type_histories,
+}
 """Tries that are answered, with nothing of the referral; all others are refused."""

@@ -52,10 +52,11 @@ def test_every_stored_type_stands_in_it():
 
 def test_the_suggestion_stands_at_the_referral_only():
     operations = {
-        name: resource["operation"] for name, resource in RESOURCES.items() if "operation" in resource
+        name: [operation["name"] for operation in resource["operation"]]
+        for name, resource in RESOURCES.items()
     }
-    assert list(operations) == ["ServiceRequest"]
-    assert [operation["name"] for operation in operations["ServiceRequest"]] == ["suggest-targets"]
+    assert operations.pop("ServiceRequest") == ["validate", "suggest-targets"]
+    assert all(named == ["validate"] for named in operations.values())
 
 
 def test_where_to_get_a_token():
