@@ -4,18 +4,13 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import httpx
 import pytest
 
-from referral.actions.import_network import import_network
-from referral.store.migrate import migrate
-from tests.conftest import Database, serve
-from tests.own_database import own_database
+from tests.profiles.conftest import Hill
 from tests.profiles.examples import CounterExample, Resource, counter_examples, examples
 from tests.running_service import RunningService
-from tests.small_network import small_network
 
 OFFICE, STATION, HOSPITAL = "hill", "station", "valley-hospital"
 EXAMPLES = examples()
@@ -41,7 +36,7 @@ NOT_YET = set(
     offer-without-code offer-without-focus
     referral-category referral-ground referral-intent referral-two-directions referral-without-category
     service-free-in-words service-hours-as-code
-    summary-without-document summary-without-media-type summary-without-patient
+    summary-without-document summary-without-patient
     """.split()
 )
 # How an offer gets to where the example moves it from.
@@ -140,21 +135,18 @@ class World:
 
 
 @pytest.fixture(scope="module")
-async def world(superuser_dsn: str, database: Database) -> AsyncIterator[World]:
-    async with own_database(superuser_dsn, database, "profiles") as made:
-        migrate(made.owner_dsn)
-        async with serve(made.dsn, size=4) as service:
-            await import_network(service.store, small_network(), datetime.now(UTC))
-            world = World(service)
-            for name in [*DIRECTORY, *PATIENT]:
-                # The first time by the office: the hospital is there afterwards.
-                client = await service.system(OFFICE if name in DIRECTORY else STATION)
-                answer = await client.put(name, json=EXAMPLES[name])
-                assert answer.status_code == 201, answer.text
-            await world.offer("so that the hospital knows the patient")
-            answer = await world.put(EXAMPLES["DocumentReference/summary-discharge"])
+async def world(hill: Hill) -> AsyncIterator[World]:
+    async with hill("examples") as service:
+        world = World(service)
+        for name in [*DIRECTORY, *PATIENT]:
+            # The first time by the office: the hospital is there afterwards.
+            client = await service.system(OFFICE if name in DIRECTORY else STATION)
+            answer = await client.put(name, json=EXAMPLES[name])
             assert answer.status_code == 201, answer.text
-            yield world
+        await world.offer("so that the hospital knows the patient")
+        answer = await world.put(EXAMPLES["DocumentReference/summary-discharge"])
+        assert answer.status_code == 201, answer.text
+        yield world
 
 
 @pytest.mark.parametrize("example", SENT)
