@@ -8,6 +8,7 @@ Here, because the reader of searches and the store both work with it and neither
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -112,6 +113,61 @@ class DateCriterion:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantityValue:
+    """A number that quantities are compared with: its digits can mean [`low`, `high`), `exact` is as written.
+
+    Reading of the prefixes for a stored value known to lie from its `low` to its `high`, both within:
+
+    - eq: low >= value.low and high < value.high; ne: not so; ap: low <= value.high and high >= value.low
+    - gt: high > exact; ge: high >= exact; sa: low > exact
+    - lt: low < exact; le: low <= exact; eb: high < exact
+
+    system, code: those of the unit; None: any.
+    """
+
+    prefix: Prefix
+    low: Decimal
+    high: Decimal
+    exact: Decimal
+    system: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityCriterion:
+    """A row of search_quantity meets one of `values`."""
+
+    param: str
+    values: tuple[QuantityValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UriCriterion:
+    """An address of the parameter begins with one of `values`."""
+
+    param: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearCriterion:
+    """A position of the parameter lies near one of `places`: (latitude, longitude, kilometres at most).
+
+    Degrees of WGS 84, distances along a great circle.
+    """
+
+    param: str
+    places: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyCriterion:
+    """One of `criteria` is met."""
+
+    criteria: "tuple[ReferenceCriterion, ...]"
+
+
+@dataclass(frozen=True, slots=True)
 class MissingCriterion:
     """The table of `kind` has no row of `param` (`missing`), or has one.
 
@@ -165,6 +221,10 @@ Criterion = (
     | ReferenceCriterion
     | StringCriterion
     | DateCriterion
+    | QuantityCriterion
+    | UriCriterion
+    | NearCriterion
+    | AnyCriterion
     | MissingCriterion
     | IdCriterion
     | LastUpdatedCriterion

@@ -8,41 +8,44 @@ from collections.abc import Callable
 from typing import Final
 
 from referral.domain.search import (
+    URI_SYSTEM,
+    AnyCriterion,
     Criterion,
     DateCriterion,
     IdCriterion,
     Kind,
     LastUpdatedCriterion,
     MissingCriterion,
+    NearCriterion,
     Prefix,
+    QuantityCriterion,
     ReferenceCriterion,
     StringCriterion,
     StringMode,
     TokenCriterion,
+    UriCriterion,
 )
 from referral.fhir.intervals import BEGINNING, END, Interval, interval, widened
 from referral.fhir.parameters import Parameter
 from referral.fhir.primitives import ID
-from referral.fhir.search_index import folded_value, reference_key, string_key
+from referral.fhir.search_index import composite_rows, folded_value, reference_key, string_key
+from referral.fhir.search_measures import read_place, read_quantity
+from referral.fhir.search_texts import PREFIX, ParameterError, alternatives_of, split, unescaped
 from referral.fhir.systems import BOOLEAN
 from referral.fhir.text_keys import fold, token_key
 
 TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}")
 
-_MAX_ALTERNATIVES: Final = 500
-_MAX_LENGTH: Final = 1000
-_PREFIX: Final = re.compile(r"[a-zA-Z]{2}")
-_ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
 _MODIFIERS: Final = {
     Kind.TOKEN: ("missing", "not"),
     Kind.REFERENCE: ("missing", "identifier", "[type]"),
     Kind.STRING: ("missing", "exact", "contains"),
     Kind.DATE: ("missing",),
+    Kind.QUANTITY: ("missing",),
+    Kind.URI: ("missing", "below"),
+    Kind.SPECIAL: ("missing",),
+    Kind.COMPOSITE: (),
 }
-
-
-class ParameterError(Exception):
-    """What is wrong with one pair of a search, without its value."""
 
 
 def read_criterion(searched: Parameter, modifier: str, value: str, base: str) -> Criterion:
@@ -50,32 +53,56 @@ def read_criterion(searched: Parameter, modifier: str, value: str, base: str) ->
 
     Raises ParameterError for a modifier that the parameter does not have, or a value of another form.
     """
+    known = _MODIFIERS[searched.kind]
+    named = searched.kind is Kind.REFERENCE and TYPE.fullmatch(modifier)
+    if modifier and modifier not in known and not named:
+        shown = ", ".join(f":{name}" for name in known) or "none"
+        raise ParameterError(f"it does not have this modifier; it has {shown}.")
     if modifier == "missing":
         if value not in ("true", "false"):
             raise ParameterError("the modifier missing takes true or false.")
         target = None if searched.indexed else searched.targets[0]
         return MissingCriterion(searched.rows, searched.kind, value == "true", target)
-    alternatives = _alternatives(value)
-    match searched.kind, modifier:
-        case Kind.TOKEN, "" | "not":
-            return TokenCriterion(searched.rows, _tokens(searched, alternatives), modifier == "not")
-        case Kind.REFERENCE, "identifier":
-            return TokenCriterion(f"{searched.rows}:identifier", tuple(map(_token, alternatives)))
-        case Kind.REFERENCE, _ if not modifier or TYPE.fullmatch(modifier):
-            if modifier and not searched.may_target(modifier):
-                raise ParameterError("it never refers to the type that the modifier names.")
-            wanted = modifier or (searched.targets[0] if len(searched.targets) == 1 else None)
-            references = tuple(_reference(_unescaped(text), wanted, base) for text in alternatives)
-            return ReferenceCriterion(searched.rows, references)
-        case Kind.STRING, "" | "exact" | "contains":
-            return _string(searched.rows, modifier, [_unescaped(text) for text in alternatives])
-        case Kind.DATE, "":
-            return DateCriterion(
-                searched.rows,
-                tuple((prefix, span.low, span.high) for prefix, span in map(_date, alternatives)),
-            )
-    known = ", ".join(f":{name}" for name in _MODIFIERS[searched.kind])
-    raise ParameterError(f"it does not have this modifier; it has {known}.")
+    return _READERS[searched.kind](searched, modifier, alternatives_of(value), base)
+
+
+def _token_criterion(searched: Parameter, modifier: str, texts: list[str], _base: str) -> Criterion:
+    return TokenCriterion(searched.rows, _tokens(searched, texts), modifier == "not")
+
+
+def _reference_criterion(searched: Parameter, modifier: str, texts: list[str], base: str) -> Criterion:
+    if modifier == "identifier":
+        return TokenCriterion(f"{searched.rows}:identifier", tuple(map(_token, texts)))
+    if modifier and not searched.may_target(modifier):
+        raise ParameterError("it never refers to the type that the modifier names.")
+    wanted = modifier or (searched.targets[0] if len(searched.targets) == 1 else None)
+    return ReferenceCriterion(
+        searched.rows, tuple(_reference(unescaped(text), wanted, base) for text in texts)
+    )
+
+
+def _date_criterion(searched: Parameter, _modifier: str, texts: list[str], _base: str) -> Criterion:
+    spans = map(_date, texts)
+    return DateCriterion(searched.rows, tuple((prefix, span.low, span.high) for prefix, span in spans))
+
+
+def _quantity_criterion(searched: Parameter, _modifier: str, texts: list[str], _base: str) -> Criterion:
+    return QuantityCriterion(searched.rows, tuple(map(read_quantity, texts)))
+
+
+def _uri_criterion(searched: Parameter, modifier: str, texts: list[str], _base: str) -> Criterion:
+    addresses = [unescaped(text) for text in texts]
+    if modifier == "below":
+        return UriCriterion(searched.rows, tuple(addresses))
+    return TokenCriterion(searched.rows, tuple((URI_SYSTEM, token_key(address)) for address in addresses))
+
+
+def _near_criterion(searched: Parameter, _modifier: str, texts: list[str], _base: str) -> Criterion:
+    return NearCriterion(searched.rows, tuple(map(read_place, texts)))
+
+
+def _pair_criterion(searched: Parameter, _modifier: str, texts: list[str], base: str) -> Criterion:
+    return AnyCriterion(tuple(_pair(searched.name, text, base) for text in texts))
 
 
 def _tokens(searched: Parameter, texts: list[str]) -> tuple[tuple[str | None, str | None], ...]:
@@ -90,7 +117,7 @@ def _tokens(searched: Parameter, texts: list[str]) -> tuple[tuple[str | None, st
 
 def _token(text: str) -> tuple[str | None, str | None]:
     """Forms `code`, `system|code`, `|code` and `system|`."""
-    parts = [_unescaped(part) for part in _split(text, "|")]
+    parts = [unescaped(part) for part in split(text, "|")]
     match parts:
         case [code]:
             return None, token_key(code)
@@ -110,18 +137,31 @@ def _reference(text: str, wanted: str | None, base: str) -> tuple[str | None, st
     return target
 
 
-def _string(param: str, modifier: str, texts: list[str]) -> StringCriterion:
+def _pair(name: str, text: str, base: str) -> ReferenceCriterion:
+    """`code$reference` of a composite."""
+    match split(text, "$"):
+        case [coded, referring] if coded and referring:
+            _, code = _token(coded)
+            target = _reference(unescaped(referring), None, base)
+            return ReferenceCriterion(composite_rows(name, code or ""), (target,))
+    raise ParameterError("a value is code$reference.")
+
+
+def _string_criterion(searched: Parameter, modifier: str, values: list[str], _base: str) -> Criterion:
+    texts = [unescaped(value) for value in values]
     if not all(fold(text) for text in texts):
         raise ParameterError("a value is empty.")
     if modifier == "exact":
-        return StringCriterion(param, tuple(string_key(text) for text in texts), StringMode.EXACT)
+        keys = tuple(string_key(text, phonetic=searched.phonetic) for text in texts)
+        return StringCriterion(searched.rows, keys, StringMode.EXACT)
     mode = StringMode.CONTAINS if modifier == "contains" else StringMode.PREFIX
-    return StringCriterion(param, tuple(folded_value(text) for text in texts), mode)
+    found = tuple(folded_value(text, phonetic=searched.phonetic) for text in texts)
+    return StringCriterion(searched.rows, found, mode)
 
 
 def _date(text: str) -> tuple[Prefix, Interval]:
     prefix = Prefix.EQ
-    found = _PREFIX.match(text)
+    found = PREFIX.match(text)
     if found:
         if found[0] not in list(Prefix):
             raise ParameterError(f"a prefix is one of {', '.join(Prefix)}.")
@@ -135,7 +175,7 @@ def _date(text: str) -> tuple[Prefix, Interval]:
 
 def _last_updated(value: str) -> LastUpdatedCriterion:
     ranges = []
-    for prefix, span in map(_date, _alternatives(value)):
+    for prefix, span in map(_date, alternatives_of(value)):
         match prefix:
             case Prefix.EQ | Prefix.AP:
                 ranges.append((span.low, span.high))
@@ -153,7 +193,7 @@ def _last_updated(value: str) -> LastUpdatedCriterion:
 
 
 def _ids(value: str) -> IdCriterion:
-    ids = tuple(_alternatives(value))
+    ids = tuple(alternatives_of(value))
     if not all(ID.fullmatch(text) for text in ids):
         raise ParameterError("a value is an id: letters, digits, - and ., 64 at most.")
     return IdCriterion(ids)
@@ -162,36 +202,13 @@ def _ids(value: str) -> IdCriterion:
 COLUMNS: Final[dict[str, Callable[[str], Criterion]]] = {"_id": _ids, "_lastUpdated": _last_updated}
 """Parameters of every type that are columns of the store, and what reads their value."""
 
-
-def _alternatives(value: str) -> list[str]:
-    """The parts between unescaped commas, still escaped."""
-    parts = _split(value, ",")
-    if len(parts) > _MAX_ALTERNATIVES:
-        raise ParameterError(f"at most {_MAX_ALTERNATIVES} values are taken.")
-    if not all(part.strip() for part in parts):
-        raise ParameterError("one of the values is empty.")
-    if any(len(part) > _MAX_LENGTH for part in parts):
-        raise ParameterError(f"a value may have {_MAX_LENGTH} characters.")
-    return parts
-
-
-def _split(text: str, separator: str) -> list[str]:
-    if "\\" not in text:
-        return text.split(separator)
-    parts, start, escaped = [], 0, False
-    for position, character in enumerate(text):
-        if character == separator and not escaped:
-            parts.append(text[start:position])
-            start = position + 1
-        escaped = character == "\\" and not escaped
-    return [*parts, text[start:]]
-
-
-def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(_escaped_character, text)
-
-
-def _escaped_character(match: re.Match[str]) -> str:
-    if match[1] not in (",", "|", "$", "\\"):
-        raise ParameterError(r"a backslash stands only before , | $ or another backslash.")
-    return match[1]
+_READERS: Final[dict[Kind, Callable[[Parameter, str, list[str], str], Criterion]]] = {
+    Kind.TOKEN: _token_criterion,
+    Kind.REFERENCE: _reference_criterion,
+    Kind.STRING: _string_criterion,
+    Kind.DATE: _date_criterion,
+    Kind.QUANTITY: _quantity_criterion,
+    Kind.URI: _uri_criterion,
+    Kind.SPECIAL: _near_criterion,
+    Kind.COMPOSITE: _pair_criterion,
+}

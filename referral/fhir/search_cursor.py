@@ -13,7 +13,7 @@ from referral.fhir.primitives import ID
 # A text that is sorted by has up to some 700 characters of up to 4 bytes; JSON may escape each.
 _MAX_LENGTH: Final = 8000
 
-_NUMBER: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
+_NUMBER: Final = re.compile(r"-?(Infinity|[0-9]{1,100}(\.[0-9]{1,100})?)")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 

@@ -23,8 +23,9 @@ from referral.domain.search import (
     Total,
 )
 from referral.fhir.parameters import PARAMETERS, parameter
-from referral.fhir.search_criteria import COLUMNS, TYPE, ParameterError, read_criterion
+from referral.fhir.search_criteria import COLUMNS, TYPE, read_criterion
 from referral.fhir.search_cursor import decode_cursor
+from referral.fhir.search_texts import ParameterError
 
 DEFAULT_COUNT: Final = 50
 MAX_COUNT: Final = 200
@@ -38,8 +39,8 @@ _ELEMENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 # An unescaped "+" arrives as a space.
 _JSON: Final = frozenset({"json", "application/json", "application/fhir+json", "application/fhir json"})
-# What a sort can go by. The position of a place is no order.
-_SORTED: Final = frozenset(Kind) - {Kind.SPECIAL}
+# What a sort can go by. Neither places nor pairs are an order.
+_SORTED: Final = frozenset(Kind) - {Kind.SPECIAL, Kind.COMPOSITE}
 
 
 @dataclass(slots=True)

@@ -126,7 +126,7 @@ _SORTED: Final = {
     Kind.STRING: ("search_string", "folded", "folded", "text"),
     Kind.REFERENCE: ("search_reference", "target_id", "target_id", "text"),
     Kind.QUANTITY: ("search_quantity", "low", "high", "numeric"),
-    Kind.URI: ("search_uri", "uri", "uri", "text"),
+    Kind.URI: ("search_token", "code", "code", "text"),
 }
 
 
@@ -180,7 +180,7 @@ class _Order:
 def _cursor(last: asyncpg.Record) -> Cursor:
     value = last["sort"]
     # As text a number keeps its digits.
-    return Cursor(str(value) if isinstance(value, Decimal) else value, last["id"])
+    return Cursor(f"{value:f}" if isinstance(value, Decimal) else value, last["id"])
 
 
 async def _included(

@@ -5,10 +5,13 @@ Values go in as arrays where that is possible, so that searches of one shape are
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, assert_never
 
 from referral.domain.search import (
     STRING_SEPARATOR,
+    URI_SYSTEM,
+    AnyCriterion,
     ChainCriterion,
     Criterion,
     DateCriterion,
@@ -17,11 +20,14 @@ from referral.domain.search import (
     Kind,
     LastUpdatedCriterion,
     MissingCriterion,
+    NearCriterion,
     Prefix,
+    QuantityCriterion,
     ReferenceCriterion,
     StringCriterion,
     StringMode,
     TokenCriterion,
+    UriCriterion,
 )
 from referral.store.visibility import visible
 
@@ -62,6 +68,22 @@ _COMPARISONS: Final = {
     Prefix.EB: "s.high <= {start}",
     Prefix.AP: "s.low < {end} AND s.high > {start}",
 }
+
+# Readings of referral.domain.search.QuantityValue.
+_MEASURES: Final = {
+    Prefix.EQ: "s.low >= {low} AND s.high < {high}",
+    Prefix.NE: "s.low < {low} OR s.high >= {high}",
+    Prefix.AP: "s.low <= {high} AND s.high >= {low}",
+    Prefix.GT: "s.high > {exact}",
+    Prefix.GE: "s.high >= {exact}",
+    Prefix.SA: "s.low > {exact}",
+    Prefix.LT: "s.low < {exact}",
+    Prefix.LE: "s.low <= {exact}",
+    Prefix.EB: "s.high < {exact}",
+}
+# Of the mean radius 6371.0088 km (IUGG). A degree is a little short, so that the band is not too narrow.
+_EARTH_DIAMETER: Final = 12742.0176
+_KILOMETRES_OF_A_DEGREE: Final = 111.19
 
 
 def condition(criterion: Criterion, bind: Bind, document: Document = SEARCHED) -> str:
@@ -180,6 +202,58 @@ class _Moment:
         return f"{self._bind(self._value)}::timestamptz"
 
 
+def _quantity(criterion: QuantityCriterion, bind: Bind, document: Document) -> str:
+    rows = []
+    for value in criterion.values:
+        low, high, exact = (_Number(each, bind) for each in (value.low, value.high, value.exact))
+        each = [f"({_MEASURES[value.prefix].format(low=low, high=high, exact=exact)})"]
+        if value.code is not None:
+            each.append(f"s.code = {bind(value.code)}")
+        if value.system is not None:
+            each.append(f"s.system = {bind(value.system)}")
+        rows.append(" AND ".join(each))
+    return _row(document, "search_quantity", bind(criterion.param), f"({_any(rows)})")
+
+
+class _Number:
+    """A number that becomes a bind parameter where the text of a comparison names it."""
+
+    def __init__(self, value: Decimal, bind: Bind) -> None:
+        self._value, self._bind = value, bind
+
+    def __str__(self) -> str:
+        return f"{self._bind(self._value)}::numeric"
+
+
+def _uri(criterion: UriCriterion, bind: Bind, document: Document) -> str:
+    rows = _any(
+        f"s.code ~>=~ {bind(value)}::text AND s.code ~<~ {bind(value + _LAST)}::text"
+        for value in criterion.values
+    )
+    # The partial index is of this system, written out.
+    found = f"s.system = '{URI_SYSTEM}' AND ({rows})"
+    return _row(document, "search_token", bind(criterion.param), found)
+
+
+def _near(criterion: NearCriterion, bind: Bind, document: Document) -> str:
+    rows = []
+    for latitude, longitude, kilometres in criterion.places:
+        lat, lon, most = (f"{bind(each)}::float" for each in (latitude, longitude, kilometres))
+        # The band of latitudes is what an index begins with; within it the haversine formula.
+        rows.append(
+            f"s.latitude BETWEEN {lat} - {most} / {_KILOMETRES_OF_A_DEGREE}"
+            f" AND {lat} + {most} / {_KILOMETRES_OF_A_DEGREE}"
+            f" AND {_EARTH_DIAMETER} * asin(least(1, sqrt("
+            f"power(sin(radians(s.latitude - {lat}) / 2), 2) + cos(radians({lat})) * cos(radians(s.latitude))"
+            f" * power(sin(radians(s.longitude - {lon}) / 2), 2)))) <= {most}"
+        )
+    return _row(document, "search_position", bind(criterion.param), f"({_any(rows)})")
+
+
+def _either(criterion: AnyCriterion, bind: Bind, document: Document) -> str:
+    return _any(condition(each, bind, document) for each in criterion.criteria)
+
+
 def _missing(criterion: MissingCriterion, bind: Bind, document: Document) -> str:
     rows = "" if criterion.target_type is None else f"s.target_type = {bind(criterion.target_type)}"
     found = _row(document, _TABLES[criterion.kind], bind(criterion.param), rows)
@@ -203,6 +277,10 @@ _CONDITIONS: Final[dict[type, Callable[[Any, Bind, Document], str]]] = {
     ReferenceCriterion: _reference,
     StringCriterion: _string,
     DateCriterion: _date,
+    QuantityCriterion: _quantity,
+    UriCriterion: _uri,
+    NearCriterion: _near,
+    AnyCriterion: _either,
     MissingCriterion: _missing,
     IdCriterion: _column,
     LastUpdatedCriterion: _column,

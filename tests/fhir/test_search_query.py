@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from referral.domain.search import (
     LastUpdatedCriterion,
     MissingCriterion,
     Prefix,
+    QuantityValue,
     ReferenceCriterion,
     SearchQuery,
     SortKey,
@@ -399,6 +401,50 @@ def test_how_much_is_shown(summary):
     query = search("Task", ("_summary", summary))
     assert query.summary is summary
     assert (query.count == 0) is (summary is Summary.COUNT)
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "key", "value"),
+    [
+        *(
+            ("Observation", "value-quantity", value)
+            for value in ("", "x", "5,", "5|kg", "5||", "5|a|b|c", "1e999")
+        ),
+        *(
+            ("Observation", "value-quantity", value)
+            for value in ("zz5", "NaN", "Infinity", "5." + "0" * 31, "--5")
+        ),
+        ("Observation", "value-quantity:exact", "5"),
+        *(
+            ("Location", "near", value)
+            for value in ("x", "1", "91|0", "0|181", "1|2|3|parsec", "1|2|-3", "1|2|3|km|4")
+        ),
+        ("Location", "near:exact", "1|2"),
+        ("Observation", "_profile:above", "http://a.example"),
+        ("DocumentReference", "relationship", "replaces"),
+        ("DocumentReference", "relationship", "$DocumentReference/a"),
+        ("DocumentReference", "relationship", "replaces$a_b"),
+        ("DocumentReference", "relationship:missing", "true"),
+        ("DocumentReference", "_sort", "relationship"),
+        ("Location", "_sort", "near"),
+    ],
+)
+def test_values_of_another_form_are_refused(resource_type, key, value):
+    if value:
+        assert f"Parameter {key}" in refusal(resource_type, (key, value))
+    else:
+        assert search(resource_type, (key, value)).criteria == ()
+
+
+def test_a_number_means_what_its_digits_can_mean():
+    (found,) = criterion("Observation", "value-quantity", "gt5.40|urn:u|kg").values
+    assert found == QuantityValue(
+        Prefix.GT, Decimal("5.395"), Decimal("5.405"), Decimal("5.40"), "urn:u", "kg"
+    )
+    (found,) = criterion("Observation", "value-quantity", "1e2").values
+    assert (found.low, found.high) == (50, 150)
+    (found,) = criterion("Observation", "value-quantity", "ap-200").values
+    assert (found.low, found.high) == (-220, -180)
 
 
 def test_a_summary_of_the_text_brings_nothing_along():
