@@ -89,7 +89,7 @@ async def write_resources(
                 return replay
             existing = await find_existing(connection, drafts, actor)
         wanted = [draft for draft in drafts if draft.key not in existing]
-        loaded = await load_for_write(connection, _what_to_load(wanted, actor, base, once))
+        loaded = await load_for_write(connection, what_to_load(wanted, actor, base, once))
         if loaded.replay is not None:
             return loaded.replay
         at = loaded.not_before(now)
@@ -222,7 +222,7 @@ def _offered(drafts: Sequence[Draft], workspace: Workspace) -> frozenset[str]:
     return frozenset(found)
 
 
-def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | None) -> WriteRequest:
+def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | None) -> WriteRequest:
     """Everything that the drafts change or name. Raises BrokenRule when that is too much for one command."""
     update = sorted({draft.key for draft in drafts if not draft.is_create})
     focus: set[str] = set()

@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/search.html#quantity
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 from referral.fhir.content import RawNumber, number_text
@@ -62,7 +63,7 @@ def _bounds(element: dict[str, Any]) -> tuple[str, str]:
 
 
 def _number(value: Any) -> str | None:
-    is_number = isinstance(value, int | RawNumber) and not isinstance(value, bool)
+    is_number = isinstance(value, int | RawNumber | Decimal) and not isinstance(value, bool)
     return number_text(value) if is_number else None
 
 

@@ -10,6 +10,7 @@ import orjson
 from referral.domain.codes import Direction, Priority
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
+from referral.store.owner import OwnerConnection
 from referral.store.pool import Connection
 from referral.store.replay import Answer, Once
 from referral.store.statements import statement
@@ -120,7 +121,7 @@ class Loaded:
         return max([now, *(document.at for document in self.documents.values() if document.at)])
 
 
-async def load_for_write(connection: Connection, request: WriteRequest) -> Loaded:
+async def load_for_write(connection: Connection | OwnerConnection, request: WriteRequest) -> Loaded:
     """One message. Waits for a twin of this write, then takes the row locks of what is going to change.
 
     Raises BrokenRule when the Idempotency-Key was that of another request.

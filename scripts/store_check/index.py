@@ -40,7 +40,8 @@ async def check_documents(connection: Connection, facts: Facts) -> AsyncIterator
         for row in batch:
             key = (row["type"], row["id"])
             content = read_content(row["content"].encode())
-            for violation in _check_index(facts, key, row["owner"], content, stored):
+            wanted = _wanted(facts, key, row["owner"], content, deleted=row["deleted"])
+            for violation in _check_index(key, wanted, stored):
                 yield violation
             for violation in check_document(facts, *key, content):
                 yield violation
@@ -72,14 +73,11 @@ async def _stored(
 
 
 def _check_index(
-    facts: Facts,
     key: Key,
-    owner: str,
-    content: dict[str, Any],
+    wanted: Mapping[str, list[tuple[Any, ...]]],
     stored: Mapping[str, Mapping[Key, Counter[tuple[Any, ...]]]],
 ) -> Iterator[Violation]:
     where = "/".join(key)
-    wanted = _wanted(facts, key, owner, content)
     for table, rows in wanted.items():
         found = stored[table].get(key, Counter())
         for row in sorted(set(rows) - set(found), key=repr):
@@ -95,8 +93,15 @@ def _told(row: tuple[Any, ...]) -> str:
     return " ".join(str(part) for part in row)
 
 
-def _wanted(facts: Facts, key: Key, owner: str, content: dict[str, Any]) -> dict[str, list[tuple[Any, ...]]]:
+def _wanted(
+    facts: Facts, key: Key, owner: str, content: dict[str, Any], *, deleted: bool
+) -> dict[str, list[tuple[Any, ...]]]:
     resolve = resolver(facts, owner)
+    if deleted:
+        # Found by nothing; the audit goes on knowing whom it was about.
+        about = patient_of(key[0], content, facts.base, resolve)
+        told = [] if about is None else [("_patient", "Patient", about, None, None)]
+        return {table: told if table == "search_reference" else [] for table in _TABLES}
     resolved = {named: target for named in _identifiers(content) if (target := resolve(*named)) is not None}
     rows = index_rows(key[0], content, base=facts.base, resolved=resolved)
     references = list(rows.references)

@@ -68,3 +68,8 @@ def test_a_value_is_both_of_its_bounds(value):
 )
 def test_points_on_earth(element, place):
     assert point(read(element)) == place
+
+
+def test_content_of_our_own_has_decimals():
+    assert list(quantity_rows({"value": Decimal("5.40")})) == [("", "", "5.40", "5.40")]
+    assert point({"latitude": Decimal("20.8"), "longitude": Decimal(106)}) == (20.8, 106.0)

@@ -2,9 +2,11 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import asyncpg
 
+from referral.actions.reindex import reindex
 from scripts.store_check.check import check_store
 from scripts.store_check.facts import digest_of
 from scripts.store_check.violation import Violation
@@ -43,6 +45,21 @@ class Healthy:
     owner_dsn: str
     base: str
     writes: tuple[Write, ...]
+
+    async def reindexed(self, *planted: str) -> list[Violation]:
+        """What is found after these statements and a reindex, which leave no trace."""
+        transaction = self.connection.transaction()
+        await transaction.start()
+        try:
+            for statement in planted:
+                await self.connection.execute(statement)
+            done = await reindex(
+                self.connection, base=self.base, now=datetime.now(UTC), tell=lambda _done, _of: None, batch=17
+            )
+            assert done == await self.connection.fetchval("SELECT count(*) FROM document")
+            return await check_store(self.connection, self.base, self.writes)
+        finally:
+            await transaction.rollback()
 
     async def check(self, *planted: str, writes: tuple[Write, ...] | None = None) -> list[Violation]:
         """What is found after these statements, which leave no trace."""
@@ -118,7 +135,8 @@ async def _with_package(service: RunningService) -> None:
     )
     path = f"ServiceRequest/{draft['id']}"
     answer = await station.put(path, json=draft | {"status": "active"}, headers={"If-Match": 'W/"1"'})
-    later = await created(station, observation(who["id"]))
+    later = await created(station, observation(who["id"], meta={"profile": ["urn:profile"]}))
+    await created(station, observation(who["id"], valueQuantity={"value": 80, "unit": "mmHg"}))
     info = [*draft["supportingInfo"], {"reference": f"Observation/{later['id']}"}]
     more = answer.json() | {"supportingInfo": info, "priority": "stat"}
     answer = await station.put(path, json=more, headers={"If-Match": version(answer)})
