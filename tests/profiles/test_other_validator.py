@@ -13,7 +13,17 @@ from pyrofile_validator import Validator
 from pyrofile_validator.config import ValidatorConfig
 from pyrofile_validator.models import Severity
 
+from referral.fhir.systems import BASE
 from tests.profiles.examples import PACKAGE, Resource, counter_examples, examples
+from tests.profiles.test_integrating import exchanges
+
+# Of what the service answers with.
+PROFILES = {
+    "ServiceRequest": "referral",
+    "Task": "offer",
+    "DocumentReference": "summary",
+    "Parameters": "suggestion",
+}
 
 Judge = Callable[[Resource], set[tuple[str, str]]]
 
@@ -94,3 +104,21 @@ def test_it_refuses_the_counter_examples_but_for_what_it_does_not_look_at(
 ) -> None:
     accepted = {one.name for one in counter_examples() if not judge(one.resource)}
     assert accepted == set().union(*MISSED.values())
+
+
+def test_it_accepts_what_the_service_answers(judge: Judge, capfd: pytest.CaptureFixture[str]) -> None:
+    """By the answers of docs/integrating.md, which are those of a live service."""
+    found = [
+        resource | {"meta": {"profile": [f"{BASE}/StructureDefinition/{PROFILES[resource['resourceType']]}"]}}
+        for resource in answered()
+        if resource["resourceType"] in PROFILES
+    ]
+    assert {resource["resourceType"] for resource in found} == set(PROFILES)
+    assert [faults for resource in found if (faults := judge(resource))] == []
+
+
+def answered() -> list[Resource]:
+    """Every resource in an answer of the page."""
+    bodies = [json.loads(answer.body) for _, answer in exchanges() if answer.body]
+    entries = [entry for body in bodies for entry in body.get("entry", ()) if "resource" in entry]
+    return [body for body in bodies if "resourceType" in body] + [entry["resource"] for entry in entries]
