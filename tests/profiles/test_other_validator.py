@@ -13,6 +13,7 @@ from pyrofile_validator import Validator
 from pyrofile_validator.config import ValidatorConfig
 from pyrofile_validator.models import Severity
 
+from referral.fhir.profiles import artefacts
 from referral.fhir.systems import BASE
 from tests.profiles.examples import PACKAGE, Resource, counter_examples, examples
 from tests.profiles.test_integrating import exchanges
@@ -104,6 +105,22 @@ def test_it_refuses_the_counter_examples_but_for_what_it_does_not_look_at(
 ) -> None:
     accepted = {one.name for one in counter_examples() if not judge(one.resource)}
     assert accepted == set().union(*MISSED.values())
+
+
+def test_each_rule_of_ours_is_broken_by_a_counter_example(
+    judge: Judge, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Beside those in an extension, which it does not look at."""
+    rules = {
+        constraint["key"]
+        for content in artefacts().values()
+        for element in content.get("differential", {}).get("element", ())
+        for constraint in element.get("constraint", ())
+        if constraint["severity"] == "error" and content["type"] != "Extension"
+    }
+    broken = {code.rpartition(".")[2] for one in counter_examples() for code, _ in judge(one.resource)}
+    assert rules - broken == set()
+    assert len(rules) > 10
 
 
 def test_it_accepts_what_the_service_answers(judge: Judge, capfd: pytest.CaptureFixture[str]) -> None:
