@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from referral import __version__
 from referral.actions.keep_audit import kept_audit
@@ -25,6 +26,7 @@ from referral.api import (
     history,
     metadata,
     metrics,
+    patch,
     read,
     search,
     smart_configuration,
@@ -36,6 +38,8 @@ from referral.api import (
     vread,
 )
 from referral.api.audit_trail import recorder
+from referral.api.compression import Compressed
+from referral.api.cross_origin import CORS
 from referral.api.errors import domain_error
 from referral.api.request_log import RequestLog
 from referral.api.services import Services
@@ -53,8 +57,17 @@ def make_services(store: Store, base_url: str) -> Services:
     return Services(store=store, base_url=base_url.rstrip("/"), now=lambda: datetime.now(UTC))
 
 
-def create_app(services: Services, *, with_metrics: bool = True, tracing: "Tracing | None" = None) -> FastAPI:
-    """The application. While it runs, it keeps the network's snapshot up to date, and the audit."""
+def create_app(
+    services: Services,
+    *,
+    with_metrics: bool = True,
+    tracing: "Tracing | None" = None,
+    cors_origins: Sequence[str] = (),
+) -> FastAPI:
+    """The application. While it runs, it keeps the network's snapshot up to date, and the audit.
+
+    cors_origins: the origins whose pages may call it, `*` for all; none: browsers keep all of them from it.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -70,7 +83,7 @@ def create_app(services: Services, *, with_metrics: bool = True, tracing: "Traci
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, history, read, update, create, metadata, search, transaction)
-    seldom = (vread, delete, suggest_targets, validate, token, health)
+    seldom = (patch, vread, delete, suggest_targets, validate, token, health)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",
@@ -87,9 +100,12 @@ def create_app(services: Services, *, with_metrics: bool = True, tracing: "Traci
     app.state.services = services
     app.add_exception_handler(DomainError, domain_error)
     app.add_exception_handler(HTTPException, unsupported)
+    # Each is added around those before it.
+    app.add_middleware(Compressed)
+    if cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=cors_origins, **CORS)
     app.add_middleware(RequestLog, new_id=services.new_id, meters=services.meters, record=recorder(services))
     if tracing is not None:
-        # Added after the log, so around it.
         app.add_middleware(tracing.requests)
     return app
 

@@ -15,11 +15,10 @@ from referral.domain.facility import AffiliationKind
 from referral.fhir.directory_rows import affiliation_kind, location_row
 from referral.fhir.parameters import PARAMETERS
 from referral.fhir.references import Key
-from referral.fhir.resources import DIRECTORY, SUPPORTED
+from referral.fhir.resources import DIRECTORY, SUPPORTED, TOLD_ONCE
 from referral.store.document import kept_by
 from referral.store.pool import Connection
 
-_RECORDS_OF_THE_HUB: Final = frozenset({"AuditEvent", "Provenance"})
 # The elements of referrals and offers that name something, as their index rows call them.
 _NAMING: Final = sorted(
     {each.rows for kind in ("ServiceRequest", "Task") for each in PARAMETERS[kind]} | {"_package", "_patient"}
@@ -32,7 +31,7 @@ _KEPT: Final = {
 
 def check_deletable(resource_type: str) -> None:
     """Raises NeverDeleted for a type of which nothing is ever deleted."""
-    if resource_type in _RECORDS_OF_THE_HUB:
+    if resource_type in TOLD_ONCE:
         raise NeverDeleted(f"A {resource_type} says what happened, and stays.")
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from referral.domain.errors import DomainError, Problem
+from referral.domain.errors import DomainError
 from referral.domain.search import SearchQuery
 from referral.fhir.content import reread_content
+from referral.fhir.json_patch import Operation
 from referral.store.change_set import Key
 
 
@@ -18,7 +19,10 @@ class Draft:
 
     content: as read from the body; the hub adds to it. place: where it stands in the request, such as
     `Bundle.entry[2].resource` (empty outside a Bundle). expected: the version named by `If-Match`.
-    condition: it is made only where nothing meets this. is_delete: it is to be deleted, and has no content.
+    condition: a create is done only where nothing meets this; all else is of the one resource that meets it,
+    and `id` is then one for a new resource. patch: what is to be done to the resource as it stands.
+    is_delete: it is to be deleted. Both have no content. named: references by a search in the content, as
+    they are written, and what they search.
     """
 
     type: str
@@ -29,6 +33,8 @@ class Draft:
     place: str = ""
     condition: SearchQuery | None = None
     is_delete: bool = False
+    patch: tuple[Operation, ...] | None = None
+    named: tuple[tuple[str, SearchQuery], ...] = ()
 
     @property
     def key(self) -> Key:
@@ -47,7 +53,7 @@ class Draft:
         except DomainError as error:
             if self.place:
                 error.problems = tuple(
-                    Problem(problem.text, self._below(problem.expression)) for problem in error.problems
+                    replace(problem, expression=self._below(problem.expression)) for problem in error.problems
                 )
             raise
 

@@ -48,7 +48,8 @@ class Workspace:
 
     base: address of the FHIR endpoint, for references written in full. address: where the request came from.
     now: when all of it is done; never before what it changes. clock: what the host's clock says, where it
-    was set back since; the audit tells that.
+    was set back since; the audit tells that. absent: the versions that answer deletes. brought: what the
+    transaction writes itself, by its business identifiers.
     """
 
     actor: Actor
@@ -65,6 +66,7 @@ class Workspace:
     offers: dict[str, Offer] = field(default_factory=dict)
     notes: dict[Key, list[str]] = field(default_factory=dict)
     absent: dict[Key, int] = field(default_factory=dict)
+    brought: Mapping[tuple[str, str], Key] = field(default_factory=dict)
 
     def current(self, resource_type: str, resource_id: str) -> dict[str, Any] | None:
         """Content as it stands now, with the changes of this transaction; a copy. None: no such."""
@@ -105,6 +107,8 @@ class Workspace:
 
         One's own comes before that of another facility: both may know a patient by the same number.
         """
+        if (system, value) in self.brought:
+            return self.brought[system, value]
         found = set(self.loaded.identifiers.get((system, value), []))
         stored = self.loaded.references
         own = {key for key in found if key in stored and stored[key].owner == self.actor.facility}
@@ -191,7 +195,7 @@ class Workspace:
                 "client": self.actor.client,
                 "action": action,
                 "type": key[0],
-                "id": key[1],
+                "id": key[1] or None,
                 "version": version,
                 "request_id": self.request_id,
                 "address": self.address,
@@ -255,7 +259,8 @@ class Workspace:
     def finish(self) -> ChangeSet:
         """The change set with every document and its index rows. Called once."""
         changes = self.changes
-        known = {found: key for found in self.loaded.identifiers if (key := self.resolve(*found))}
+        identifiers = (*self.loaded.identifiers, *self.brought)
+        known = {found: key for found in identifiers if (key := self.resolve(*found))}
         # In one order for all commands, so that two of them never wait for each other.
         for (resource_type, resource_id), entry in sorted(self.pending.items(), key=lambda item: item[0]):
             entry.text = write_content(entry.content)

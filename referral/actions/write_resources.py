@@ -1,7 +1,8 @@
 """Write what a request brings: one resource, or all of a transaction Bundle, in one transaction.
 
-Four messages whatever it is: BEGIN with the actor, load and lock, apply the change set, COMMIT. What a create
-must not find is searched for after the first.
+Four messages whatever it is: BEGIN with the actor, load and lock, apply the change set, COMMIT. After the
+first comes what a condition needs to be searched for, and what is patched; after the second, what rests on
+something that is to be deleted.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from referral.actions.draft import Draft, Written
 from referral.actions.find_existing import find_existing
 from referral.actions.move_offer import plan_offer_update
 from referral.actions.open_offer import plan_new_offer
+from referral.actions.patch_resource import patched
 from referral.actions.place_referral import plan_new_referral
 from referral.actions.record_clinical import plan_clinical
 from referral.actions.workspace import Workspace
@@ -82,18 +84,28 @@ async def write_resources(
             _check_scope(actor, draft)
     async with store.writing(actor.facility) as connection:
         existing: dict[Key, Written] = {}
-        if any(draft.condition for draft in drafts):
+        if any(draft.condition or draft.named for draft in drafts):
             # Before the search: the first of two finds nothing, and its twin is answered the same.
             replay = await find_replay(connection, once) if once else None
             if replay is not None:
                 return replay
-            existing = await find_existing(connection, drafts, actor)
+            drafts, existing = await find_existing(connection, drafts, actor)
+        if any(draft.patch is not None for draft in drafts):
+            # Locked until the end: what is patched is what is there.
+            keys_to_patch = sorted({draft.key for draft in drafts if draft.patch is not None})
+            standing = await load_for_write(
+                connection, WriteRequest(actor.facility, update=keys_to_patch, once=once)
+            )
+            if standing.replay is not None:
+                return standing.replay
+            drafts = patched(drafts, standing.documents)
         wanted = [draft for draft in drafts if draft.key not in existing]
         loaded = await load_for_write(connection, what_to_load(wanted, actor, base, once))
         if loaded.replay is not None:
             return loaded.replay
         at = loaded.not_before(now)
         workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now)
+        workspace.brought = _brought(wanted)
         keys: dict[Key, Key] = {}
         offered = _offered(wanted, workspace)
         for draft in _in_order(wanted, base):
@@ -113,6 +125,18 @@ async def write_resources(
         if changes.documents or changes.audits or changes.replay:
             await apply_changes(connection, changes)
     return answer
+
+
+def _brought(drafts: Sequence[Draft]) -> dict[tuple[str, str], Key]:
+    """What the drafts are by their business identifiers, where one of them alone has it."""
+    found: dict[tuple[str, str], set[Key]] = {}
+    for draft in drafts if len(drafts) > 1 else ():
+        if draft.type in _NAMED_BY_IDENTIFIER:
+            for identifier in draft.content.get("identifier", ()):
+                if "value" in identifier:
+                    name = (str(identifier.get("system", "")), str(identifier["value"]))
+                    found.setdefault(name, set()).add(draft.key)
+    return {name: keys.pop() for name, keys in found.items() if len(keys) == 1}
 
 
 def _check_scope(actor: Actor, draft: Draft) -> None:

@@ -9,9 +9,11 @@ from typing import Any, Final
 from starlette.types import Scope
 
 from referral.api import (
+    batch,
     create,
     delete,
     history,
+    patch,
     read,
     search,
     suggest_targets,
@@ -39,8 +41,13 @@ ACTIONS: Final[Mapping[Callable[..., Any], AuditAction]] = {
     suggest_targets.suggest_by_query: AuditAction.EXECUTE,
     create.create: AuditAction.CREATE,
     delete.delete: AuditAction.DELETE,
+    delete.delete_by_search: AuditAction.DELETE,
     update.update: AuditAction.UPDATE,
+    update.update_by_search: AuditAction.UPDATE,
+    patch.patch: AuditAction.PATCH,
+    patch.patch_by_search: AuditAction.PATCH,
     transaction.transaction: AuditAction.TRANSACTION,
+    batch.batch: AuditAction.BATCH,
     validate.validate: AuditAction.EXECUTE,
     token.token: AuditAction.TOKEN,
     unsupported: AuditAction.UNSUPPORTED,
@@ -51,8 +58,10 @@ ACTIONS: Final[Mapping[Callable[..., Any], AuditAction]] = {
 _WRITES: Final = {
     AuditAction.CREATE,
     AuditAction.UPDATE,
+    AuditAction.PATCH,
     AuditAction.DELETE,
     AuditAction.TRANSACTION,
+    AuditAction.BATCH,
     AuditAction.TOKEN,
 }
 

@@ -43,6 +43,7 @@ ANSWERS: Mapping[type[errors.DomainError], Answer] = {
     errors.VersionRequired: Answer(428, "required"),
     errors.TooLarge: Answer(413, "too-long"),
     errors.WrongMediaType: Answer(415, "not-supported"),
+    errors.NotAcceptable: Answer(406, "not-supported"),
     errors.TooManyRequests: Answer(429, "throttled", {"Retry-After": "5"}),
     errors.StoreUnavailable: Answer(503, "transient", {"Retry-After": "5"}),
 }

@@ -123,7 +123,12 @@ async def running(
         )
         stack.push_async_callback(store.close)
         services = make_services(store, base_url)
-        app = create_app(services, with_metrics=settings.metrics_listen is None, tracing=tracing)
+        app = create_app(
+            services,
+            with_metrics=settings.metrics_listen is None,
+            tracing=tracing,
+            cors_origins=settings.cors_origins,
+        )
         # Entered here and not by uvicorn, which would log an error of the start and hide it from us.
         await stack.enter_async_context(app.router.lifespan_context(app))
         if database.embedded is not None:

@@ -123,6 +123,10 @@ class WrongMediaType(DomainError):
     """The body is of a media type that the service does not read (415 not-supported)."""
 
 
+class NotAcceptable(DomainError):
+    """The client takes no form of answer that the service gives (406 not-supported)."""
+
+
 class TooManyRequests(DomainError):
     """The caller sends more than its share (429 throttled)."""
 

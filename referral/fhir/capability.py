@@ -7,13 +7,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from referral.domain.search import Kind
-from referral.fhir import systems
+from referral.fhir import json_patch, systems
 from referral.fhir.parameters import PARAMETERS, Parameter, reverse_references
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import SUPPORTED, TOLD_ONCE
 
 FHIR_VERSION: Final = "4.0.1"
 MEDIA_TYPE: Final = "application/fhir+json"
-INTERACTIONS: Final = ("read", "create", "update", "search-type")
+INTERACTIONS: Final = (
+    *("read", "vread", "history-instance", "history-type", "search-type"),
+    *("create", "update", "patch", "delete"),
+)
+# What is told once is not changed afterwards.
+_CHANGING: Final = frozenset({"update", "patch", "delete"})
 # A referral or offer is updated with If-Match only, and never under an id of the client.
 _VERSIONED_UPDATE: Final = frozenset({"ServiceRequest", "Task"})
 _OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -46,12 +51,13 @@ def capability_statement(
         "implementation": {"description": "Two-way referral between facilities", "url": fhir_base},
         "fhirVersion": FHIR_VERSION,
         "format": [MEDIA_TYPE, "json"],
+        "patchFormat": [json_patch.MEDIA_TYPE],
         "rest": [
             {
                 "mode": "server",
                 "security": _security(token_endpoint),
                 "resource": [_resource(resource_type) for resource_type in sorted(SUPPORTED)],
-                "interaction": [{"code": "transaction"}],
+                "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
         ],
     }
@@ -68,17 +74,17 @@ def _security(token_endpoint: str) -> dict[str, Any]:
 
 
 def _resource(resource_type: str) -> dict[str, Any]:
-    parameters = PARAMETERS[resource_type]
+    parameters, once = PARAMETERS[resource_type], resource_type in TOLD_ONCE
     resource: dict[str, Any] = {
         "type": resource_type,
-        "interaction": [{"code": code} for code in INTERACTIONS],
+        "interaction": [{"code": code} for code in INTERACTIONS if not (once and code in _CHANGING)],
         "versioning": "versioned-update" if resource_type in _VERSIONED_UPDATE else "versioned",
-        "readHistory": False,
+        "readHistory": True,
         "updateCreate": resource_type not in _VERSIONED_UPDATE,
         "conditionalCreate": True,
-        "conditionalRead": "not-match",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalRead": "full-support",
+        "conditionalUpdate": not once,
+        "conditionalDelete": "not-supported" if once else "single",
         "referencePolicy": ["literal", "logical"],
         "searchInclude": [
             f"{resource_type}:{parameter.name}"

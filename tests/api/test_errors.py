@@ -35,6 +35,7 @@ DESIGN = {
     "VersionRequired": (428, "required"),
     "TooLarge": (413, "too-long"),
     "WrongMediaType": (415, "not-supported"),
+    "NotAcceptable": (406, "not-supported"),
     "TooManyRequests": (429, "throttled"),
     "StoreUnavailable": (503, "transient"),
 }
