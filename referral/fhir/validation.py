@@ -3,7 +3,8 @@
 https://hl7.org/fhir/R4/json.html and the structure of each type. What is checked: known elements at
 every depth, JSON types and repetition, forms of primitives, nothing empty, choices, codes of required
 bindings, required elements, references with content and of a type that may stand there, contained resources,
-invariants (docs/validation.md), unknown modifiers. The rules of referral are checked elsewhere.
+invariants (docs/validation.md), unknown modifiers, our profiles. What depends on who asks, or on what is
+stored, is checked by the actions.
 """
 
 import re
@@ -22,6 +23,7 @@ from referral.domain.errors import (
 from referral.fhir.bindings import Binding
 from referral.fhir.invariants import Rule
 from referral.fhir.offer import is_offer
+from referral.fhir.profile_rules import extension_faults, profile_faults
 from referral.fhir.referral import is_referral
 from referral.fhir.resources import DIRECTORY
 from referral.fhir.structure import Element, Structure, structure_of_model, structure_of_type
@@ -32,6 +34,8 @@ _NAME: Final = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
 _RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]*)/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?")
 # https://hl7.org/fhir/R4/references.html#literal, and a search in place of an id, as transactions know it
 _TYPED: Final = re.compile(rf"(?:https?://[^?#]*/)?(?:{_RELATIVE.pattern}|([A-Z][A-Za-z]*)\?.*)", re.DOTALL)
+# Types of which some resources have to meet a profile that they do not declare.
+_PROFILED: Final = frozenset({"ServiceRequest", "Task"})
 _REFERENCE_CONTENT: Final = frozenset(
     {"reference", "_reference", "identifier", "display", "_display", "extension"}
 )
@@ -105,6 +109,9 @@ class _Walk:
                 self._check_contained(value, path, sound=sound)
             if "implicitRules" in value:
                 self._modifiers.append(f"{path}.implicitRules")
+            if sound and ("meta" in value or value["resourceType"] in _PROFILED):
+                for kind, text, below in profile_faults(value):
+                    self._tell(kind, text, f"{path}{below}")
             if self._modifiers and sound and _is_acted_on(value):
                 for place in self._modifiers:
                     text = "What changes the meaning of the rest is not understood here, so it is not taken."
@@ -171,7 +178,7 @@ class _Walk:
         if structure.name == "Reference":
             self._reference(element, value, path)
         elif structure.name == "Extension":
-            self._extension(element, value, path)
+            self._extension(element, value, path, sound=len(self.invalid) == before < MAX_PROBLEMS)
         if (element.rules or element.binding) and len(self.invalid) == before < MAX_PROBLEMS:
             if element.rules:
                 self._apply(element.rules, value, path)
@@ -260,8 +267,9 @@ class _Walk:
                 if literal != "#":
                     self._local.append((literal[1:], targets, f"{path}.reference"))
             elif targets:
-                relative = _RELATIVE.fullmatch(literal)
-                if relative is None:
+                if literal.startswith("urn:"):
+                    self._elsewhere.append((literal, targets, f"{path}.reference"))
+                elif (relative := _RELATIVE.fullmatch(literal)) is None:
                     self._address(literal, targets, f"{path}.reference")
                 elif relative[1] not in targets:
                     self._target(relative[1], targets, f"{path}.reference")
@@ -280,7 +288,7 @@ class _Walk:
         if isinstance(kind, str) and kind not in targets:
             self._refuse(f"The reference must be to one of: {', '.join(sorted(targets))}.", path)
 
-    def _extension(self, element: Element, value: dict[str, Any], path: str) -> None:
+    def _extension(self, element: Element, value: dict[str, Any], path: str, *, sound: bool) -> None:
         # https://hl7.org/fhir/R4/extensibility.html ext-1
         has_value = any(name.startswith(("value", "_value")) for name in value)
         if has_value and "extension" in value:
@@ -288,6 +296,9 @@ class _Walk:
         elif not has_value and "extension" not in value:
             text = "An extension needs a value or extensions."
             self._note(MissingElement, self.missing, text, f"{path}.value")
+        if sound:
+            for kind, fault, below in extension_faults(value):
+                self._tell(kind, fault, f"{path}{below}")
         if element.segment == "modifierExtension":
             self._modifiers.append(path)
 
@@ -311,6 +322,11 @@ class _Walk:
 
     def _refuse(self, text: str, path: str) -> None:
         self._note(InvalidElement, self.invalid, text, path)
+
+    def _tell(self, kind: type[DomainError], text: str, path: str) -> None:
+        """A rule of our own, by what kind of problem it is."""
+        found = {UnknownCode: self.unknown_codes, MissingElement: self.missing}.get(kind, self.broken)
+        self._note(kind, found, text, path)
 
     def _note(self, kind: type[DomainError], found: list[Problem], text: str, path: str) -> None:
         # What is not told is not kept either: a large body can be wrong a million times.

@@ -67,7 +67,8 @@ def test_each_problem_has_its_kind() -> None:
 
 
 def test_what_the_service_acts_on_has_no_modifiers() -> None:
-    offer = {**TASK, "code": {"coding": [{"code": "fulfill"}]}, "modifierExtension": [EXTENSION]}
+    offer = {**TASK, "code": {"coding": [{"code": "fulfill"}]}, "owner": {"display": "A hospital"}}
+    offer["modifierExtension"] = [EXTENSION]
     offer["input"] = [{**TASK["input"][0], "modifierExtension": [EXTENSION]}]
     place = {"resourceType": "Location", "implicitRules": "http://rules.example"}
     bundle = {

@@ -50,7 +50,8 @@ def has_choice(content: Content, name: str) -> bool:
 
 def any_of(path: str, key: str, *names: str) -> Rule:
     """One of these must be there."""
-    return holds(path, key, lambda content: any(has(content, name) for name in names))
+    wanted = frozenset(names) | {f"_{name}" for name in names}
+    return holds(path, key, lambda content: not wanted.isdisjoint(content))
 
 
 def not_both(path: str, key: str, one: str, other: str) -> Rule:
