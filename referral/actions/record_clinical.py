@@ -1,7 +1,5 @@
 """Record a patient, or clinical data about one: the author's facility owns it."""
 
-from typing import Final
-
 from referral.actions.draft import Draft
 from referral.actions.name_facility import require_known
 from referral.actions.workspace import Workspace
@@ -10,8 +8,7 @@ from referral.domain.errors import BrokenRule, Forbidden, NeverChanged
 from referral.domain.lifecycle import OfferState
 from referral.fhir.package import subjects
 from referral.fhir.references import Key, references_at, target_of
-
-_NEVER_CHANGED: Final = frozenset({"Provenance"})
+from referral.fhir.resources import TOLD_ONCE
 
 
 def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
@@ -23,7 +20,7 @@ def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
     before = workspace.loaded.documents.get(draft.key)
     if before is not None and before.owner != workspace.actor.facility:
         raise Forbidden("Only the facility that wrote this resource may change it.")
-    if before is not None and draft.type in _NEVER_CHANGED:
+    if before is not None and draft.type in TOLD_ONCE:
         raise NeverChanged(f"A {draft.type} says what happened, and is never changed: write another one.")
     patient, named_at = _patient(workspace, draft)
     if before is not None and draft.type != "Patient":

@@ -58,8 +58,8 @@ OPEN = {
     "service",
     "technique",
 }
-# Of the clinical ones, those of which the scene has no row.
-EMPTY = {"referral_identifier", "search_position", "search_quantity"}
+# Of the clinical ones, those of which the scene has no row. Positions are of the directory.
+EMPTY = {"referral_identifier", "search_position"}
 STRANGER = "stranger"
 # What stands in a statement in place of the condition: its first value is still bound.
 _FORGOTTEN = "$1::text IS NOT NULL"
@@ -74,6 +74,8 @@ async def hub(store: Store) -> Hub:
     await found.prepare()
     _, task = await placed(found)
     await found.write(HOSPITAL, found.change(task, status="received"))
+    who = (await found.content("Patient"))["id"]
+    await found.write(STATION, found.new(observation(who)))
     return found
 
 
