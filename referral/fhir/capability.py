@@ -23,6 +23,16 @@ _CHANGING: Final = frozenset({"update", "patch", "delete"})
 _VERSIONED_UPDATE: Final = frozenset({"ServiceRequest", "Task"})
 _OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _VALIDATE: Final = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
+# Of fhir_profiles/; that of Parameters is told by the operation.
+_PROFILES: Final = {
+    "DocumentReference": ("summary",),
+    "HealthcareService": ("service",),
+    "Location": ("location",),
+    "Organization": ("facility",),
+    "OrganizationAffiliation": ("affiliation", "membership"),
+    "ServiceRequest": ("referral",),
+    "Task": ("offer",),
+}
 # Search parameters of every type.
 _COMMON: Final = (
     {"name": "_id", "type": "token", "documentation": "Id of the resource"},
@@ -77,6 +87,9 @@ def _resource(resource_type: str) -> dict[str, Any]:
     parameters, once = PARAMETERS[resource_type], resource_type in TOLD_ONCE
     resource: dict[str, Any] = {
         "type": resource_type,
+        "supportedProfile": [
+            f"{systems.BASE}/StructureDefinition/{name}" for name in _PROFILES.get(resource_type, ())
+        ],
         "interaction": [{"code": code} for code in INTERACTIONS if not (once and code in _CHANGING)],
         "versioning": "versioned-update" if resource_type in _VERSIONED_UPDATE else "versioned",
         "readHistory": True,

@@ -2,6 +2,7 @@
 
 import json
 
+from referral.fhir.profiles import artefacts
 from tests.profiles.examples import PACKAGE
 from tests.running_service import RunningService
 
@@ -18,3 +19,18 @@ async def test_the_statement_of_the_package_is_that_of_the_service(service: Runn
         one.pop("id", None)
         assert one.pop("date")
     assert said == told
+
+
+def test_every_profile_of_what_is_stored_is_named_at_its_type() -> None:
+    told = json.loads((PACKAGE / "CapabilityStatement-referral.json").read_bytes())
+    named = {
+        (resource["type"], address)
+        for resource in told["rest"][0]["resource"]
+        for address in resource.get("supportedProfile", ())
+    }
+    assert named == {
+        (content["type"], address)
+        for address, content in artefacts().items()
+        if content["resourceType"] == "StructureDefinition"
+        and content["type"] not in {"Extension", "Parameters"}
+    }
