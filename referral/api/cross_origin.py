@@ -16,11 +16,11 @@ CORS: Final[dict[str, Any]] = {
             "If-None-Match",
             "Idempotency-Key",
         ),
-        *("Prefer", "X-Request-ID", "traceparent"),
+        *("Prefer", "X-Request-ID", "X-Security-Context", "traceparent"),
     ),
     "expose_headers": (
         *("ETag", "Last-Modified", "Location", "Retry-After", "WWW-Authenticate"),
-        *("X-Replayed", "X-Request-ID"),
+        *("X-Replayed", "X-Request-ID", "X-Security-Context"),
     ),
     "max_age": 600,
 }

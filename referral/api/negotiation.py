@@ -10,24 +10,29 @@ from starlette.types import Message, Scope, Send
 from referral.api.body import read_pairs
 from referral.api.errors import MEDIA_TYPE
 from referral.domain.errors import InvalidElement, NotAcceptable
+from referral.fhir.attachment import BINARY
 from referral.fhir.content import reread_content, write_content
 
 # What nearly all send: looked up, not taken apart.
-_USUAL: Final = frozenset({None, b"*/*", b"application/fhir+json", b"application/json"})
+_USUAL: Final = frozenset({None, b"", b"*/*", b"application/fhir+json", b"application/json"})
 _OURS: Final = frozenset(
     {"application/fhir+json", "application/json", "application/json+fhir", "text/json"}
     | {"application/*", "*/*"}
 )
 # An unescaped "+" arrives as a space.
 _FORMATS: Final = frozenset({"json", "application/fhir json"}) | _OURS
+_READS: Final = frozenset({"GET", "HEAD"})
 _VERSIONS: Final = frozenset({"", "4.0", "4.0.1"})
 
 
 def wants_pretty(scope: Scope) -> bool:
     """Whether the answer is to be written for a reader's eyes.
 
+    What a Binary holds is given as it is, in whatever form that may be.
     Raises NotAcceptable where only another form is wanted, or another version of FHIR; InvalidElement.
     """
+    if _is_of_bytes(scope):
+        return False
     query: bytes = scope["query_string"]
     form, pretty = None, False
     if b"_format" in query or b"_pretty" in query:
@@ -46,6 +51,11 @@ def wants_pretty(scope: Scope) -> bool:
     if not taken:
         raise NotAcceptable("Answers are application/fhir+json of FHIR 4.0, and nothing else.")
     return pretty
+
+
+def _is_of_bytes(scope: Scope) -> bool:
+    named = scope["path_params"]
+    return named.get("resource_type") == BINARY and "resource_id" in named and scope["method"] in _READS
 
 
 def _accept(scope: Scope) -> bytes | None:

@@ -25,6 +25,7 @@ DESIGN = {
     "NotFound": (404, "not-found"),
     "NotSupported": (404, "not-supported"),
     "IdNotAllowed": (405, "not-supported"),
+    "NeverChanged": (405, "not-supported"),
     "NeverDeleted": (405, "not-supported"),
     "StillNeeded": (409, "conflict"),
     "Gone": (410, "deleted"),

@@ -11,6 +11,9 @@ from tests.api.refusals import outcome, refused, rows
 from tests.factories import LE_CHAN, created, observation, patient
 from tests.running_service import RunningService
 
+PLAIN = {"Accept-Encoding": "identity"}
+"""For lengths that are those of the text."""
+
 
 @pytest.mark.parametrize(
     "accept",
@@ -52,7 +55,7 @@ async def test_who_takes_json_gets_it(station: httpx.AsyncClient, who: str, acce
 async def test_who_takes_another_form_alone_gets_none(
     service: RunningService, station: httpx.AsyncClient, who: str, accept: str
 ) -> None:
-    headers = {"Accept": accept.encode("latin-1").decode("latin-1")}
+    headers = {"Accept": accept.encode("latin-1")}
     before = await rows(service)
     for asked in (
         station.build_request("GET", f"Patient/{who}", headers=headers),
@@ -64,7 +67,7 @@ async def test_who_takes_another_form_alone_gets_none(
 
 
 @pytest.mark.parametrize(
-    "form", ["json", "application/json", "application/fhir+json", "application/fhir%2Bjson", "JSON", ""]
+    "form", ["json", "application/json", "application/fhir+json", "application/fhir%2Bjson", ""]
 )
 async def test_the_address_may_say_the_form(station: httpx.AsyncClient, who: str, form: str) -> None:
     accept = {"Accept": "application/fhir+xml"} if form else {}
@@ -95,7 +98,10 @@ async def test_an_answer_for_a_reader_says_the_same(station: httpx.AsyncClient, 
     seen = await station.post("Observation", content=json.dumps(observation(who)).replace("38.5", "38.500"))
     for address in (f"Observation/{seen.json()['id']}", f"Observation?patient={who}", "metadata"):
         mark = "&" if "?" in address else "?"
-        plain, pretty = await station.get(address), await station.get(f"{address}{mark}_pretty=true")
+        plain, pretty = (
+            await station.get(address),
+            await station.get(f"{address}{mark}_pretty=true", headers=PLAIN),
+        )
         assert "\n  " in pretty.text
         assert "\n" not in (await station.get(f"{address}{mark}_pretty=false")).text
         assert pretty.headers["content-length"] == str(len(pretty.content))
@@ -150,6 +156,6 @@ async def test_head_is_get_without_a_body(station: httpx.AsyncClient) -> None:
         f"Patient?_id={made['id']}",
         "metadata",
     ):
-        full, head = await station.get(address), await station.head(address)
+        full, head = await station.get(address, headers=PLAIN), await station.head(address, headers=PLAIN)
         assert (head.status_code, head.content) == (full.status_code, b"")
         assert head.headers["content-length"] == str(len(full.content))
