@@ -75,7 +75,7 @@ async def hub(store: Store) -> Hub:
     _, task = await placed(found)
     await found.write(HOSPITAL, found.change(task, status="received"))
     who = (await found.content("Patient"))["id"]
-    await found.write(STATION, found.new(observation(who)))
+    await found.write(STATION, found.new(observation(who, valueQuantity={"value": 38, "unit": "Cel"})))
     return found
 
 
