@@ -179,12 +179,13 @@ class Workspace:
             "lastUpdated": instant(self.now),
         }
         self.pending[key] = Pending(version, owner, content, deleted=True)
-        self.gone(key, version)
+        self.absent[key] = version
+        self.audit("delete", key, version)
 
     def gone(self, key: Key, version: int) -> None:
-        """Answer a delete with this version, 0 where there was nothing to be seen."""
+        """Answer a delete of what is not there with this version, 0 where there was none to be seen."""
         self.absent[key] = version
-        self.audit("delete", key, version or None)
+        self.audit("delete", key, None)
 
     def audit(self, action: str, key: Key, version: int | None) -> None:
         """Leave an audit row: what was done with this version of a resource."""

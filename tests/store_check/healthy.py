@@ -92,6 +92,7 @@ async def live(service: RunningService) -> tuple[Write, ...]:
     await _end(cancelled, "revoked")
     mistaken = await offered(service)
     await mistaken.moved(mistaken.sender, "entered-in-error", statusReason=REASON)
+    await _patched_and_deleted(service)
     office = await service.system(OFFICE)
     late = await arrived(service)
     await late.moved(office, "entered-in-error", statusReason=REASON)
@@ -143,6 +144,23 @@ async def _with_package(service: RunningService) -> None:
     assert answer.status_code == 200, answer.text
     about = {"basedOn": [{"reference": path}], "subject": draft["subject"], "status": "completed"}
     await created(station, {"resourceType": "Communication", **about})
+
+
+async def _patched_and_deleted(service: RunningService) -> None:
+    """A patient who is patched, and records that are deleted: alone, twice, in a transaction, in a batch."""
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    change = [{"op": "replace", "path": "/birthDate", "value": "1961-05-05"}]
+    media_type = {"Content-Type": "application/json-patch+json"}
+    patched = await station.patch(f"Patient/{who['id']}", json=change, headers=media_type)
+    assert patched.status_code == 200, patched.text
+    records = [f"Observation/{(await created(station, observation(who['id'])))['id']}" for _ in range(3)]
+    for _ in range(2):
+        assert (await station.delete(records[0])).status_code == 204
+    for kind, address in (("transaction", records[1]), ("batch", records[2])):
+        entry = {"request": {"method": "DELETE", "url": address}}
+        answer = await station.post("", json={"resourceType": "Bundle", "type": kind, "entry": [entry]})
+        assert answer.json()["entry"][0]["response"]["status"] == "204 No Content", answer.text
 
 
 async def _end(case: Case, status: str) -> None:
