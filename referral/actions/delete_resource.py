@@ -37,13 +37,11 @@ def check_deletable(resource_type: str) -> None:
 
 async def check_unneeded(connection: Connection, workspace: Workspace, drafts: Sequence[Draft]) -> None:
     """Raises StillNeeded for what other resources rest on, but for those that go with it."""
-    going = [draft.key for draft in drafts if draft.is_delete]
-    for draft in drafts:
-        if draft.is_delete and draft.key in workspace.pending:
-            reason = await kept_by(connection, draft.key, types=SUPPORTED, params=_NAMING, going=going)
-            if reason is not None:
-                with draft.placed():
-                    raise StillNeeded(_KEPT[reason])
+    going = {draft.key: draft for draft in drafts if draft.is_delete and draft.key in workspace.pending}
+    if going:
+        for key, reason in await kept_by(connection, going, types=SUPPORTED, params=_NAMING):
+            with going[key].placed():
+                raise StillNeeded(_KEPT[reason])
 
 
 def plan_delete(workspace: Workspace, draft: Draft) -> Key:

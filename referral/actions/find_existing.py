@@ -12,7 +12,7 @@ from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule, InvalidElement, NotFound, SeveralMatches, StaleVersion
 from referral.domain.scope import Interaction, check_scope
 from referral.domain.search import SearchQuery
-from referral.fhir.bundle import resolve_references
+from referral.fhir.bundle import resolve_patch, resolve_references
 from referral.store.change_set import Key
 from referral.store.pool import Connection
 from referral.store.replay import lock_names
@@ -64,7 +64,13 @@ async def find_existing(
     if moved:
         for draft in drafts:
             resolve_references(draft.content, moved.get)
-    return [meant.get(draft.key, draft) for draft in drafts], found
+    return [_with_patch(meant.get(draft.key, draft), moved) for draft in drafts], found
+
+
+def _with_patch(draft: Draft, moved: dict[str, str]) -> Draft:
+    if draft.patch is None:
+        return draft
+    return replace(draft, patch=tuple(resolve_patch(draft.patch, moved.get)))
 
 
 def _meant(draft: Draft, match: Written | None, actor: Actor) -> Draft:

@@ -1,6 +1,7 @@
 """Transaction: all of a Bundle or nothing. https://hl7.org/fhir/R4/http.html#transaction"""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,11 +18,12 @@ from referral.api.respond import location, outcome_of, preference
 from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.actor import Actor
-from referral.domain.errors import NotSupported
+from referral.domain.errors import DomainError, InvalidElement, NotSupported, Problem
 from referral.domain.scope import Interaction, check_scope
 from referral.domain.search import SearchQuery
 from referral.fhir.bundle import Entry, read_transaction, references_by_search, response_bundle
 from referral.fhir.condition import read_condition
+from referral.fhir.resources import SUPPORTED
 from referral.fhir.validation import check_resource
 from referral.store.replay import Answer
 
@@ -49,7 +51,18 @@ async def transaction(request: Request) -> Response:
         answered = response_bundle("transaction-response", _entries(written, services.fhir_base, wanted))
         return Answer(200, {"Content-Type": MEDIA_TYPE}, answered)
 
-    return await write_once(request, actor, body, drafts, render)
+    try:
+        return await write_once(request, actor, body, drafts, render)
+    except DomainError as error:
+        error.problems = tuple(_at_its_entry(problem, entries) for problem in error.problems)
+        raise
+
+
+def _at_its_entry(problem: Problem, entries: list[Entry]) -> Problem:
+    """What the database refused names the type alone: the entry too, where one alone is of the type."""
+    resource_type, _, path = (problem.expression or "").partition(".")
+    places = [entry.place for entry in entries if entry.type == resource_type]
+    return replace(problem, expression=f"{places[0]}.{path}") if len(places) == 1 else problem
 
 
 def _draft(entry: Entry, actor: Actor, fhir_base: str) -> Draft:
@@ -79,6 +92,8 @@ def _named(
     content: Mapping[str, Any], place: str, actor: Actor, fhir_base: str
 ) -> Iterator[tuple[str, SearchQuery]]:
     for text, resource_type, path in references_by_search(content, place):
+        if resource_type not in SUPPORTED:
+            raise InvalidElement(f"The service stores no {resource_type}.", path)
         check_scope(actor.scope, resource_type, Interaction.SEARCH)
         yield text, read_condition(resource_type, text, base=fhir_base, expression=path)
 

@@ -70,7 +70,7 @@ def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base:
     for entry, (_, asked) in zip(entries, sent, strict=True):
         meant = _meaning(ids, asked.get("fullUrl", ""))
         resolve_references(entry.content, meant)
-        patch = None if entry.patch is None else tuple(_resolved(entry.patch, meant))
+        patch = None if entry.patch is None else tuple(resolve_patch(entry.patch, meant))
         resolved.append(replace(entry, patch=patch))
     return resolved
 
@@ -166,7 +166,10 @@ def resolve_references(value: Any, meant: Callable[[str], str | None]) -> None:
             resolve_references(below, meant)
 
 
-def _resolved(patch: Iterable[Operation], meant: Callable[[str], str | None]) -> Iterator[Operation]:
+def resolve_patch(
+    patch: Iterable[Operation], meant: Callable[[str], str | None]
+) -> Iterator[Operation]:
+    """The operations, with other addresses in what they bring, as `resolve_references` does."""
     for operation in patch:
         resolve_references(operation.value, meant)
         value = operation.value

@@ -28,18 +28,21 @@ async def read_document(
 
 async def kept_by(
     connection: Connection,
-    key: tuple[str, str],
+    keys: Collection[tuple[str, str]],
     *,
     types: Collection[str],
     params: Collection[str],
-    going: Collection[tuple[str, str]],
-) -> str | None:
-    """Why a resource must stay: `referral` or `records` (see the SQL function); None where nothing keeps it.
+) -> list[tuple[tuple[str, str], str]]:
+    """Those of the resources (type, id) that must stay though all go together, and why.
 
-    types, params: whose references count, and of which parameters. going: what is deleted together.
+    `referral` or `records`: see the SQL function. types, params: whose references count, and of which
+    parameters.
     """
-    gone = [f"{one}/{name}" for one, name in going]
-    reason: str | None = await connection.fetchval(
-        statement("document", "kept_by"), *key, sorted(types), sorted(params), gone
+    rows = await connection.fetch(
+        statement("document", "kept_by"),
+        [one for one, _ in keys],
+        [name for _, name in keys],
+        sorted(types),
+        sorted(params),
     )
-    return reason
+    return [((row["type"], row["id"]), row["reason"]) for row in rows]

@@ -83,6 +83,8 @@ async def test_a_patient_goes_with_the_records(station: httpx.AsyncClient, who: 
          "Bundle.entry[1].resource"),
         (post(observation("x", subject=named("Patient?banana=1"))), 400, "invalid",
          "Bundle.entry[1].resource.subject.reference"),
+        (post(observation("x", subject=named("Banana?x=1"))), 400, "invalid",
+         "Bundle.entry[1].resource.subject.reference"),
         (put(patient(id="other")) | {"request": {"method": "PUT", "url": "Patient?_id={patient}"}}, 400,
          "invalid", "Bundle.entry[1].resource.id"),
     ],
@@ -229,6 +231,14 @@ async def test_resources_that_name_each_other_in_a_circle(station: httpx.AsyncCl
     assert [entry["resource"]["hasMember"] for entry in found] == [
         [named(f"Observation/{name}")] for name in reversed(ids)
     ]
+
+
+async def test_what_the_database_alone_refuses_is_named_too(station: httpx.AsyncClient, who: str) -> None:
+    twice = request(who, identifier=[{"system": "urn:test:order", "value": number()}])
+    await created(station, twice)
+    content = bundle(post(patient()), post(twice))
+    answer = await station.post("", json=content)
+    refused(answer, 409, "duplicate", "Bundle.entry[1].resource.identifier")
 
 
 async def test_a_patch_may_name_what_comes_along(station: httpx.AsyncClient, who: str) -> None:
