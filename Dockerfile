@@ -13,6 +13,7 @@ RUN python -m venv --without-pip /opt/referral \
  && pip install --no-deps --require-hashes --only-binary=:all: -r build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY referral ./referral
+COPY fhir_profiles/package ./fhir_profiles/package
 RUN python -m hatchling build --target wheel \
  && pip --python /opt/referral/bin/python install --no-deps dist/*.whl
 

@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from referral import __version__
 from referral.actions.keep_audit import kept_audit
@@ -21,9 +22,12 @@ from referral.actions.refresh_network import refresh_network, watch_network
 from referral.actions.watch_offers import watch_offers
 from referral.api import (
     create,
+    delete,
     health,
+    history,
     metadata,
     metrics,
+    patch,
     read,
     search,
     smart_configuration,
@@ -31,8 +35,12 @@ from referral.api import (
     token,
     transaction,
     update,
+    validate,
+    vread,
 )
 from referral.api.audit_trail import recorder
+from referral.api.compression import Compressed
+from referral.api.cross_origin import CORS
 from referral.api.errors import domain_error
 from referral.api.request_log import RequestLog
 from referral.api.services import Services
@@ -56,11 +64,13 @@ def create_app(
     with_metrics: bool = True,
     tracing: "Tracing | None" = None,
     seconds_left: Callable[[], float | None] = lambda: None,
+    cors_origins: Sequence[str] = (),
 ) -> FastAPI:
     """The application. While it runs, it keeps the network's snapshot up to date, the count of open offers,
     and the audit.
 
     seconds_left: how long the end of that may take, asked when it begins; None: as long as it takes.
+    cors_origins: the origins whose pages may call it, `*` for all; none: browsers keep all of them from it.
     """
 
     @contextlib.asynccontextmanager
@@ -80,8 +90,8 @@ def create_app(
             await asyncio.wait(watchers, timeout=seconds_left())
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
-    often = (smart_configuration, read, update, create, metadata, search, transaction)
-    seldom = (suggest_targets, token, health)
+    often = (smart_configuration, history, read, update, create, metadata, search, transaction)
+    seldom = (patch, vread, delete, suggest_targets, validate, token, health)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",
@@ -98,9 +108,12 @@ def create_app(
     app.state.services = services
     app.add_exception_handler(DomainError, domain_error)
     app.add_exception_handler(HTTPException, unsupported)
+    # Each is added around those before it.
+    app.add_middleware(Compressed)
+    if cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=cors_origins, **CORS)
     app.add_middleware(RequestLog, new_id=services.new_id, meters=services.meters, record=recorder(services))
     if tracing is not None:
-        # Added after the log, so around it.
         app.add_middleware(tracing.requests)
     return app
 

@@ -22,6 +22,7 @@ VARIABLES: Mapping[str, str] = {
     "REFERRAL_STATEMENT_SECONDS": "time for one statement of the database, 1 to 600; absent: 30",
     "REFERRAL_MAX_CONNECTIONS": "connections of clients, 10 to 100000; absent: 12000",
     "REFERRAL_METRICS_LISTEN": "host:port of /metrics, and of nothing else; absent: beside /fhir",
+    "REFERRAL_CORS_ORIGINS": "origins whose web pages may call the service, with commas, or *; absent: none",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "collector of traces, OTLP over HTTP; needs the extra otel; absent: none",
 }
 _LONGEST_SECRET = 4096  # characters
@@ -45,6 +46,7 @@ class Settings:
     max_connections: int
     metrics_listen: tuple[str, int] | None
     otlp_endpoint: str | None
+    cors_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -63,6 +65,7 @@ class Settings:
             max_connections=_number(values, "REFERRAL_MAX_CONNECTIONS", 12_000, least=10, most=100_000),
             metrics_listen=_host_and_port(values, "REFERRAL_METRICS_LISTEN"),
             otlp_endpoint=_address(values, "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            cors_origins=_origins(values, "REFERRAL_CORS_ORIGINS"),
         )
 
 
@@ -121,6 +124,24 @@ def _address(values: Mapping[str, str | None], name: str) -> str | None:
             f"{name} is not an http or https address without spaces, query and fragment: {quoted}"
         )
     return value.rstrip("/")
+
+
+def _origins(values: Mapping[str, str | None], name: str) -> tuple[str, ...]:
+    """Origins as browsers send them (RFC 6454, section 6): scheme, host, and a port that is not usual."""
+    found = []
+    for value in (values[name] or "").split(","):
+        origin = value.strip()
+        if not origin:
+            continue
+        if origin != "*":
+            address = _address({name: origin}, name) or ""
+            parts = urlsplit(address)
+            if origin.lower() != f"{parts.scheme}://{parts.netloc}".lower() or "@" in origin:
+                quoted = repr(origin) if "@" not in origin else "it is not quoted"
+                raise SettingsError(f"{name} holds no origin of the form https://app.example: {quoted}")
+            origin = address.lower()
+        found.append(origin)
+    return tuple(found)
 
 
 def _host_and_port(values: Mapping[str, str | None], name: str) -> tuple[str, int] | None:

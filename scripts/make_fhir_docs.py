@@ -13,7 +13,7 @@ if importlib.util.find_spec("referral") is None:
     sys.path.insert(0, str(ROOT))
 
 from referral.api.errors import ANSWERS  # noqa: E402  (the path must be set first)
-from referral.fhir.parameters import PARAMETERS, Parameter  # noqa: E402
+from referral.fhir.parameters import COMMON, PARAMETERS, Parameter  # noqa: E402
 from referral.fhir.resources import CLINICAL, DIRECTORY  # noqa: E402
 
 
@@ -23,12 +23,15 @@ def types() -> str:
 
 
 def parameters() -> str:
-    chapters = (
-        f"### {resource_type}\n\n"
-        + table(("parameter", "kind", "looks at"), map(row_of(resource_type), found))
+    chapters = [("Every type", "Resource", COMMON)]
+    chapters += [
+        (resource_type, resource_type, tuple(each for each in found if each not in COMMON))
         for resource_type, found in sorted(PARAMETERS.items())
+    ]
+    return "\n".join(
+        f"### {title}\n\n" + table(("parameter", "kind", "looks at"), map(row_of(resource_type), found))
+        for title, resource_type, found in chapters
     )
-    return "\n".join(chapters)
 
 
 def row_of(resource_type: str) -> Callable[[Parameter], Sequence[str]]:

@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from referral.actions.draft import Draft, Written
 from referral.actions.import_network import import_network
 from referral.actions.new_id import new_id
-from referral.actions.workspace import Draft, Written
 from referral.domain.actor import Actor
 from referral.domain.facility import Facility, FacilityId, Membership, NetworkId, Tier
 from referral.domain.scope import read_scopes

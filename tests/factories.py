@@ -176,6 +176,21 @@ async def offered(
     return Case(station, hospital, receiver, who, asked, entry["resource"]["id"])
 
 
+async def rejected(service: RunningService) -> tuple[Case, Resource]:
+    """A referral that was rejected, and an Observation of its package, which the receiver saw until then."""
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    seen = await created(station, observation(who["id"]))
+    named = {"supportingInfo": [{"reference": f"Observation/{seen['id']}"}]}
+    asked = await created(station, request(who["id"], KIEN_AN, **named))
+    hospital = await service.system(KIEN_AN)
+    found = await hospital.get("Task", params={"focus": f"ServiceRequest/{asked['id']}"})
+    case = Case(station, hospital, KIEN_AN, who, asked, found.json()["entry"][0]["resource"]["id"])
+    assert (await hospital.get(f"Observation/{seen['id']}")).status_code == 200
+    await case.moved(hospital, "rejected", statusReason={"text": "No bed"})
+    return case, seen
+
+
 async def arrived(service: RunningService, **more: Any) -> Case:
     """A referral whose patient is at the receiver."""
     case = await offered(service, **more)

@@ -24,6 +24,7 @@ def test_every_variable_is_read() -> None:
             "REFERRAL_MAX_CONNECTIONS": "700",
             "REFERRAL_METRICS_LISTEN": "[::1]:9100",
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+            "REFERRAL_CORS_ORIGINS": "https://app.example, http://LOCALHOST:3000,",
         }
     ) == Settings(
         "postgresql://a:b@h/d",
@@ -35,7 +36,9 @@ def test_every_variable_is_read() -> None:
         700,
         ("::1", 9100),
         "http://collector:4318",
+        ("https://app.example", "http://localhost:3000"),
     )
+    assert Settings.from_environment({"REFERRAL_CORS_ORIGINS": "*"}).cors_origins == ("*",)
     assert len([name for name in VARIABLES if not name.endswith("_FILE")]) == len(
         dataclasses.fields(Settings)
     )
@@ -46,6 +49,12 @@ def test_every_variable_is_read() -> None:
     [
         ("DATABASE_URL", "mysql://root:hunter2@h/d"),
         ("DATABASE_OWNER_URL", "hunter2"),
+        ("REFERRAL_CORS_ORIGINS", "app.example"),
+        ("REFERRAL_CORS_ORIGINS", "https://app.example/"),
+        ("REFERRAL_CORS_ORIGINS", "https://app.example/fhir"),
+        ("REFERRAL_CORS_ORIGINS", "https://a.example https://b.example"),
+        ("REFERRAL_CORS_ORIGINS", "https://user:hunter2@a"),
+        ("REFERRAL_CORS_ORIGINS", "null"),
         ("REFERRAL_BASE_URL", "hub.example"),
         ("REFERRAL_BASE_URL", "https:///fhir"),
         ("REFERRAL_BASE_URL", "https://hub.example/?x=1"),

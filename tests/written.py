@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from referral.actions.workspace import Draft, Written
+from referral.actions.draft import Draft, Written
 from referral.actions.write_resources import write_resources
 from referral.store.pool import Store
 from referral.store.replay import Answer

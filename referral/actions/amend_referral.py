@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+from referral.actions.draft import Draft, instant
 from referral.actions.move_offer import change_referral
 from referral.actions.place_referral import reread_draft, submit
-from referral.actions.workspace import Draft, Workspace, instant, same_content
+from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import WithdrawReason
 from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement, UnknownCode
 from referral.domain.lifecycle import (

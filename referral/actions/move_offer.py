@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from referral.actions.draft import Draft, instant
 from referral.actions.name_facility import named_facility, require_known
 from referral.actions.open_offer import open_offer
 from referral.actions.return_patient import open_return
-from referral.actions.workspace import Draft, Workspace, instant, same_content
+from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import AccessScope, Direction, Disposition
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
 from referral.domain.lifecycle import (

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from referral.actions.draft import Draft, instant
 from referral.actions.name_facility import named_facility, require_known, require_patient
-from referral.actions.workspace import Draft, Workspace, instant
+from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope, Direction
 from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
 from referral.domain.facility import Tier

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from referral.actions.draft import Draft
 from referral.actions.name_facility import named_facility, require_known, require_patient
 from referral.actions.open_offer import direction_to, open_offer
-from referral.actions.workspace import Draft, Workspace
+from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
 from referral.domain.lifecycle import Party, ReferralMove, ReferralState, check_referral_move

@@ -3,23 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
-from referral.actions.name_facility import require_known, require_patient
-from referral.actions.workspace import Draft, Workspace
+from referral.actions.draft import Draft
+from referral.actions.name_facility import require_known
+from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
-from referral.domain.errors import BrokenRule, Forbidden
+from referral.domain.errors import BrokenRule, Forbidden, NeverChanged
 from referral.domain.lifecycle import OfferState
-from referral.fhir.package import patient_element
+from referral.fhir.package import subjects
 from referral.fhir.references import Key, references_at, target_of
+from referral.fhir.resources import TOLD_ONCE
 
 
 def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
     """Plan the create or update of a clinical resource that is no referral and no offer.
 
-    Raises BrokenRule when the patient is unknown or changes, Forbidden when another facility wrote it.
+    Raises BrokenRule when the patient is unknown or changes, Forbidden when another facility wrote it,
+    NeverChanged for the update of a Provenance.
     """
     before = workspace.loaded.documents.get(draft.key)
     if before is not None and before.owner != workspace.actor.facility:
         raise Forbidden("Only the facility that wrote this resource may change it.")
+    if before is not None and draft.type in TOLD_ONCE:
+        raise NeverChanged(f"A {draft.type} says what happened, and is never changed: write another one.")
     stored = (workspace.current(*draft.key) or {}) if before is not None else {}
     _check_patient(workspace, draft, stored)
     workspace.put(draft.type, draft.id, draft.content, workspace.actor.facility)
@@ -34,20 +39,33 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
 
     Who lost sight of the patient still corrects what it wrote: a reference that stays tells it nothing.
     """
-    element = patient_element(draft.type)
-    if element is None:
-        return
     known = workspace.loaded.references.get(draft.key)
     before = known.patient if known is not None else None
-    sent = draft.content.get(element)
-    if before is not None and sent == stored.get(element):
+    named = [reference for _, reference in subjects(draft.type, draft.content)]
+    if before is not None and named == [reference for _, reference in subjects(draft.type, stored)]:
         return
-    patient = require_patient(workspace, sent, draft.at(element)) if sent is not None else None
-    if before not in {None, patient}:
+    patient, named_at = _patient(workspace, draft)
+    if draft.type != "Patient" and before not in {None, patient}:
         raise BrokenRule(
             "The patient of a record does not change; mark it entered-in-error and write a new one.",
-            draft.at(element),
+            draft.at(named_at or "subject"),
         )
+
+
+def _patient(workspace: Workspace, draft: Draft) -> tuple[str | None, str | None]:
+    """Id of the one Patient that the draft is about, and where it is named. Raises BrokenRule.
+
+    What it is about must be known: whom else an Appointment names, its other participants, is not.
+    """
+    patients: dict[str, str] = {}
+    for path, reference in subjects(draft.type, draft.content):
+        target = target_of(reference, workspace.base, workspace.resolve)
+        if draft.type == "Appointment" and (target is None or target[0] != "Patient"):
+            continue
+        (kind, name), _ = require_known(workspace, reference, draft.at(path))
+        if kind == "Patient":
+            patients.setdefault(name, path)
+    return next(iter(patients.items())) if len(patients) == 1 else (None, None)
 
 
 def _share_communication(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from referral.actions.draft import Draft
 from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.place_referral import submit
-from referral.actions.workspace import Draft, Workspace
+from referral.actions.workspace import Workspace
 from referral.domain.codes import Direction, Priority
 from referral.domain.lifecycle import ReferralState
 from referral.domain.referral import Offer, Referral

@@ -1,68 +1,22 @@
 """The room in which one transaction is decided: what was loaded, what is going to be written."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from referral.actions.draft import Written, instant, standing
+from referral.actions.index_document import index_document
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
-from referral.domain.errors import DomainError, Problem
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
-from referral.domain.search import SearchQuery
 from referral.fhir.content import reread_content, write_content
-from referral.fhir.package import package_links, patient_of
-from referral.fhir.references import Resolve
+from referral.fhir.package import patient_of
+from referral.fhir.references import target_of
 from referral.fhir.referral import own_numbers
 from referral.fhir.resources import CLINICAL
-from referral.fhir.search_index import index_rows
 from referral.store.change_set import ChangeSet, Key, Loaded, StoredFacility
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """One resource that a client asks to write.
-
-    content: as read from the body; the hub adds to it. place: where it stands in the request, such as
-    `Bundle.entry[2].resource` (empty outside a Bundle). expected: the version named by `If-Match`.
-    condition: it is made only where nothing meets this.
-    """
-
-    type: str
-    id: str
-    content: dict[str, Any]
-    is_create: bool
-    expected: int | None = None
-    place: str = ""
-    condition: SearchQuery | None = None
-
-    @property
-    def key(self) -> Key:
-        """Type and id."""
-        return (self.type, self.id)
-
-    def at(self, path: str) -> str:
-        """The FHIRPath of an element of this draft, such as `Task.owner`."""
-        return f"{self.type}.{path}"
-
-    @contextmanager
-    def placed(self) -> Iterator[None]:
-        """Name the Bundle entry in the errors of this draft."""
-        try:
-            yield
-        except DomainError as error:
-            if self.place:
-                error.problems = tuple(
-                    Problem(problem.text, self._below(problem.expression)) for problem in error.problems
-                )
-            raise
-
-    def _below(self, expression: str | None) -> str:
-        if expression is None or not expression.startswith(f"{self.type}."):
-            return self.place
-        return f"{self.place}.{expression[len(self.type) + 1 :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +30,16 @@ class Known:
 
 @dataclass(slots=True)
 class Pending:
-    """A resource as it will stand after the transaction; `text` is its JSON, once that is final."""
+    """A resource as it will stand after the transaction; `text` is its JSON, once that is final.
+
+    deleted: it is not there any more; the content is what it was.
+    """
 
     version: int
     owner: str
     content: dict[str, Any]
     text: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A resource as it stands after the transaction: `content` are the bytes to answer with.
-
-    notes: what the hub kept as it was although the client sent something else. unchanged: nothing was
-    written, and no row of the audit says that it was shown.
-    """
-
-    type: str
-    id: str
-    version: int
-    at: datetime
-    content: bytes
-    created: bool
-    notes: tuple[str, ...] = ()
-    unchanged: bool = False
+    deleted: bool = False
 
 
 @dataclass(slots=True)
@@ -108,7 +48,8 @@ class Workspace:
 
     base: address of the FHIR endpoint, for references written in full. address: where the request came from.
     now: when all of it is done; never before what it changes. clock: what the host's clock says, where it
-    was set back since; the audit tells that.
+    was set back since; the audit tells that. absent: the versions that answer deletes. brought: what the
+    transaction writes itself, by its business identifiers.
     """
 
     actor: Actor
@@ -124,12 +65,15 @@ class Workspace:
     referrals: dict[str, Referral] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
     notes: dict[Key, list[str]] = field(default_factory=dict)
+    absent: dict[Key, int] = field(default_factory=dict)
+    brought: Mapping[tuple[str, str], Key] = field(default_factory=dict)
 
     def current(self, resource_type: str, resource_id: str) -> dict[str, Any] | None:
         """Content as it stands now, with the changes of this transaction; a copy. None: no such."""
         key = (resource_type, resource_id)
         if key in self.pending:
-            return self.pending[key].content
+            entry = self.pending[key]
+            return None if entry.deleted else entry.content
         stored = self.loaded.documents.get(key)
         return None if stored is None or stored.deleted else reread_content(stored.content)
 
@@ -138,11 +82,15 @@ class Workspace:
         key = (resource_type, resource_id)
         if key in self.pending:
             entry = self.pending[key]
-            organization = entry.content.get("organization", {}).get("reference", "")
+            if entry.deleted:
+                return None
+            organization = None
+            if resource_type == "PractitionerRole":
+                organization = target_of(entry.content.get("organization"), self.base, self.resolve)
             return Known(
                 entry.owner,
                 patient_of(resource_type, entry.content, self.base, self.resolve),
-                organization.removeprefix("Organization/") or None,
+                organization[1] if organization is not None else None,
             )
         found = self.loaded.references.get(key)
         if found is None or not found.visible:
@@ -159,6 +107,8 @@ class Workspace:
 
         One's own comes before that of another facility: both may know a patient by the same number.
         """
+        if (system, value) in self.brought:
+            return self.brought[system, value]
         found = set(self.loaded.identifiers.get((system, value), []))
         stored = self.loaded.references
         own = {key for key in found if key in stored and stored[key].owner == self.actor.facility}
@@ -218,7 +168,26 @@ class Workspace:
         self.pending[key] = Pending(version, owner, content)
         return version
 
-    def audit(self, action: str, key: Key, version: int) -> None:
+    def remove(self, resource_type: str, resource_id: str, owner: str) -> None:
+        """Delete a resource: its next version is a tombstone, which keeps what it was."""
+        key = (resource_type, resource_id)
+        version = self.loaded.documents[key].version + 1
+        content = dict(self.current(*key) or {})
+        content["meta"] = {
+            **content.get("meta", {}),
+            "versionId": str(version),
+            "lastUpdated": instant(self.now),
+        }
+        self.pending[key] = Pending(version, owner, content, deleted=True)
+        self.absent[key] = version
+        self.audit("delete", key, version)
+
+    def gone(self, key: Key, version: int) -> None:
+        """Answer a delete of what is not there with this version, 0 where there was none to be seen."""
+        self.absent[key] = version
+        self.audit("delete", key, None)
+
+    def audit(self, action: str, key: Key, version: int | None) -> None:
         """Leave an audit row: what was done with this version of a resource."""
         self.changes.audits.append(
             {
@@ -227,7 +196,7 @@ class Workspace:
                 "client": self.actor.client,
                 "action": action,
                 "type": key[0],
-                "id": key[1],
+                "id": key[1] or None,
                 "version": version,
                 "request_id": self.request_id,
                 "address": self.address,
@@ -291,7 +260,8 @@ class Workspace:
     def finish(self) -> ChangeSet:
         """The change set with every document and its index rows. Called once."""
         changes = self.changes
-        known = {found: key for found in self.loaded.identifiers if (key := self.resolve(*found))}
+        identifiers = (*self.loaded.identifiers, *self.brought)
+        known = {found: key for found in identifiers if (key := self.resolve(*found))}
         # In one order for all commands, so that two of them never wait for each other.
         for (resource_type, resource_id), entry in sorted(self.pending.items(), key=lambda item: item[0]):
             entry.text = write_content(entry.content)
@@ -301,7 +271,7 @@ class Workspace:
                     "id": resource_id,
                     "version": entry.version,
                     "at": self.now,
-                    "deleted": False,
+                    "deleted": entry.deleted,
                     "owner": entry.owner,
                     "content": entry.text,
                 }
@@ -310,44 +280,37 @@ class Workspace:
             # What an identifier stood for it still stands for, whoever changes something else.
             before = self.loaded.documents.get(own)
             resolved = {**known, **before.resolved} if before is not None and before.resolved else known
-            rows = index_rows(resource_type, entry.content, base=self.base, resolved=resolved)
-            changes.tokens += [(*own, *row) for row in rows.tokens]
-            changes.references += [(*own, *row) for row in rows.references]
-            changes.dates += [(*own, *row) for row in rows.dates]
-            changes.strings += [(*own, *row) for row in rows.strings]
-            changes.references += [
-                (*own, "_package", *link)
-                for link in package_links(resource_type, entry.content, self.base, _in(resolved))
-            ]
-            patient = patient_of(resource_type, entry.content, self.base, _in(resolved))
-            if patient is not None:
-                changes.references.append((*own, "_patient", "Patient", patient))
-            changes.references += self._parties(*own)
+            index_document(
+                changes,
+                own,
+                entry.content,
+                base=self.base,
+                resolved=resolved,
+                parties=self._parties(*own),
+                is_new=entry.version == 1,
+                is_deleted=entry.deleted,
+            )
             referral = self.referral(resource_id) if resource_type == "ServiceRequest" else None
             if referral is not None:
                 ended = referral.state is ReferralState.ENTERED_IN_ERROR
                 numbers = [] if ended else own_numbers(entry.content)
                 changes.identifiers.append((referral.id, referral.sender, numbers))
-        # A party may be named by the content too; one row says it.
-        changes.references = list(dict.fromkeys(changes.references))
         changes.referrals = list(self.referrals.values())
         changes.offers = list(self.offers.values())
         return changes
 
-    def _parties(self, resource_type: str, resource_id: str) -> list[tuple[str, str, str, str, str]]:
-        """Index rows that find a referral or offer by its facilities, however its content names them."""
-        own = (resource_type, resource_id)
+    def _parties(self, resource_type: str, resource_id: str) -> list[tuple[str, str]]:
+        """The facilities that a referral or an offer is found by."""
         offer = self.offer(resource_id) if resource_type == "Task" else None
         if offer is not None:
-            return [
-                (*own, "owner", "Organization", offer.owner),
-                (*own, "requester", "Organization", offer.requester),
-            ]
+            return [("owner", offer.owner), ("requester", offer.requester)]
         referral = self.referral(resource_id) if resource_type == "ServiceRequest" else None
-        return [(*own, "requester", "Organization", referral.sender)] if referral is not None else []
+        return [("requester", referral.sender)] if referral is not None else []
 
     def written(self, key: Key) -> Written:
         """The answer, once finished, for a resource that was put or that stood already as it was asked."""
+        if key in self.absent:
+            return Written(*key, self.absent[key], self.now, b"", created=False, deleted=True)
         entry = self.pending.get(key)
         if entry is None:
             found = standing(key, self.loaded.documents[key].content, tuple(self.notes.get(key, ())))
@@ -360,22 +323,6 @@ class Workspace:
             entry.version == 1,
             tuple(self.notes.get(key, ())),
         )
-
-
-def standing(key: Key, content: bytes, notes: tuple[str, ...] = ()) -> Written:
-    """The answer for a stored resource that stays as it is."""
-    meta = reread_content(content)["meta"]
-    at = datetime.fromisoformat(meta["lastUpdated"])
-    return Written(*key, int(meta["versionId"]), at, content, created=False, notes=notes)
-
-
-def _in(resolved: Mapping[tuple[str, str], Key]) -> Resolve:
-    return lambda system, value: resolved.get((system, value))
-
-
-def instant(moment: datetime) -> str:
-    """A FHIR instant in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def same_content(content: dict[str, Any], before: dict[str, Any]) -> bool:

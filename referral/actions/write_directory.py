@@ -10,8 +10,9 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 
+from referral.actions.draft import Draft
 from referral.actions.name_facility import require_known
-from referral.actions.workspace import Draft, Workspace
+from referral.actions.workspace import Workspace
 from referral.domain.errors import BrokenRule, Duplicate, Forbidden, MissingElement
 from referral.domain.facility import AffiliationKind
 from referral.fhir.directory_rows import (
@@ -39,22 +40,31 @@ NOT_APPROVED: Final = (
 """Told to a facility that changes the techniques of its own service."""
 
 # The elements whose references must name something known, by type, with the types that they may name.
-_NAMED: Final[Mapping[str, Mapping[str, str]]] = {
-    "Organization": {"partOf": "Organization"},
-    "Location": {"managingOrganization": "Organization", "partOf": "Location"},
-    "HealthcareService": {"providedBy": "Organization"},
-    "Practitioner": {},
-    "PractitionerRole": {"practitioner": "Practitioner", "organization": "Organization"},
+_NAMED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "Endpoint": {"managingOrganization": ("Organization",)},
+    "HealthcareService": {"providedBy": ("Organization",)},
+    "Location": {"managingOrganization": ("Organization",), "partOf": ("Location",)},
+    "Organization": {"partOf": ("Organization",)},
     "OrganizationAffiliation": {
-        "organization": "Organization",
-        "participatingOrganization": "Organization",
-        "network": "Organization",
+        "organization": ("Organization",),
+        "participatingOrganization": ("Organization",),
+        "network": ("Organization",),
     },
+    "Practitioner": {},
+    "PractitionerRole": {"practitioner": ("Practitioner",), "organization": ("Organization",)},
+    "Questionnaire": {},
+    # Never of a patient: all members of the network read the directory.
+    "Schedule": {"actor": ("HealthcareService", "Location", "Practitioner", "PractitionerRole")},
+    "Slot": {"schedule": ("Schedule",)},
 }
+# The element that tells whose it is: the facility itself, or what is of that facility.
 _OWNER_ELEMENT: Final[Mapping[str, str]] = {
-    "Location": "managingOrganization",
+    "Endpoint": "managingOrganization",
     "HealthcareService": "providedBy",
+    "Location": "managingOrganization",
     "PractitionerRole": "organization",
+    "Schedule": "actor",
+    "Slot": "schedule",
 }
 _UNTOUCHED: Final = frozenset({"resourceType", "id", "meta"})
 
@@ -75,7 +85,7 @@ def plan_directory(workspace: Workspace, draft: Draft) -> None:
     Raises Forbidden naming the rule, BrokenRule for a reference to what is not known here and for values
     that break a rule of the network, MissingElement, UnknownCode, Duplicate for a second membership.
     """
-    plan = _Plan(workspace, draft)
+    plan = DirectoryPlan(workspace, draft)
     plan.check_references()
     match draft.type:
         case "Organization":
@@ -90,7 +100,7 @@ def plan_directory(workspace: Workspace, draft: Draft) -> None:
             plan.write(plan.owner())
 
 
-class _Plan:
+class DirectoryPlan:
     """One draft in its workspace."""
 
     def __init__(self, workspace: Workspace, draft: Draft) -> None:
@@ -103,12 +113,13 @@ class _Plan:
         self.before = workspace.current(*draft.key)
 
     def check_references(self) -> None:
-        for element, target in _NAMED[self.draft.type].items():
+        for element, types in _NAMED[self.draft.type].items():
             for path, reference in references_at(self.content, element):
                 key, _ = require_known(self.workspace, reference, self.draft.at(path))
-                if key[0] != target:
+                if key[0] not in types:
                     raise BrokenRule(
-                        f"This reference must name a resource of type {target}.", self.draft.at(path)
+                        f"This reference must name a resource of type {' or '.join(types)}.",
+                        self.draft.at(path),
                     )
 
     def named(self, element: str) -> str | None:
@@ -119,7 +130,7 @@ class _Plan:
     def owner(self) -> str:
         """The facility that the draft describes, after making sure that the actor may write for it."""
         element = _OWNER_ELEMENT.get(self.draft.type)
-        described = self.named(element) if element else None
+        described = self.facility_behind(element) if element else None
         stored = self.workspace.loaded.documents.get(self.draft.key)
         owner = described or (stored.owner if stored is not None else self.actor)
         for facility in {owner, stored.owner if stored is not None else owner}:
@@ -129,6 +140,19 @@ class _Plan:
                     self.draft.at(element) if described and element else None,
                 )
         return owner
+
+    def facility_behind(self, element: str) -> str | None:
+        """The facility that an element names, or whose the first is that it names; None: it names none.
+
+        A Practitioner may work in several: who writes a Schedule of one alone is whose it is.
+        """
+        for _, reference in references_at(self.content, element):
+            key = target_of(reference, self.workspace.base, self.workspace.resolve)
+            if key is None or key[0] == "Practitioner":
+                continue
+            known = self.workspace.known(*key)
+            return key[1] if key[0] == "Organization" else known.owner if known is not None else None
+        return None
 
     def may_write_for(self, facility: str) -> bool:
         return facility == self.actor or (self.office_of is not None and self.is_ours(facility))

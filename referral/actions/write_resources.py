@@ -1,7 +1,8 @@
 """Write what a request brings: one resource, or all of a transaction Bundle, in one transaction.
 
-Four messages whatever it is: BEGIN with the actor, load and lock, apply the change set, COMMIT. What a create
-must not find is searched for after the first.
+Four messages whatever it is: BEGIN with the actor, load and lock, apply the change set, COMMIT. After the
+first comes what a condition needs to be searched for, and what is patched; after the second, what rests on
+something that is to be deleted.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,12 +11,15 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from referral.actions.amend_referral import plan_referral_update
+from referral.actions.delete_resource import check_deletable, check_unneeded, plan_delete
+from referral.actions.draft import Draft, Written
 from referral.actions.find_existing import find_existing
 from referral.actions.move_offer import plan_offer_update
 from referral.actions.open_offer import plan_new_offer
+from referral.actions.patch_resource import patched
 from referral.actions.place_referral import plan_new_referral
 from referral.actions.record_clinical import plan_clinical
-from referral.actions.workspace import Draft, Workspace, Written
+from referral.actions.workspace import Workspace
 from referral.actions.write_directory import directory_references, plan_directory
 from referral.domain.actor import Actor
 from referral.domain.errors import (
@@ -38,19 +42,12 @@ from referral.store.replay import Answer, Once, find_replay
 
 # A resource is planned after those that it may name.
 _ORDER = (
-    "Organization",
-    "Location",
-    "HealthcareService",
-    "Practitioner",
-    "PractitionerRole",
-    "OrganizationAffiliation",
-    "Patient",
-    "Condition",
-    "Observation",
-    "DocumentReference",
-    "ServiceRequest",
-    "Task",
-    "Communication",
+    *("Organization", "Endpoint", "Location", "HealthcareService", "Practitioner", "PractitionerRole"),
+    *("OrganizationAffiliation", "Questionnaire", "Schedule", "Slot", "Patient", "RelatedPerson", "Coverage"),
+    *("Encounter", "Condition", "AllergyIntolerance", "Specimen", "Observation", "ImagingStudy", "Procedure"),
+    *("Immunization", "MedicationRequest", "MedicationStatement", "DiagnosticReport", "CarePlan", "Consent"),
+    *("QuestionnaireResponse", "DocumentReference", "Composition", "MeasureReport", "ServiceRequest"),
+    *("Appointment", "Task", "Communication", "Provenance"),
 )
 
 
@@ -87,24 +84,38 @@ async def write_resources(
             _check_scope(actor, draft)
     async with store.writing(actor.facility) as connection:
         existing: dict[Key, Written] = {}
-        if any(draft.condition for draft in drafts):
+        if any(draft.condition or draft.named for draft in drafts):
             # Before the search: the first of two finds nothing, and its twin is answered the same.
             replay = await find_replay(connection, once) if once else None
             if replay is not None:
                 return replay
-            existing = await find_existing(connection, drafts, actor)
+            drafts, existing = await find_existing(connection, drafts, actor)
+        if any(draft.patch is not None for draft in drafts):
+            # Locked until the end: what is patched is what is there.
+            keys_to_patch = sorted({draft.key for draft in drafts if draft.patch is not None})
+            standing = await load_for_write(
+                connection, WriteRequest(actor.facility, update=keys_to_patch, once=once)
+            )
+            if standing.replay is not None:
+                return standing.replay
+            drafts = patched(drafts, standing.documents)
         wanted = [draft for draft in drafts if draft.key not in existing]
-        loaded = await load_for_write(connection, _what_to_load(wanted, actor, base, once))
+        loaded = await load_for_write(connection, what_to_load(wanted, actor, base, once))
         if loaded.replay is not None:
             return loaded.replay
         at = loaded.not_before(now)
         workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now)
+        workspace.brought = _brought(wanted)
         keys: dict[Key, Key] = {}
         offered = _offered(wanted, workspace)
         for draft in _in_order(wanted, base):
             with draft.placed():
                 _check_version(workspace, draft)
-                keys[draft.key] = _plan(workspace, draft, offered)
+                if draft.is_delete:
+                    keys[draft.key] = plan_delete(workspace, draft)
+                else:
+                    keys[draft.key] = _plan(workspace, draft, offered)
+        await check_unneeded(connection, workspace, wanted)
         for match in existing.values():
             workspace.audit("read", (match.type, match.id), match.version)
         changes = workspace.finish()
@@ -116,15 +127,34 @@ async def write_resources(
     return answer
 
 
+def _brought(drafts: Sequence[Draft]) -> dict[tuple[str, str], Key]:
+    """What the drafts are by their business identifiers, where one of them alone has it."""
+    found: dict[tuple[str, str], set[Key]] = {}
+    for draft in drafts if len(drafts) > 1 else ():
+        if draft.type in _NAMED_BY_IDENTIFIER:
+            for identifier in draft.content.get("identifier", ()):
+                if "value" in identifier:
+                    name = (str(identifier.get("system", "")), str(identifier["value"]))
+                    found.setdefault(name, set()).add(draft.key)
+    return {name: keys.pop() for name, keys in found.items() if len(keys) == 1}
+
+
 def _check_scope(actor: Actor, draft: Draft) -> None:
-    wanted = Interaction.CREATE if draft.is_create else Interaction.UPDATE
+    if draft.is_delete:
+        wanted = Interaction.DELETE
+        check_deletable(draft.type)
+    else:
+        wanted = Interaction.CREATE if draft.is_create else Interaction.UPDATE
     check_scope(actor.scope, draft.type, wanted)
     if draft.condition is not None:
         check_scope(actor.scope, draft.type, Interaction.SEARCH)
 
 
 def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
-    """Each draft after those that it may name: the order of a Bundle's entries means nothing."""
+    """What is deleted first, then each draft after those that it may name: a Bundle's order means nothing."""
+    gone = [draft for draft in drafts if draft.is_delete]
+    if gone:
+        return gone + _in_order([draft for draft in drafts if not draft.is_delete], base)
     if len({draft.type for draft in drafts}) == len(drafts):
         return sorted(drafts, key=lambda draft: _ORDER.index(draft.type))
     keys = {draft.key for draft in drafts}
@@ -187,19 +217,19 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     if stored is None or not stored.visible:
         # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
         absent = "No such resource, or not one that you may see."
-        if _is_of_the_hub(draft):
+        if not draft.is_delete and _is_of_the_hub(draft):
             if draft.expected is not None:
                 raise NotFound(absent)
             _check_server_id(draft)
         if draft.expected is not None:
             raise StaleVersion(f"If-Match names a version. {absent}")
-        if stored is not None:
+        if stored is not None and not draft.is_delete:
             raise NotFound(absent)
         return
-    if stored.deleted:
+    if stored.deleted and not draft.is_delete:
         raise Gone("This resource is deleted.")
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)
-    if moved is not None and draft.expected is None:
+    if moved is not None and draft.expected is None and not draft.is_delete:
         raise VersionRequired('Name the version that you change: If-Match: W/"<version>".')
     if draft.expected is not None and draft.expected != stored.version:
         raise StaleVersion(f"The newest version is {stored.version}, not {draft.expected}: read it again.")
@@ -216,7 +246,7 @@ def _offered(drafts: Sequence[Draft], workspace: Workspace) -> frozenset[str]:
     return frozenset(found)
 
 
-def _what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | None) -> WriteRequest:
+def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | None) -> WriteRequest:
     """Everything that the drafts change or name. Raises BrokenRule when that is too much for one command."""
     update = sorted({draft.key for draft in drafts if not draft.is_create})
     focus: set[str] = set()

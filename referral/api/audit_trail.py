@@ -8,7 +8,21 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
-from referral.api import create, read, search, suggest_targets, token, transaction, update
+from referral.api import (
+    batch,
+    create,
+    delete,
+    history,
+    patch,
+    read,
+    search,
+    suggest_targets,
+    token,
+    transaction,
+    update,
+    validate,
+    vread,
+)
 from referral.api.services import Services
 from referral.api.unsupported import unsupported
 from referral.domain.actor import Actor
@@ -18,20 +32,40 @@ from referral.fhir.resources import SUPPORTED
 
 ACTIONS: Final[Mapping[Callable[..., Any], AuditAction]] = {
     read.read: AuditAction.READ,
+    vread.vread: AuditAction.VREAD,
+    history.history_of_instance: AuditAction.HISTORY_INSTANCE,
+    history.history_of_type: AuditAction.HISTORY_TYPE,
     search.search: AuditAction.SEARCH,
     suggest_targets.suggest_for_draft: AuditAction.EXECUTE,
     suggest_targets.suggest_for_stored: AuditAction.EXECUTE,
     suggest_targets.suggest_by_query: AuditAction.EXECUTE,
     create.create: AuditAction.CREATE,
+    delete.delete: AuditAction.DELETE,
+    delete.delete_by_search: AuditAction.DELETE,
     update.update: AuditAction.UPDATE,
+    update.update_by_search: AuditAction.UPDATE,
+    patch.patch: AuditAction.PATCH,
+    patch.patch_by_search: AuditAction.PATCH,
     transaction.transaction: AuditAction.TRANSACTION,
+    batch.batch: AuditAction.BATCH,
+    validate.validate: AuditAction.EXECUTE,
     token.token: AuditAction.TOKEN,
     unsupported: AuditAction.UNSUPPORTED,
 }
 """What is done by each of the functions that answer."""
 
 # What these do leaves its rows in its own transaction.
-_WRITES: Final = {AuditAction.CREATE, AuditAction.UPDATE, AuditAction.TRANSACTION, AuditAction.TOKEN}
+_WRITES: Final = {
+    AuditAction.CREATE,
+    AuditAction.UPDATE,
+    AuditAction.PATCH,
+    AuditAction.DELETE,
+    AuditAction.TRANSACTION,
+    AuditAction.BATCH,
+    AuditAction.TOKEN,
+}
+
+_QUESTIONS: Final = {AuditAction.SEARCH, AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
 
 
 def recorder(services: Services) -> Callable[[Scope, int], None]:
@@ -75,8 +109,9 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
 
 def _resource(parameters: Mapping[str, Any], action: AuditAction) -> tuple[str | None, str | None]:
     """Type and id; what is no type of ours, or no id, is left out: it may be anything."""
-    # The operations of today are those of one type.
-    resource_type = "ServiceRequest" if action is AuditAction.EXECUTE else parameters.get("resource_type")
+    # An operation whose address names no type is one of referrals.
+    of_one_type = "ServiceRequest" if action is AuditAction.EXECUTE else None
+    resource_type = parameters.get("resource_type", of_one_type)
     resource_id = parameters.get("resource_id")
     return (
         resource_type if resource_type in SUPPORTED else None,
@@ -89,7 +124,7 @@ def _query(scope: Scope, action: AuditAction) -> str | None:
 
     Of what is not supported the method and the address, with its parameters.
     """
-    if action is AuditAction.SEARCH:
+    if action in _QUESTIONS:
         parts = (scope["query_string"], scope["state"].get("form", b""))
         return _text(b"&".join(part for part in parts if part))
     if action is AuditAction.EXECUTE:

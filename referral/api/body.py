@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
@@ -13,6 +14,8 @@ from referral.fhir.resources import SUPPORTED
 
 _JSON = {"application/fhir+json", "application/json", "application/json+fhir"}
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+# More than any reader of them takes, so that it is the one to say so.
+_MOST_PAIRS = 1000
 
 
 def media_type_of(request: Request) -> str:
@@ -38,6 +41,16 @@ async def read_body(request: Request) -> bytes:
     if media_type_of(request) not in _JSON:
         raise WrongMediaType("Send application/fhir+json.")
     return await read_at_most(request, LARGEST_BODY)
+
+
+def read_pairs(text: bytes) -> list[tuple[str, str]]:
+    """The parameters of an address or a form, decoded. Raises InvalidElement for what is no UTF-8."""
+    try:
+        return parse_qsl(
+            text.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PAIRS
+        )
+    except ValueError:
+        raise InvalidElement("Parameters are UTF-8 text, not too many of them.") from None
 
 
 def read_resource(body: bytes, resource_type: str) -> dict[str, Any]:

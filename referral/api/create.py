@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from referral.actions.workspace import Draft
+from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.body import check_type, read_body, read_resource
 from referral.api.replay import write_once

@@ -32,6 +32,9 @@ ANSWERS: Mapping[type[errors.DomainError], Answer] = {
     errors.NotFound: Answer(404, "not-found"),
     errors.NotSupported: Answer(404, "not-supported"),
     errors.IdNotAllowed: Answer(405, "not-supported", {"Allow": "GET"}),
+    errors.NeverChanged: Answer(405, "not-supported", {"Allow": "GET"}),
+    errors.NeverDeleted: Answer(405, "not-supported", {"Allow": "GET, PUT, PATCH"}),
+    errors.StillNeeded: Answer(409, "conflict"),
     errors.Gone: Answer(410, "deleted"),
     errors.IllegalMove: Answer(409, "conflict"),
     errors.Duplicate: Answer(409, "duplicate"),
@@ -40,6 +43,7 @@ ANSWERS: Mapping[type[errors.DomainError], Answer] = {
     errors.VersionRequired: Answer(428, "required"),
     errors.TooLarge: Answer(413, "too-long"),
     errors.WrongMediaType: Answer(415, "not-supported"),
+    errors.NotAcceptable: Answer(406, "not-supported"),
     errors.TooManyRequests: Answer(429, "throttled", {"Retry-After": "5"}),
     errors.StoreUnavailable: Answer(503, "transient", {"Retry-After": "5"}),
 }
@@ -56,11 +60,19 @@ def outcome_response(status: int, issues: list[Issue], headers: Mapping[str, str
     return Response(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
+def issues_of(error: errors.DomainError) -> list[Issue]:
+    """What an error tells, each problem under the code of its own kind."""
+    code = answer_to(error).code
+    return [
+        ("error", ANSWERS[problem.kind].code if problem.kind else code, problem.text, problem.expression)
+        for problem in error.problems
+    ]
+
+
 def domain_error_response(error: errors.DomainError) -> Response:
     """An error of the domain as a response."""
-    status, code, headers = answer_to(error)
-    found: list[Issue] = [("error", code, problem.text, problem.expression) for problem in error.problems]
-    return outcome_response(status, found, headers)
+    status, _, headers = answer_to(error)
+    return outcome_response(status, issues_of(error), headers)
 
 
 async def domain_error(_request: Request, error: Exception) -> Response:

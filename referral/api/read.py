@@ -1,6 +1,6 @@
 """Read. https://hl7.org/fhir/R4/http.html#read"""
 
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,11 +13,11 @@ from referral.api.services import services_of
 from referral.domain.errors import Gone, NotFound
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.primitives import ID
-from referral.store.document import read_document
+from referral.store.document import StoredResource, read_document
 
 
 async def read(request: Request) -> Response:
-    """The newest version; 304 where the client has it (`If-None-Match`), 410 for what is deleted.
+    """The newest version; 304 where the client has it, 410 for what is deleted.
 
     What is unknown and what the actor does not see is the same 404.
     """
@@ -34,19 +34,35 @@ async def read(request: Request) -> Response:
     if found.deleted:
         raise Gone(f"This {resource_type} is deleted.")
     request.state.version = found.version
+    return answer_with(request, found)
+
+
+def answer_with(request: Request, found: StoredResource) -> Response:
+    """A version as an answer; 304 where the client has it, by its tag or, without one, by its time."""
     headers = {
         "ETag": f'W/"{found.version}"',
         "Last-Modified": format_datetime(found.updated_at, usegmt=True),
     }
-    if _has_it(request, found.version):
+    if _has_it(request, found):
         return Response(status_code=304, headers=headers)
     return Response(found.content, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _has_it(request: Request, version: int) -> bool:
-    """Weak comparison of the tags of `If-None-Match`: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2"""
-    tags = [tag.strip() for tag in ",".join(request.headers.getlist("if-none-match")).split(",")]
-    return "*" in tags or any(tag.removeprefix("W/") == f'"{version}"' for tag in tags)
+def _has_it(request: Request, found: StoredResource) -> bool:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 (weak comparison) and 13.1.3"""
+    sent = request.headers.getlist("if-none-match")
+    if sent:
+        tags = [tag.strip() for tag in ",".join(sent).split(",")]
+        return "*" in tags or any(tag.removeprefix("W/") == f'"{found.version}"' for tag in tags)
+    since = request.headers.get("if-modified-since")
+    if since is None:
+        return False
+    try:
+        moment = parsedate_to_datetime(since)
+    except (ValueError, OverflowError, TypeError):
+        return False  # what is no date is passed over
+    # HTTP has whole seconds.
+    return moment.tzinfo is not None and found.updated_at.replace(microsecond=0) <= moment
 
 
 routes = [Route("/fhir/{resource_type}/{resource_id}", read)]

@@ -13,7 +13,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from referral.actions.workspace import Draft, Written
+from referral.actions.draft import Draft, Written
 from referral.actions.write_resources import write_resources
 from referral.api.services import services_of
 from referral.domain.actor import Actor

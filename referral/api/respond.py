@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 from starlette.requests import Request
 
-from referral.actions.workspace import Written
+from referral.actions.draft import Written
 from referral.api.errors import MEDIA_TYPE
 from referral.fhir.content import write_content
 from referral.fhir.outcome import operation_outcome
@@ -23,13 +23,28 @@ def preference(request: Request, name: str) -> str | None:
 
 def outcome_of(written: Written) -> bytes:
     """What the hub did with a write, as an OperationOutcome."""
-    notes = written.notes or ("It is stored as it was sent.",)
+    plain = "It is not there any more." if written.deleted else "It is stored as it was sent."
+    notes = written.notes or (plain,)
     return write_content(operation_outcome(("information", "informational", note, None) for note in notes))
 
 
 def location(fhir_base: str, written: Written) -> str:
     """Address of the version that a write made."""
     return f"{fhir_base}/{written.type}/{written.id}/_history/{written.version}"
+
+
+def answer_for_delete(request: Request) -> Callable[[list[Written]], Answer]:
+    """Renders the delete of one resource: 204, or 200 with an OperationOutcome where that is preferred."""
+    wanted = preference(request, "return")
+
+    def render(results: list[Written]) -> Answer:
+        (written,) = results
+        headers = {"ETag": f'W/"{written.version}"'} if written.version else {}
+        if wanted == "OperationOutcome":
+            return Answer(200, {**headers, "Content-Type": MEDIA_TYPE}, outcome_of(written))
+        return Answer(204, headers, b"")
+
+    return render
 
 
 def answer_for_one(request: Request, fhir_base: str) -> Callable[[list[Written]], Answer]:

@@ -1,29 +1,29 @@
 """Search of one type, by GET and by POST `_search`. https://hl7.org/fhir/R4/http.html#search"""
 
-from urllib.parse import parse_qsl, urlencode
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from referral.api.actor import current_actor
-from referral.api.body import check_type, media_type_of, read_at_most
+from referral.api.body import check_type, media_type_of, read_at_most, read_pairs
 from referral.api.errors import MEDIA_TYPE
 from referral.api.respond import preference
 from referral.api.route import Route
 from referral.api.services import services_of
-from referral.domain.errors import InvalidElement, WrongMediaType
+from referral.domain.errors import WrongMediaType
 from referral.domain.scope import Interaction, check_scope
-from referral.domain.search import SearchQuery
+from referral.domain.search import ChainCriterion, HasCriterion, SearchQuery
 from referral.fhir.resources import SUPPORTED
 from referral.fhir.search_cursor import encode_cursor
 from referral.fhir.search_query import parse_search
+from referral.fhir.summary import shown_elements, subset
 from referral.store.search import FoundResource, SearchPage, search_as
 
 _FORM = "application/x-www-form-urlencoded"
 _LARGEST_FORM = 256 * 1024
-# More than `parse_search` takes, so that it is the one to say so.
-_MOST_PAIRS = 1000
 
 
 async def search(request: Request) -> Response:
@@ -33,7 +33,7 @@ async def search(request: Request) -> Response:
     resource_type = request.path_params["resource_type"]
     check_type(resource_type)
     check_scope(actor.scope, resource_type, Interaction.SEARCH)
-    pairs = _pairs(request.scope["query_string"])
+    pairs = read_pairs(request.scope["query_string"])
     if request.method == "POST":
         pairs += await _form(request)
     query = parse_search(
@@ -42,18 +42,11 @@ async def search(request: Request) -> Response:
         lenient=preference(request, "handling") == "lenient",
         base=services.fhir_base,
     )
+    for each in types_asked(query):
+        check_scope(actor.scope, each, Interaction.SEARCH)
     readable = [each for each in SUPPORTED if actor.scope.allows(each, Interaction.READ)]
     page = await search_as(services.store, actor.facility, query, include_types=readable)
     return Response(_bundle(services.fhir_base, query, page), media_type=MEDIA_TYPE)
-
-
-def _pairs(text: bytes) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            text.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PAIRS
-        )
-    except ValueError:
-        raise InvalidElement("The parameters of a search are UTF-8 text, not too many of them.") from None
 
 
 async def _form(request: Request) -> list[tuple[str, str]]:
@@ -61,7 +54,7 @@ async def _form(request: Request) -> list[tuple[str, str]]:
     # A search with everything in its address has no body to name the type of.
     if body and media_type_of(request) != _FORM:
         raise WrongMediaType(f"Send {_FORM}.")
-    return _pairs(body)
+    return read_pairs(body)
 
 
 def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
@@ -73,11 +66,34 @@ def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
         links.append({"relation": "next", "url": _link(address, (*query.self_pairs, ("_cursor", cursor)))})
     total = b"" if page.total is None else b',"total":%d' % page.total
     base = orjson.dumps(fhir_base)[1:-1].decode()
-    entries = [_entry(base, found, "match") for found in page.matches]
-    entries += [_entry(base, found, "include") for found in page.included]
+    entries = [_entry(base, found, "match") for found in _shown(query, page.matches, query.elements)]
+    entries += [_entry(base, found, "include") for found in _shown(query, page.included, ())]
     # FHIR knows no empty lists.
     shown = f',"entry":[{",".join(entries)}]'.encode() if entries else b""
     return b'{"resourceType":"Bundle","type":"searchset"%b,"link":%b%b}' % (total, orjson.dumps(links), shown)
+
+
+def types_asked(query: SearchQuery) -> set[str]:
+    """The types that a chain looks into: who may not search them learns nothing through another."""
+    found: set[str] = set()
+    for criterion in query.criteria:
+        if isinstance(criterion, ChainCriterion):
+            found |= {resource_type for resource_type, _ in criterion.ways}
+        elif isinstance(criterion, HasCriterion):
+            found.add(criterion.source)
+    return found
+
+
+def _shown(
+    query: SearchQuery, found: Sequence[FoundResource], elements: Sequence[str]
+) -> Iterator[FoundResource]:
+    """As much of each as is asked for. `_elements` are those of the type that is searched."""
+    if query.summary is None and not elements:
+        yield from found
+        return
+    for one in found:
+        shown = shown_elements(one.type, query.summary, elements)
+        yield one if shown is None else one._replace(content=subset(one.content, shown))
 
 
 def _link(address: str, pairs: tuple[tuple[str, str], ...]) -> str:

@@ -1,76 +1,119 @@
 """Transaction: all of a Bundle or nothing. https://hl7.org/fhir/R4/http.html#transaction"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from referral.actions.workspace import Draft, Written, instant
+from referral.actions.draft import Draft, Written, instant
 from referral.api.actor import current_actor
+from referral.api.batch import batch
 from referral.api.body import read_body, read_resource, read_version
 from referral.api.errors import MEDIA_TYPE
 from referral.api.replay import write_once
 from referral.api.respond import location, outcome_of, preference
 from referral.api.route import Route
 from referral.api.services import services_of
+from referral.domain.actor import Actor
+from referral.domain.errors import DomainError, InvalidElement, NotSupported, Problem
+from referral.domain.scope import Interaction, check_scope
 from referral.domain.search import SearchQuery
-from referral.fhir.bundle import Entry, read_transaction, response_bundle
+from referral.fhir.bundle import Entry, read_transaction, references_by_search, response_bundle
 from referral.fhir.condition import read_condition
+from referral.fhir.resources import SUPPORTED
 from referral.fhir.validation import check_resource
 from referral.store.replay import Answer
 
 
 async def transaction(request: Request) -> Response:
-    """Write every entry in one transaction; the answer has an entry for each, in their order."""
+    """Write every entry in one transaction; the answer has an entry for each, in their order.
+
+    A batch comes to the same address, and is answered by `batch`.
+    """
     services = services_of(request)
     actor = await current_actor(request)
     body = await read_body(request)
     bundle = read_resource(body, "Bundle")
+    if bundle.get("type") == "batch":
+        return await batch(request, bundle)
+    if bundle.get("type") != "transaction":
+        check_resource("Bundle", bundle)
+        raise NotSupported("Of Bundles, transactions and batches are taken here.", "Bundle.type")
     check_resource("Bundle", bundle)
     entries = read_transaction(bundle, services.new_id, services.fhir_base)
-    drafts = [
-        Draft(
-            entry.type,
-            entry.id,
-            entry.content,
-            entry.is_create,
-            read_version(entry.if_match, entry.place.replace("resource", "request.ifMatch")),
-            entry.place,
-            _condition(entry, services.fhir_base),
-        )
-        for entry in entries
-    ]
+    drafts = [_draft(entry, actor, services.fhir_base) for entry in entries]
     wanted = preference(request, "return")
 
     def render(written: list[Written]) -> Answer:
         answered = response_bundle("transaction-response", _entries(written, services.fhir_base, wanted))
         return Answer(200, {"Content-Type": MEDIA_TYPE}, answered)
 
-    return await write_once(request, actor, body, drafts, render)
+    try:
+        return await write_once(request, actor, body, drafts, render)
+    except DomainError as error:
+        error.problems = tuple(_at_its_entry(problem, entries) for problem in error.problems)
+        raise
 
 
-def _condition(entry: Entry, fhir_base: str) -> SearchQuery | None:
-    if entry.if_none_exist is None:
-        return None
-    place = entry.place.replace("resource", "request.ifNoneExist")
-    return read_condition(entry.type, entry.if_none_exist, base=fhir_base, expression=place)
+def _at_its_entry(problem: Problem, entries: list[Entry]) -> Problem:
+    """What the database refused names the type alone: the entry too, where one alone is of the type."""
+    resource_type, _, path = (problem.expression or "").partition(".")
+    places = [entry.place for entry in entries if entry.type == resource_type]
+    return replace(problem, expression=f"{places[0]}.{path}") if len(places) == 1 else problem
+
+
+def _draft(entry: Entry, actor: Actor, fhir_base: str) -> Draft:
+    asked = entry.place.removesuffix(".resource") + ".request"
+    condition = None
+    if entry.if_none_exist is not None:
+        place = f"{asked}.ifNoneExist"
+        condition = read_condition(entry.type, entry.if_none_exist, base=fhir_base, expression=place)
+    elif entry.criteria is not None:
+        place = f"{asked}.url"
+        condition = read_condition(entry.type, entry.criteria, base=fhir_base, expression=place)
+    return Draft(
+        entry.type,
+        entry.id,
+        entry.content,
+        entry.is_create,
+        read_version(entry.if_match, f"{asked}.ifMatch"),
+        entry.place,
+        condition,
+        is_delete=entry.is_delete,
+        patch=entry.patch,
+        named=tuple(_named(entry.content, entry.place, actor, fhir_base)),
+    )
+
+
+def _named(
+    content: Mapping[str, Any], place: str, actor: Actor, fhir_base: str
+) -> Iterator[tuple[str, SearchQuery]]:
+    for text, resource_type, path in references_by_search(content, place):
+        if resource_type not in SUPPORTED:
+            raise InvalidElement(f"The service stores no {resource_type}.", path)
+        check_scope(actor.scope, resource_type, Interaction.SEARCH)
+        yield text, read_condition(resource_type, text, base=fhir_base, expression=path)
 
 
 def _entries(written: list[Written], fhir_base: str, wanted: str | None) -> Iterator[bytes]:
     for one in written:
-        response: dict[str, object] = {
-            "status": "201 Created" if one.created else "200 OK",
-            "location": location(fhir_base, one),
-            "etag": f'W/"{one.version}"',
-            "lastModified": instant(one.at),
-        }
-        entry: dict[str, object] = {"fullUrl": f"{fhir_base}/{one.type}/{one.id}", "response": response}
+        response: dict[str, object] = {"status": "204 No Content"}
+        entry: dict[str, object] = {}
+        if one.version:
+            response["etag"] = f'W/"{one.version}"'
+        if not one.deleted:
+            entry["fullUrl"] = f"{fhir_base}/{one.type}/{one.id}"
+            response["status"] = "201 Created" if one.created else "200 OK"
+            response["location"] = location(fhir_base, one)
+            response["lastModified"] = instant(one.at)
         if wanted == "OperationOutcome":
             response["outcome"] = orjson.Fragment(outcome_of(one))
-        elif wanted != "minimal":
+        elif wanted != "minimal" and not one.deleted:
             entry["resource"] = orjson.Fragment(one.content)
-        yield orjson.dumps(entry)
+        yield orjson.dumps(entry | {"response": response})
 
 
 routes = [Route("/fhir", transaction, methods=["POST"]), Route("/fhir/", transaction, methods=["POST"])]

@@ -1,17 +1,25 @@
 """Update. https://hl7.org/fhir/R4/http.html#update"""
 
+from typing import Final
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from referral.actions.workspace import Draft
+from referral.actions.draft import Draft
 from referral.api.actor import current_actor
-from referral.api.body import check_id, check_type, read_body, read_resource, read_version
+from referral.api.body import check_id, check_type, read_body, read_pairs, read_resource, read_version
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
+from referral.domain.search import SearchQuery
+from referral.fhir.condition import read_condition
 from referral.fhir.validation import check_resource
+
+# How the answer is to be written, and nothing of what is sought.
+_FORM: Final = frozenset({"_format", "_pretty"})
 
 
 async def update(request: Request) -> Response:
@@ -34,4 +42,38 @@ async def update(request: Request) -> Response:
     return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
 
 
-routes = [Route("/fhir/{resource_type}/{resource_id}", update, methods=["PUT"])]
+async def update_by_search(request: Request) -> Response:
+    """Store the next version of the one resource that meets a search; where none does, a new one.
+
+    An id in the body is that of what is meant, or of what is new. Several that meet it are 412.
+    """
+    services = services_of(request)
+    actor = await current_actor(request)
+    resource_type = request.path_params["resource_type"]
+    check_type(resource_type)
+    condition = condition_of(request, resource_type)
+    expected = read_version(request.headers.get("if-match"))
+    body = await read_body(request)
+    content = read_resource(body, resource_type)
+    check_resource(resource_type, content)
+    draft = Draft(
+        resource_type,
+        content.get("id") or services.new_id(),
+        content,
+        is_create=False,
+        expected=expected,
+        condition=condition,
+    )
+    return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
+
+
+def condition_of(request: Request, resource_type: str) -> SearchQuery:
+    """The search in the address that says what is meant. Raises InvalidElement where there is none."""
+    pairs = [pair for pair in read_pairs(request.scope["query_string"]) if pair[0] not in _FORM]
+    return read_condition(resource_type, urlencode(pairs), base=services_of(request).fhir_base)
+
+
+routes = [
+    Route("/fhir/{resource_type}/{resource_id}", update, methods=["PUT"]),
+    Route("/fhir/{resource_type}", update_by_search, methods=["PUT"]),
+]

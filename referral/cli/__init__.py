@@ -10,6 +10,7 @@ from referral.cli.errors import refusals
 COMMANDS = {
     "serve": "Serve FHIR until stopped.",
     "migrate": "Bring the database to the schema of this version.",
+    "reindex": "Build what searches go by again, after an upgrade that asks for it.",
     "demo": "Load the demo network of Hai Phong, and play a referral through it.",
     "network": "Import a network, or check it first.",
     "client": "Register the systems that may ask for tokens, and list them.",

@@ -137,6 +137,7 @@ async def running(
             with_metrics=settings.metrics_listen is None,
             tracing=tracing,
             seconds_left=stopping.seconds_left,
+            cors_origins=settings.cors_origins,
         )
         # Entered here and not by uvicorn, which would log an error of the start and hide it from us.
         await stack.enter_async_context(app.router.lifespan_context(app))

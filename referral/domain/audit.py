@@ -12,9 +12,15 @@ class AuditAction(StrEnum):
 
     CREATE = "create"
     UPDATE = "update"
+    PATCH = "patch"  # a refused one: what it writes is an update
+    DELETE = "delete"
     TRANSACTION = "transaction"  # a refused one: what a transaction writes has rows of its own
+    BATCH = "batch"  # a refused one: each of its entries has rows of its own
     REPLAY = "replay"  # the answer to a write, given again
     READ = "read"
+    VREAD = "vread"
+    HISTORY_INSTANCE = "history-instance"
+    HISTORY_TYPE = "history-type"
     SEARCH = "search"
     EXECUTE = "execute"
     UNSUPPORTED = "unsupported"  # a method or an address that the service has not

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 class Problem:
     """One thing that is wrong.
 
-    `text` is a sentence for a person; `expression` the FHIRPath of the element, where known.
+    `text` is a sentence for a person; `expression` the FHIRPath of the element, where known; `kind` what it
+    is by itself, where that is not the class of the error that tells it among others.
     """
 
     text: str
     expression: str | None = None
+    kind: "type[DomainError] | None" = None
 
 
 class DomainError(Exception):
@@ -89,6 +91,18 @@ class Duplicate(DomainError):
     """What the actor wants to create is there already (409 duplicate)."""
 
 
+class NeverDeleted(DomainError):
+    """What happened is not undone by deleting its record (405 not-supported)."""
+
+
+class NeverChanged(DomainError):
+    """What happened is told once, and that is not changed (405 not-supported)."""
+
+
+class StillNeeded(DomainError):
+    """It cannot be deleted, because something else rests on it (409 conflict)."""
+
+
 class StaleVersion(DomainError):
     """`If-Match` names a version that is no longer the newest (412 conflict)."""
 
@@ -107,6 +121,10 @@ class TooLarge(DomainError):
 
 class WrongMediaType(DomainError):
     """The body is of a media type that the service does not read (415 not-supported)."""
+
+
+class NotAcceptable(DomainError):
+    """The client takes no form of answer that the service gives (406 not-supported)."""
 
 
 class TooManyRequests(DomainError):

@@ -1,4 +1,4 @@
-"""What a search asks for, ready to become SQL over the four search tables.
+"""What a search asks for, ready to become SQL over the search tables.
 
 A search finds the resources that meet every criterion. A criterion lists alternatives; one that lists
 none is met by nothing (by everything when negated). `param` is the name in the index tables, never one
@@ -8,11 +8,15 @@ Here, because the reader of searches and the store both work with it and neither
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 STRING_SEPARATOR: Final = "\x1f"
 """Between the folded text and the text itself in search_string."""
+
+URI_SYSTEM: Final = "urn:ietf:rfc:3986"
+"""The system under which addresses stand in search_token."""
 
 
 class Kind(StrEnum):
@@ -22,6 +26,10 @@ class Kind(StrEnum):
     REFERENCE = "reference"
     STRING = "string"
     DATE = "date"
+    QUANTITY = "quantity"
+    URI = "uri"
+    SPECIAL = "special"
+    COMPOSITE = "composite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,61 @@ class DateCriterion:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantityValue:
+    """A number that quantities are compared with: its digits can mean [`low`, `high`), `exact` is as written.
+
+    Reading of the prefixes for a stored value known to lie from its `low` to its `high`, both within:
+
+    - eq: low >= value.low and high < value.high; ne: not so; ap: low <= value.high and high >= value.low
+    - gt: high > exact; ge: high >= exact; sa: low > exact
+    - lt: low < exact; le: low <= exact; eb: high < exact
+
+    system, code: those of the unit; None: any.
+    """
+
+    prefix: Prefix
+    low: Decimal
+    high: Decimal
+    exact: Decimal
+    system: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityCriterion:
+    """A row of search_quantity meets one of `values`."""
+
+    param: str
+    values: tuple[QuantityValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UriCriterion:
+    """An address of the parameter begins with one of `values`."""
+
+    param: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearCriterion:
+    """A position of the parameter lies near one of `places`: (latitude, longitude, kilometres at most).
+
+    Degrees of WGS 84, distances along a great circle.
+    """
+
+    param: str
+    places: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyCriterion:
+    """One of `criteria` is met."""
+
+    criteria: "tuple[ReferenceCriterion, ...]"
+
+
+@dataclass(frozen=True, slots=True)
 class MissingCriterion:
     """The table of `kind` has no row of `param` (`missing`), or has one.
 
@@ -131,11 +194,37 @@ class LastUpdatedCriterion:
     ranges: tuple[tuple[datetime, datetime], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ChainCriterion:
+    """The reference `param` is to a resource that meets one of `ways`: its type, and what it must meet.
+
+    What the searching facility does not see meets nothing.
+    """
+
+    param: str
+    ways: "tuple[tuple[str, Criterion], ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class HasCriterion:
+    """A resource of the type `source` that meets `criterion` refers here, as its reference `param`."""
+
+    source: str
+    param: str
+    criterion: "Criterion"
+
+
 Criterion = (
-    TokenCriterion
+    ChainCriterion
+    | HasCriterion
+    | TokenCriterion
     | ReferenceCriterion
     | StringCriterion
     | DateCriterion
+    | QuantityCriterion
+    | UriCriterion
+    | NearCriterion
+    | AnyCriterion
     | MissingCriterion
     | IdCriterion
     | LastUpdatedCriterion
@@ -144,14 +233,17 @@ Criterion = (
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """Order of the matches: `_id`, `_lastUpdated` or a date parameter; the id breaks ties, ascending.
+    """Order of the matches: `_id`, `_lastUpdated` or a parameter of that `kind`; ties go by id, ascending.
 
-    By a date parameter the lowest `low` counts ascending, the highest `high` descending; resources
-    without one come last.
+    Of several values the first in that order counts (of a date and a quantity its `low` ascending, its
+    `high` descending); resources without one come last. rows: the parameter in the index tables, where
+    that is another.
     """
 
     param: str
     descending: bool = False
+    kind: Kind = Kind.DATE
+    rows: str = ""
 
     def __str__(self) -> str:
         return f"-{self.param}" if self.descending else self.param
@@ -159,19 +251,26 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last match of the page before: its sort value (None: it has none) and its id."""
+    """The last match of the page before: its sort value (None: it has none) and its id.
 
-    value: datetime | None
+    A moment, a text, or a number as text, as the kind of the sort key says.
+    """
+
+    value: datetime | str | None
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """Follow reference `param` of resources of type `source`, to targets of type `target` (None: any)."""
+    """Follow reference `param` of resources of type `source`, to targets of type `target` (None: any).
+
+    iterate: also from what was brought along.
+    """
 
     source: str
     param: str
     target: str | None = None
+    iterate: bool = False
 
 
 class Total(StrEnum):
@@ -182,13 +281,23 @@ class Total(StrEnum):
     ACCURATE = "accurate"
 
 
+class Summary(StrEnum):
+    """How much of each resource is shown. https://hl7.org/fhir/R4/search.html#summary"""
+
+    TRUE = "true"
+    TEXT = "text"
+    DATA = "data"
+    COUNT = "count"
+    FALSE = "false"
+
+
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
     """A whole search of one type.
 
     `count` matches a page, 0 = only their number. `includes` go from the matches outward, `revincludes`
-    name what points to them. `self_pairs`: the pairs that were understood, without the cursor, for the
-    self and next links.
+    name what points to them. `elements`: the only ones to show; none: all. `self_pairs`: the pairs that
+    were understood, without the cursor, for the self and next links.
     """
 
     resource_type: str
@@ -200,3 +309,5 @@ class SearchQuery:
     revincludes: tuple[Include, ...]
     total: Total | None
     self_pairs: tuple[tuple[str, str], ...]
+    summary: Summary | None = None
+    elements: tuple[str, ...] = ()

@@ -32,6 +32,12 @@ _SUBTYPES: Final[Mapping[str, _Coding]] = {
     AuditAction.CREATE: (systems.RESTFUL_INTERACTION, "create", "create"),
     AuditAction.UPDATE: (systems.RESTFUL_INTERACTION, "update", "update"),
     AuditAction.TRANSACTION: (systems.RESTFUL_INTERACTION, "transaction", "transaction"),
+    AuditAction.PATCH: (systems.RESTFUL_INTERACTION, "patch", "patch"),
+    AuditAction.DELETE: (systems.RESTFUL_INTERACTION, "delete", "delete"),
+    AuditAction.BATCH: (systems.RESTFUL_INTERACTION, "batch", "batch"),
+    AuditAction.VREAD: (systems.RESTFUL_INTERACTION, "vread", "vread"),
+    AuditAction.HISTORY_INSTANCE: (systems.RESTFUL_INTERACTION, "history-instance", "history-instance"),
+    AuditAction.HISTORY_TYPE: (systems.RESTFUL_INTERACTION, "history-type", "history-type"),
     AuditAction.READ: (systems.RESTFUL_INTERACTION, "read", "read"),
     AuditAction.SEARCH: (systems.RESTFUL_INTERACTION, "search-type", "search-type"),
     AuditAction.EXECUTE: (systems.RESTFUL_INTERACTION, "operation", "operation"),
@@ -43,20 +49,30 @@ _ACTION_CODES: Final[Mapping[str, str]] = {
     AuditAction.CLIENT_ADD: "C",
     AuditAction.UPDATE: "U",
     AuditAction.IMPORT: "U",
+    AuditAction.PATCH: "U",
+    AuditAction.DELETE: "D",
     AuditAction.READ: "R",
+    AuditAction.VREAD: "R",
+    AuditAction.HISTORY_INSTANCE: "R",
+    AuditAction.HISTORY_TYPE: "R",
     AuditAction.REPLAY: "R",
     AuditAction.EXPORT: "R",
 }
 _PROFILES: Final[Mapping[str, str]] = {
     AuditAction.CREATE: "Create",
     AuditAction.UPDATE: "Update",
+    AuditAction.PATCH: "Update",
+    AuditAction.DELETE: "Delete",
     AuditAction.READ: "Read",
+    AuditAction.VREAD: "Read",
     AuditAction.SEARCH: "Query",
 }
 # In a read the server is the source of what flows; in all else it receives (see the profiles).
 _SOURCE: Final = ("110153", "Source Role ID")
 _DESTINATION: Final = ("110152", "Destination Role ID")
 _PATIENT_PARAMETERS: Final = {"patient", "subject", "for"}
+_HISTORIES: Final = {AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
+_READS: Final = {AuditAction.READ, AuditAction.VREAD, AuditAction.REPLAY, AuditAction.EXPORT, *_HISTORIES}
 
 
 def audit_event(row: AuditRow, site: str) -> Content:
@@ -121,7 +137,7 @@ def _sought_patient(record: AuditRecord) -> str | None:
 
 
 def _agents(record: AuditRecord, site: str) -> Iterator[Content]:
-    reads = record.action in {AuditAction.READ, AuditAction.REPLAY, AuditAction.EXPORT}
+    reads = record.action in _READS
     client, server = (_DESTINATION, _SOURCE) if reads else (_SOURCE, _DESTINATION)
     if record.client is not None or record.address is not None:
         who = {"identifier": {"system": systems.CLIENT_IDENTIFIER, "value": record.client}}
@@ -182,6 +198,9 @@ def _entities(record: AuditRecord, patient: str | None) -> Iterator[Content]:
 def _sought(record: AuditRecord) -> str:
     if record.query is None or record.type is None or record.action == AuditAction.UNSUPPORTED:
         return record.query or ""
+    if record.action in _HISTORIES:
+        about = record.type if record.id is None else f"{record.type}/{record.id}"
+        return f"{about}/_history?{record.query}"
     return f"{record.type}?{record.query}"
 
 

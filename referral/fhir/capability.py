@@ -7,16 +7,32 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from referral.domain.search import Kind
-from referral.fhir import systems
+from referral.fhir import json_patch, systems
 from referral.fhir.parameters import PARAMETERS, Parameter, reverse_references
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import SUPPORTED, TOLD_ONCE
 
 FHIR_VERSION: Final = "4.0.1"
 MEDIA_TYPE: Final = "application/fhir+json"
-INTERACTIONS: Final = ("read", "create", "update", "search-type")
+INTERACTIONS: Final = (
+    *("read", "vread", "history-instance", "history-type", "search-type"),
+    *("create", "update", "patch", "delete"),
+)
+# What is told once is not changed afterwards.
+_CHANGING: Final = frozenset({"update", "patch", "delete"})
 # A referral or offer is updated with If-Match only, and never under an id of the client.
 _VERSIONED_UPDATE: Final = frozenset({"ServiceRequest", "Task"})
 _OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_VALIDATE: Final = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
+# Of fhir_profiles/; that of Parameters is told by the operation.
+_PROFILES: Final = {
+    "DocumentReference": ("summary",),
+    "HealthcareService": ("service",),
+    "Location": ("location",),
+    "Organization": ("facility",),
+    "OrganizationAffiliation": ("affiliation", "membership"),
+    "ServiceRequest": ("referral",),
+    "Task": ("offer",),
+}
 # Search parameters of every type.
 _COMMON: Final = (
     {"name": "_id", "type": "token", "documentation": "Id of the resource"},
@@ -45,12 +61,13 @@ def capability_statement(
         "implementation": {"description": "Two-way referral between facilities", "url": fhir_base},
         "fhirVersion": FHIR_VERSION,
         "format": [MEDIA_TYPE, "json"],
+        "patchFormat": [json_patch.MEDIA_TYPE],
         "rest": [
             {
                 "mode": "server",
                 "security": _security(token_endpoint),
                 "resource": [_resource(resource_type) for resource_type in sorted(SUPPORTED)],
-                "interaction": [{"code": "transaction"}],
+                "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
         ],
     }
@@ -67,17 +84,20 @@ def _security(token_endpoint: str) -> dict[str, Any]:
 
 
 def _resource(resource_type: str) -> dict[str, Any]:
-    parameters = PARAMETERS[resource_type]
+    parameters, once = PARAMETERS[resource_type], resource_type in TOLD_ONCE
     resource: dict[str, Any] = {
         "type": resource_type,
-        "interaction": [{"code": code} for code in INTERACTIONS],
+        "supportedProfile": [
+            f"{systems.BASE}/StructureDefinition/{name}" for name in _PROFILES.get(resource_type, ())
+        ],
+        "interaction": [{"code": code} for code in INTERACTIONS if not (once and code in _CHANGING)],
         "versioning": "versioned-update" if resource_type in _VERSIONED_UPDATE else "versioned",
-        "readHistory": False,
+        "readHistory": True,
         "updateCreate": resource_type not in _VERSIONED_UPDATE,
         "conditionalCreate": True,
-        "conditionalRead": "not-match",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalRead": "full-support",
+        "conditionalUpdate": not once,
+        "conditionalDelete": "not-supported" if once else "single",
         "referencePolicy": ["literal", "logical"],
         "searchInclude": [
             f"{resource_type}:{parameter.name}"
@@ -89,13 +109,10 @@ def _resource(resource_type: str) -> dict[str, Any]:
         ],
         "searchParam": [*_COMMON, *(_search_parameter(resource_type, each) for each in parameters)],
     }
+    resource["operation"] = [{"name": "validate", "definition": _VALIDATE}]
     if resource_type == "ServiceRequest":
-        resource["operation"] = [
-            {
-                "name": "suggest-targets",
-                "definition": f"{systems.BASE}/OperationDefinition/suggest-targets",
-            }
-        ]
+        suggest = f"{systems.BASE}/OperationDefinition/suggest-targets"
+        resource["operation"].append({"name": "suggest-targets", "definition": suggest})
     # FHIR knows no empty lists.
     return {name: value for name, value in resource.items() if value != []}
 

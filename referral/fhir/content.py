@@ -49,7 +49,14 @@ def read_content(body: bytes) -> dict[str, Any]:
     that `jsonb` cannot keep (-0, exponents beyond `MAX_EXPONENT`, more than `MAX_DIGITS` digits).
     At most `MAX_PROBLEMS` problems are listed.
     """
-    return _Reader().read(body)
+    content: dict[str, Any] = _Reader().read(body, dict, "object")
+    return content
+
+
+def read_array(body: bytes) -> list[Any]:
+    """Parse one JSON array, such as a patch, as `read_content` parses an object."""
+    content: list[Any] = _Reader().read(body, list, "array")
+    return content
 
 
 def reread_content(content: bytes) -> dict[str, Any]:
@@ -58,12 +65,13 @@ def reread_content(content: bytes) -> dict[str, Any]:
     return found
 
 
-def write_content(content: Any) -> bytes:
-    """Compact JSON in UTF-8; raw numbers go out as they came in, `Decimal` without an exponent.
+def write_content(content: Any, *, pretty: bool = False) -> bytes:
+    """JSON in UTF-8, compact or for a reader's eyes.
 
-    An `int` of our own must fit 64 bits.
+    Raw numbers go out as they came in, `Decimal` without an exponent. An `int` of our own must fit 64 bits.
     """
-    return orjson.dumps(content, default=_fragment, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+    indent = orjson.OPT_INDENT_2 if pretty else 0
+    return orjson.dumps(content, default=_fragment, option=orjson.OPT_PASSTHROUGH_DATACLASS | indent)
 
 
 def number_text(value: object) -> str:
@@ -102,7 +110,7 @@ class _Reader:
         self._repeated: list[tuple[object, str]] = []
         self._refused: list[tuple[object, str]] = []
 
-    def read(self, body: bytes) -> dict[str, Any]:
+    def read(self, body: bytes, kind: type, name: str) -> Any:
         try:
             content = json.loads(
                 body.decode("utf-8-sig"),
@@ -119,8 +127,8 @@ class _Reader:
             raise MalformedContent(
                 f"The body is not JSON: line {error.lineno}, column {error.colno}."
             ) from None
-        if not isinstance(content, dict):
-            raise MalformedContent("The body is not a JSON object.")
+        if not isinstance(content, kind):
+            raise MalformedContent(f"The body is not a JSON {name}.")
         # Walking all content costs as much as parsing it, so only what can be wrong is walked.
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
             _check_depth(content)
@@ -161,7 +169,7 @@ def _number_fault(text: str) -> str | None:
     return None
 
 
-def _raise_found(kind: type[DomainError], found: list[tuple[object, str]], content: dict[str, Any]) -> None:
+def _raise_found(kind: type[DomainError], found: list[tuple[object, str]], content: Any) -> None:
     if not found:
         return
     # A large body can be wrong a million times; the first hundred are told.
@@ -172,9 +180,9 @@ def _raise_found(kind: type[DomainError], found: list[tuple[object, str]], conte
     raise kind([Problem(text, paths.get(id(value))) for value, text in told])
 
 
-def _values(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _values(content: Any) -> Iterator[tuple[str, Any]]:
     """All objects, arrays and leaves, each with its path from the resource type."""
-    kind = content.get("resourceType")
+    kind = content.get("resourceType") if isinstance(content, dict) else None
     start = kind if isinstance(kind, str) and _NAME.fullmatch(kind) else "$this"
     left: list[tuple[str, Any]] = [(start, content)]
     while left:
@@ -186,7 +194,7 @@ def _values(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             left.extend((f"{path}[{index}]", inner) for index, inner in enumerate(value))
 
 
-def _check_depth(content: dict[str, Any]) -> None:
+def _check_depth(content: Any) -> None:
     level: list[Any] = [content]
     for _ in range(MAX_DEPTH):
         level = [
@@ -200,7 +208,7 @@ def _check_depth(content: dict[str, Any]) -> None:
     raise _too_deep()
 
 
-def _check_text(content: dict[str, Any]) -> None:
+def _check_text(content: Any) -> None:
     for path, value in _values(content):
         texts = value.keys() if isinstance(value, dict) else (value,)
         if any(isinstance(text, str) and _UNSTORABLE.search(text) for text in texts):

@@ -5,47 +5,87 @@ parts that those resources are made of, never through the patient's other record
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from referral.fhir.references import Key, Resolve, references_at, target_of
 
-_PATIENT_ELEMENT: Mapping[str, str] = {
+# Where the patient stands. Of an Appointment it is among others, of a Provenance among what it vouches for.
+_PATIENT: Final[Mapping[str, str]] = {
+    "AllergyIntolerance": "patient",
+    "Appointment": "participant.actor",
+    "CarePlan": "subject",
     "Communication": "subject",
+    "Composition": "subject",
     "Condition": "subject",
+    "Consent": "patient",
+    "Coverage": "beneficiary",
+    "DiagnosticReport": "subject",
     "DocumentReference": "subject",
+    "Encounter": "subject",
+    "ImagingStudy": "subject",
+    "Immunization": "patient",
+    "MeasureReport": "subject",
+    "MedicationRequest": "subject",
+    "MedicationStatement": "subject",
     "Observation": "subject",
+    "Procedure": "subject",
+    "Provenance": "target",
+    "QuestionnaireResponse": "subject",
+    "RelatedPerson": "patient",
     "ServiceRequest": "subject",
+    "Specimen": "subject",
     "Task": "for",
 }
 
-_LINKS: Mapping[str, tuple[str, ...]] = {
-    "Observation": ("hasMember", "derivedFrom"),
+# What a resource is made of, or rests on.
+_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Composition": ("section.entry",),
+    "Condition": ("evidence.detail",),
+    "Consent": ("sourceReference",),
+    "Coverage": ("policyHolder", "subscriber"),
+    "DiagnosticReport": ("result", "specimen", "imagingStudy"),
+    "Observation": ("hasMember", "derivedFrom", "specimen"),
     "ServiceRequest": ("supportingInfo", "reasonReference", "insurance"),
 }
+# Sections of a Composition stand in each other.
+_NESTED: Final = frozenset({"section"})
 
 
-def patient_element(resource_type: str) -> str | None:
-    """The element that names the patient of a resource of this type; None where there is none."""
-    return _PATIENT_ELEMENT.get(resource_type)
+def subjects(resource_type: str, content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The references that may name the patient of a resource, with their paths: `participant[0].actor`."""
+    path = _PATIENT.get(resource_type)
+    return iter(()) if path is None else _references(content, path)
 
 
 def patient_of(resource_type: str, content: Mapping[str, Any], base: str, resolve: Resolve) -> str | None:
-    """Id of the Patient that the resource is about (itself, for a Patient); None where it names none."""
+    """Id of the Patient that the resource is about (itself, for a Patient).
+
+    None where it names none, or several.
+    """
     if resource_type == "Patient":
         return str(content["id"])
-    element = _PATIENT_ELEMENT.get(resource_type)
-    target = target_of(content.get(element) if element else None, base, resolve)
-    return target[1] if target is not None and target[0] == "Patient" else None
+    targets = {target_of(reference, base, resolve) for _, reference in subjects(resource_type, content)}
+    patients = [target[1] for target in targets if target is not None and target[0] == "Patient"]
+    return patients[0] if len(patients) == 1 else None
 
 
 def package_links(
     resource_type: str, content: Mapping[str, Any], base: str, resolve: Resolve
 ) -> Iterator[Key]:
     """What a resource hands on to those who are given it."""
-    found = [ref for element in _LINKS.get(resource_type, ()) for _, ref in references_at(content, element)]
-    if resource_type == "Condition":
-        found += [ref for part in content.get("evidence", ()) for _, ref in references_at(part, "detail")]
-    for reference in found:
-        target = target_of(reference, base, resolve)
-        if target is not None:
-            yield target
+    for path in _PARTS.get(resource_type, ()):
+        for _, reference in _references(content, path):
+            target = target_of(reference, base, resolve)
+            if target is not None:
+                yield target
+
+
+def _references(content: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    name, _, rest = path.partition(".")
+    for place, found in references_at(content, name):
+        if rest:
+            yield from ((f"{place}.{below}", reference) for below, reference in _references(found, rest))
+        else:
+            yield place, found
+        if name in _NESTED:
+            yield from ((f"{place}.{below}", reference) for below, reference in _references(found, path))

@@ -11,8 +11,8 @@ from referral.domain.errors import BrokenRule, UnknownCode
 from referral.domain.referral import Referral
 from referral.fhir import systems
 from referral.fhir.elements import codings, extension, reference, set_extension
-from referral.fhir.search_index import token_key
 from referral.fhir.states import REFERRAL_STATUS
+from referral.fhir.text_keys import token_key
 
 FROZEN = ("code", "subject", "performer")
 """What stands as it was once a referral is submitted; another need is another request."""

@@ -6,12 +6,13 @@ They are imported when a type is first met. Where R4B has more than R4
 (https://hl7.org/fhir/R4B/history.html) R4 decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Annotated, Any, Final, get_args, get_origin
 
-from referral.fhir.bindings import CODES, CONCEPTS
+from referral.fhir.bindings import Binding, binding_of
+from referral.fhir.invariants import Rule, rules_at, rules_of
 from referral.fhir.primitives import CHECKS, Check
 
 _NOT_IN_R4: Final = frozenset(
@@ -36,8 +37,14 @@ _NOT_IN_R4: Final = frozenset(
 _ABSTRACT: Final = frozenset({"DomainResource", "Resource"})
 # The base class of the models takes comments, which ended with DSTU2.
 _COMMENTS: Final = "fhir_comments"
-# How the models end a list of codes that they cut short or leave open.
-_UNFINISHED: Final = frozenset({"+", "etc."})
+# Where R4B lets references be to more than R4 does, what R4 says.
+_R4_TARGETS: Final = {
+    "DiagnosticReport.subject": frozenset({"Patient", "Group", "Device", "Location"}),
+    "GroupMember.entity": frozenset(
+        {"Patient", "Practitioner", "PractitionerRole", "Device", "Medication", "Substance", "Group"}
+    ),
+    "Observation.subject": frozenset({"Patient", "Group", "Device", "Location"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,11 @@ class Element:
     """Set for a complex type: what `structure_of_model` takes."""
     resource: bool = False
     """Set where a resource of any type may stand."""
-    codes: frozenset[str] | None = None
-    concept: tuple[str, frozenset[str]] | None = None
+    codes: Container[str] | None = None
+    """The codes of `binding`, where it is of a code."""
+    binding: Binding | None = None
+    rules: tuple[Rule, ...] = ()
+    """Invariants of what stands here, besides those of its type."""
     targets: frozenset[str] | None = None
     """Resource types that a Reference here may be to; None for any."""
 
@@ -72,6 +82,7 @@ class Structure:
     """By JSON property; the extensions of a primitive `x` under `_x`."""
     required: dict[str, tuple[str, ...]]
     """FHIRPath name of each required element, with the properties of which one must be there."""
+    rules: tuple[Rule, ...] = ()
 
 
 _TYPE: Final = Element("resourceType", "_resourceType", many=False, choice=False, check=CHECKS["code"])
@@ -102,7 +113,7 @@ def structure_of_model(model: Any) -> Structure:
 
 
 def _structure(model: Any) -> Structure:
-    from fhir.resources.R4B.fhirtypes import FHIRPrimitiveExtensionType  # noqa: PLC0415 - as above
+    from fhir.resources.R4B.fhirtypes import FHIRPrimitiveExtensionType, MetaType  # noqa: PLC0415 - as above
 
     elements: dict[str, Element] = {}
     required: dict[str, list[str]] = {}
@@ -118,6 +129,8 @@ def _structure(model: Any) -> Structure:
         known = field.json_schema_extra or {}
         choice = known.get("one_of_many")
         segment = choice or name
+        where = f"{model.__name__}.{segment}"
+        binding = binding_of(where)
         elements[name] = Element(
             segment,
             f"_{name}",
@@ -126,9 +139,10 @@ def _structure(model: Any) -> Structure:
             check=CHECKS[kind] if isinstance(kind, str) else None,
             model=kind if held not in ("", "Resource") else None,
             resource=held == "Resource",
-            codes=_codes(model, name, known.get("enum_values", ())),
-            concept=CONCEPTS.get((model.__name__, name)),
-            targets=_targets(known.get("enum_reference_types", ())),
+            codes=binding.codes if binding is not None and kind == "code" else None,
+            binding=binding,
+            rules=rules_at(where),
+            targets=_R4_TARGETS.get(where) or _targets(known.get("enum_reference_types", ())),
         )
         names = [name]
         if elements[name].check and (model.__name__, name) != ("Extension", "url") and name != "id":
@@ -138,17 +152,16 @@ def _structure(model: Any) -> Structure:
             )
         if known.get("one_of_many_required") or known.get("element_required") or field.is_required():
             required.setdefault(segment, []).extend(names)
+    if model.__name__ == "Extension":
+        # https://hl7.org/fhir/R4/extensibility.html: R4B has no Meta here, R4 has.
+        elements["valueMeta"] = Element("value", "_valueMeta", False, choice=True, model=MetaType)
     return Structure(
-        model.__resource_type__, elements, {name: tuple(found) for name, found in required.items()}
+        model.__resource_type__,
+        elements,
+        {name: tuple(found) for name, found in required.items()},
+        # An Age is a Quantity, too.
+        tuple(rule for base in model.__mro__ for rule in rules_of(base.__name__)),
     )
-
-
-def _codes(model: Any, name: str, listed: Sequence[str]) -> frozenset[str] | None:
-    for base in model.__mro__:
-        codes = CODES.get((base.__name__, name))
-        if codes is not None:
-            return codes or None
-    return frozenset(listed) if listed and _UNFINISHED.isdisjoint(listed) else None
 
 
 def _targets(listed: Sequence[str]) -> frozenset[str] | None:

@@ -2,22 +2,40 @@
 
 https://hl7.org/fhir/R4/json.html and the structure of each type. What is checked: known elements at
 every depth, JSON types and repetition, forms of primitives, nothing empty, choices, codes of required
-bindings, required elements, references with content, contained resources. Profiles and the rules of
-referral are checked elsewhere.
+bindings, required elements, references with content and of a type that may stand there, contained resources,
+invariants (docs/validation.md), unknown modifiers, our profiles. What depends on who asks, or on what is
+stored, is checked by the actions.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any, Final
 
-from referral.domain.errors import InvalidElement, MissingElement, Problem, UnknownCode
+from referral.domain.errors import (
+    BrokenRule,
+    DomainError,
+    InvalidElement,
+    MissingElement,
+    Problem,
+    UnknownCode,
+)
+from referral.fhir.bindings import Binding
+from referral.fhir.invariants import Rule
+from referral.fhir.offer import is_offer
+from referral.fhir.profile_rules import extension_faults, profile_faults
+from referral.fhir.referral import is_referral
+from referral.fhir.resources import DIRECTORY
 from referral.fhir.structure import Element, Structure, structure_of_model, structure_of_type
 
 MAX_PROBLEMS: Final = 100
 
 _NAME: Final = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
 _RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]*)/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?")
+# https://hl7.org/fhir/R4/references.html#literal, and a search in place of an id, as transactions know it
+_TYPED: Final = re.compile(rf"(?:https?://[^?#]*/)?(?:{_RELATIVE.pattern}|([A-Z][A-Za-z]*)\?.*)", re.DOTALL)
+# Types of which some resources have to meet a profile that they do not declare.
+_PROFILED: Final = frozenset({"ServiceRequest", "Task"})
 _REFERENCE_CONTENT: Final = frozenset(
     {"reference", "_reference", "identifier", "display", "_display", "extension"}
 )
@@ -28,45 +46,107 @@ def check_resource(resource_type: str, content: dict[str, Any]) -> None:
 
     Also takes what is never stored but sent: Bundle, Parameters.
     Raises InvalidElement when an element is unknown or of the wrong form, else UnknownCode when a code
-    is outside its required value set, else MissingElement; at most `MAX_PROBLEMS` problems of all
-    three kinds are listed, in that order.
+    is outside its required value set, else MissingElement, else BrokenRule; at most `MAX_PROBLEMS` problems
+    of all four kinds are listed, in that order, each with its kind. What a Bundle asks for is read elsewhere
+    (`fhir/bundle.py`), which tells in its own words what else is wrong with it.
     """
-    walk = _Walk()
-    walk.outermost(resource_type, content)
-    problems = (walk.invalid + walk.unknown_codes + walk.missing)[:MAX_PROBLEMS]
-    if walk.invalid:
-        raise InvalidElement(problems)
-    if walk.unknown_codes:
-        raise UnknownCode(problems)
-    if walk.missing:
-        raise MissingElement(problems)
+    problems = _Walk(untold="Bundle").problems(resource_type, content)
+    if problems:
+        raise (problems[0].kind or BrokenRule)(problems)
+
+
+def find_problems(resource_type: str, content: dict[str, Any]) -> list[Problem]:
+    """What `check_resource` would tell, and the invariants of Bundles; empty for content that is R4."""
+    return _Walk().problems(resource_type, content)
 
 
 class _Walk:
-    """One pass over a resource, collecting problems by kind."""
+    """One pass over a resource, collecting problems by kind.
 
-    def __init__(self) -> None:
+    untold: the type whose invariants are left out.
+    """
+
+    def __init__(self, untold: str = "") -> None:
+        self._untold = untold
         self.invalid: list[Problem] = []
         self.unknown_codes: list[Problem] = []
         self.missing: list[Problem] = []
+        self.broken: list[Problem] = []
         # References to `#id` of the resource in hand; entries of a Bundle each have their own.
-        self._local: list[tuple[str, str]] = []
+        self._local: list[tuple[str, frozenset[str] | None, str]] = []
+        # Modifiers of the resource in hand.
+        self._modifiers: list[str] = []
+        # References to what an entry of a Bundle may be.
+        self._elsewhere: list[tuple[str, frozenset[str], str]] = []
 
-    def outermost(self, resource_type: str, content: dict[str, Any]) -> None:
+    def problems(self, resource_type: str, content: dict[str, Any]) -> list[Problem]:
+        """All that is wrong, the gravest kind first."""
+        self._outermost(resource_type, content)
+        return (self.invalid + self.unknown_codes + self.missing + self.broken)[:MAX_PROBLEMS]
+
+    def _outermost(self, resource_type: str, content: dict[str, Any]) -> None:
         if content.get("resourceType") != resource_type:
             self._refuse(f"The resourceType must be {resource_type}.", f"{resource_type}.resourceType")
-        else:
-            self._resource(content, resource_type)
+            return
+        self._resource(content, resource_type)
+        if self._elsewhere and resource_type == "Bundle":
+            entries = {
+                entry.get("fullUrl"): entry["resource"].get("resourceType")
+                for entry in _objects(content.get("entry"))
+                if isinstance(entry.get("resource"), dict) and isinstance(entry.get("fullUrl"), str)
+            }
+            for literal, targets, place in self._elsewhere:
+                self._target(entries.get(literal), targets, place)
 
     def _resource(self, value: Any, path: str) -> None:
-        outer, self._local = self._local, []
+        outer = self._local, self._modifiers
+        self._local, self._modifiers = [], []
+        before = len(self.invalid)
         self._resource_fields(value, path)
-        contained = value.get("contained") if isinstance(value, dict) else None
-        found = {inner.get("id") for inner in _objects(contained) if isinstance(inner.get("id"), str)}
-        for target, place in self._local:
-            if target not in found:
+        if isinstance(value, dict):
+            sound = len(self.invalid) == before < MAX_PROBLEMS
+            if "contained" in value or self._local:
+                self._check_contained(value, path, sound=sound)
+            if "implicitRules" in value:
+                self._modifiers.append(f"{path}.implicitRules")
+            if sound and ("meta" in value or value["resourceType"] in _PROFILED):
+                for kind, text, below in profile_faults(value):
+                    self._tell(kind, text, f"{path}{below}")
+            if self._modifiers and sound and _is_acted_on(value):
+                for place in self._modifiers:
+                    text = "What changes the meaning of the rest is not understood here, so it is not taken."
+                    self._note(BrokenRule, self.broken, text, place)
+        self._local, self._modifiers = outer
+
+    def _check_contained(self, value: dict[str, Any], path: str, *, sound: bool) -> None:
+        """ref-1, and, where the structure is sound, dom-3 to dom-5.
+
+        https://hl7.org/fhir/R4/domainresource.html, https://hl7.org/fhir/R4/references.html#contained
+        """
+        contained = {
+            inner["id"]: inner
+            for inner in _objects(value.get("contained"))
+            if isinstance(inner.get("id"), str)
+        }
+        for target, targets, place in self._local:
+            if target not in contained:
                 self._refuse("The reference is to a contained resource that is not there.", place)
-        self._local = outer
+                sound = False
+            elif targets:
+                self._target(contained[target].get("resourceType"), targets, place)
+        if not contained or not sound:
+            return
+        named = set(_local_names(value))
+        for index, inner in enumerate(value["contained"]):
+            place = f"{path}.contained[{index}]"
+            if "id" in inner and inner["id"] not in named and "" not in _local_names(inner):
+                text = "dom-3: Nothing refers to this contained resource."
+                self._note(BrokenRule, self.broken, text, place)
+            meta = inner.get("meta", {})
+            for key, name in (("dom-4", "versionId"), ("dom-4", "lastUpdated"), ("dom-5", "security")):
+                if name in meta or f"_{name}" in meta:
+                    text = f"{key}: A contained resource has no meta.{name}."
+                    self._note(BrokenRule, self.broken, text, f"{place}.meta.{name}")
 
     def _contained(self, value: Any, path: str) -> None:
         # https://hl7.org/fhir/R4/domainresource.html dom-2
@@ -93,15 +173,20 @@ class _Walk:
         if not value:
             self._refuse("Must not be an empty object.", path)
             return
+        before = len(self.invalid)
         self._fields(structure, value, path)
         if structure.name == "Reference":
             self._reference(element, value, path)
         elif structure.name == "Extension":
-            self._extension(value, path)
-        if element.concept:
-            self._concept(element.concept, value, path)
+            self._extension(element, value, path, sound=len(self.invalid) == before < MAX_PROBLEMS)
+        if (element.rules or element.binding) and len(self.invalid) == before < MAX_PROBLEMS:
+            if element.rules:
+                self._apply(element.rules, value, path)
+            if element.binding:
+                self._concept(element.binding, value, path)
 
     def _fields(self, structure: Structure, value: dict[str, Any], path: str) -> None:
+        before = len(self.invalid)
         chosen: dict[str, str] = {}
         elements = structure.elements
         for name, inner in value.items():
@@ -109,18 +194,30 @@ class _Walk:
             if element is None:
                 self._unknown(name, path)
                 continue
-            place = f"{path}.{element.segment}"
             if element.choice and chosen.setdefault(element.segment, name.lstrip("_")) != name.lstrip("_"):
+                place = f"{path}.{element.segment}"
                 self._refuse(f"Only one type of {element.segment}[x] may be given.", place)
             if element.many:
-                self._list(element, inner, value.get(element.sibling), place)
+                self._list(element, inner, value.get(element.sibling), f"{path}.{element.segment}")
             elif inner is None:
-                self._refuse("Must not be null.", place)
+                self._refuse("Must not be null.", f"{path}.{element.segment}")
+            elif element.check:
+                # Most of a resource: no path is made before one is needed.
+                if (fault := element.check(inner)) or (element.codes and inner not in element.codes):
+                    self._primitive(element, fault, f"{path}.{element.segment}")
             else:
-                self._single(element, inner, value.get(element.sibling), place)
+                self._complex(element, inner, value.get(element.sibling), f"{path}.{element.segment}")
         for segment, names in structure.required.items():
             if value.keys().isdisjoint(names):
-                self._note(self.missing, f"The element {segment} is required.", f"{path}.{segment}")
+                self._note(
+                    MissingElement,
+                    self.missing,
+                    f"The element {segment} is required.",
+                    f"{path}.{segment}",
+                )
+        # A rule may rely on the structure of what it looks at.
+        if structure.rules and len(self.invalid) == before < MAX_PROBLEMS and structure.name != self._untold:
+            self._apply(structure.rules, value, path)
 
     def _list(self, element: Element, values: Any, siblings: Any, path: str) -> None:
         if not isinstance(values, list):
@@ -131,64 +228,91 @@ class _Walk:
         beside = siblings[: len(values)] if isinstance(siblings, list) else ()
         for index, (value, sibling) in enumerate(zip_longest(values, beside)):
             place = f"{path}[{index}]"
-            if value is not None:
-                self._single(element, value, sibling, place)
-            elif sibling is None:
+            if value is None:
                 # A null only keeps the place of a value beside its extensions, or the reverse.
-                self._refuse("Must not be null.", place)
-
-    def _single(self, element: Element, value: Any, sibling: Any, path: str) -> None:
-        if element.check:
-            if fault := element.check(value):
-                self._refuse(fault, path)
-            elif element.codes and value not in element.codes:
-                known = ", ".join(sorted(element.codes))
-                self._note(self.unknown_codes, f"The code must be one of: {known}.", path)
-        elif element.resource:
-            if element.segment == "contained":
-                self._contained(value, path)
+                if sibling is None:
+                    self._refuse("Must not be null.", place)
+            elif element.check:
+                if (fault := element.check(value)) or (element.codes and value not in element.codes):
+                    self._primitive(element, fault, place)
             else:
-                self._resource(value, path)
+                self._complex(element, value, sibling, place)
+
+    def _primitive(self, element: Element, fault: str | None, path: str) -> None:
+        if fault:
+            self._refuse(fault, path)
         else:
+            self._note(UnknownCode, self.unknown_codes, f"The code must be {element.binding}.", path)
+
+    def _complex(self, element: Element, value: Any, sibling: Any, path: str) -> None:
+        if not element.resource:
             self._object(element, value, path)
             # https://hl7.org/fhir/R4/element.html ele-1: an element has a value or children besides id
             if sibling is None and isinstance(value, dict) and value.keys() == {"id"}:
                 self._refuse("Must hold more than an id.", path)
+        elif element.segment == "contained":
+            self._contained(value, path)
+        else:
+            self._resource(value, path)
 
     def _reference(self, element: Element, value: dict[str, Any], path: str) -> None:
         # https://hl7.org/fhir/R4/references.html#Reference
         if _REFERENCE_CONTENT.isdisjoint(value):
-            self._note(
-                self.missing,
-                "A reference needs a reference, an identifier or a display.",
-                f"{path}.reference",
-            )
+            text = "A reference needs a reference, an identifier or a display."
+            self._note(MissingElement, self.missing, text, f"{path}.reference")
+        targets = element.targets
         literal = value.get("reference")
-        if not isinstance(literal, str):
-            return
-        if literal.startswith("#") and literal != "#":
-            self._local.append((literal[1:], f"{path}.reference"))
-        relative = _RELATIVE.fullmatch(literal)
-        if relative and element.targets and relative[1] not in element.targets:
-            known = ", ".join(sorted(element.targets))
-            self._refuse(f"The reference must be to one of: {known}.", f"{path}.reference")
+        if isinstance(literal, str):
+            if literal.startswith("#"):
+                if literal != "#":
+                    self._local.append((literal[1:], targets, f"{path}.reference"))
+            elif targets:
+                if literal.startswith("urn:"):
+                    self._elsewhere.append((literal, targets, f"{path}.reference"))
+                elif (relative := _RELATIVE.fullmatch(literal)) is None:
+                    self._address(literal, targets, f"{path}.reference")
+                elif relative[1] not in targets:
+                    self._target(relative[1], targets, f"{path}.reference")
+        if targets and isinstance(value.get("type"), str) and "/" not in value["type"]:
+            self._target(value["type"], targets, f"{path}.type")
 
-    def _extension(self, value: dict[str, Any], path: str) -> None:
+    def _address(self, literal: str, targets: frozenset[str], path: str) -> None:
+        typed = _TYPED.fullmatch(literal)
+        kind = (typed[1] or typed[2]) if typed else None
+        if kind is not None and structure_of_type(kind) is not None:
+            self._target(kind, targets, path)
+        else:
+            self._elsewhere.append((literal, targets, path))
+
+    def _target(self, kind: object, targets: frozenset[str], path: str) -> None:
+        if isinstance(kind, str) and kind not in targets:
+            self._refuse(f"The reference must be to one of: {', '.join(sorted(targets))}.", path)
+
+    def _extension(self, element: Element, value: dict[str, Any], path: str, *, sound: bool) -> None:
         # https://hl7.org/fhir/R4/extensibility.html ext-1
         has_value = any(name.startswith(("value", "_value")) for name in value)
         if has_value and "extension" in value:
             self._refuse("An extension must not hold both a value and extensions.", path)
         elif not has_value and "extension" not in value:
-            self._note(self.missing, "An extension needs a value or extensions.", f"{path}.value")
+            text = "An extension needs a value or extensions."
+            self._note(MissingElement, self.missing, text, f"{path}.value")
+        if sound:
+            for kind, fault, below in extension_faults(value):
+                self._tell(kind, fault, f"{path}{below}")
+        if element.segment == "modifierExtension":
+            self._modifiers.append(path)
 
-    def _concept(self, allowed: tuple[str, frozenset[str]], value: dict[str, Any], path: str) -> None:
-        system, codes = allowed
-        for coding in _objects(value.get("coding")):
-            code = coding.get("code")
-            if coding.get("system") == system and isinstance(code, str) and code in codes:
-                return
-        known = ", ".join(sorted(codes))
-        self._note(self.unknown_codes, f"One coding must be of {system}, one of: {known}.", path)
+    def _concept(self, binding: Binding, value: dict[str, Any], path: str) -> None:
+        codings = value.get("coding", ())
+        if not any(binding.has(coding.get("system"), coding.get("code")) for coding in codings):
+            systems = " or ".join(binding.systems)
+            text = f"One coding must be of {systems}, {binding}."
+            self._note(UnknownCode, self.unknown_codes, text, path)
+
+    def _apply(self, rules: tuple[Rule, ...], value: Mapping[str, Any], path: str) -> None:
+        for rule in rules:
+            for below in rule.fails(value):
+                self._note(BrokenRule, self.broken, rule.text, f"{path}{below}")
 
     def _unknown(self, name: str, path: str) -> None:
         if _NAME.fullmatch(name):
@@ -197,12 +321,42 @@ class _Walk:
             self._refuse("An element is not known here.", path)
 
     def _refuse(self, text: str, path: str) -> None:
-        self._note(self.invalid, text, path)
+        self._note(InvalidElement, self.invalid, text, path)
 
-    def _note(self, kind: list[Problem], text: str, path: str) -> None:
+    def _tell(self, kind: type[DomainError], text: str, path: str) -> None:
+        """A rule of our own, by what kind of problem it is."""
+        found = {UnknownCode: self.unknown_codes, MissingElement: self.missing}.get(kind, self.broken)
+        self._note(kind, found, text, path)
+
+    def _note(self, kind: type[DomainError], found: list[Problem], text: str, path: str) -> None:
         # What is not told is not kept either: a large body can be wrong a million times.
-        if len(kind) < MAX_PROBLEMS:
-            kind.append(Problem(text, path))
+        if len(found) < MAX_PROBLEMS:
+            found.append(Problem(text, path, kind))
+
+
+def _is_acted_on(content: dict[str, Any]) -> bool:
+    """Whether the service acts by what a resource says, and does not only keep it.
+
+    https://hl7.org/fhir/R4/extensibility.html#modifierExtension: what acts on a resource refuses modifiers
+    that it does not know. Clinical content is handed on as it came, to readers who look for themselves.
+    """
+    kind = content["resourceType"]
+    if kind == "ServiceRequest":
+        return is_referral(content)
+    return is_offer(content) if kind == "Task" else kind in DIRECTORY
+
+
+def _local_names(value: Any) -> Iterator[str]:
+    """What follows the `#` in everything below a resource that may be a local reference."""
+    left = [value]
+    while left:
+        found = left.pop()
+        if isinstance(found, dict):
+            left.extend(found.values())
+        elif isinstance(found, list):
+            left.extend(found)
+        elif isinstance(found, str) and found.startswith("#"):
+            yield found[1:]
 
 
 def _objects(values: Any) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ import orjson
 from referral.domain.codes import Direction, Priority
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
+from referral.store.owner import OwnerConnection
 from referral.store.pool import Connection
 from referral.store.replay import Answer, Once
 from referral.store.statements import statement
@@ -120,7 +121,7 @@ class Loaded:
         return max([now, *(document.at for document in self.documents.values() if document.at)])
 
 
-async def load_for_write(connection: Connection, request: WriteRequest) -> Loaded:
+async def load_for_write(connection: Connection | OwnerConnection, request: WriteRequest) -> Loaded:
     """One message. Waits for a twin of this write, then takes the row locks of what is going to change.
 
     Raises BrokenRule when the Idempotency-Key was that of another request.
@@ -212,7 +213,8 @@ class ChangeSet:
     """Everything that one transaction writes. Rows are in the order of the SQL function `apply_changes`.
 
     documents: type, id, version, at, deleted, owner, content (JSON bytes).
-    tokens, references, dates, strings: index rows, type and id first.
+    tokens, references, dates, strings, quantities, positions: index rows, type and id first.
+    rewritten: those of the last two that are written though they may be empty, since rows may stand there.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
     ended: facility, via, at, and whether the request goes with the package.
     packages: referral, offer, facility, sender, patient, at.
@@ -225,6 +227,8 @@ class ChangeSet:
     references: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     dates: list[tuple[str, str, str, datetime, datetime]] = field(default_factory=list)
     strings: list[tuple[str, str, str, str]] = field(default_factory=list)
+    quantities: list[tuple[str, str, str, str, str, str, str]] = field(default_factory=list)
+    positions: list[tuple[str, str, str, float, float]] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
     identifiers: list[tuple[str, str, list[tuple[str, str]]]] = field(default_factory=list)
@@ -236,19 +240,25 @@ class ChangeSet:
     directory: list[tuple[str, str, str]] = field(default_factory=list)
     typed: dict[str, list[Any]] = field(default_factory=dict)
     replay: dict[str, Any] = field(default_factory=dict)
+    rewritten: set[str] = field(default_factory=set)
+
+    def parts(self) -> bytes:
+        """As JSON for `apply_changes`: what is empty and not looked for is left out."""
+        parts: dict[str, Any] = {}
+        for name in _PARTS:
+            rows = getattr(self, name)
+            if rows or name in _ALWAYS or name in self.rewritten:
+                parts[name] = rows
+        parts["documents"] = [
+            document | {"content": orjson.Fragment(document["content"])} for document in self.documents
+        ]
+        return orjson.dumps(parts)
 
 
 _ALWAYS = ("documents", "tokens", "references", "dates", "strings", "access", "events", "audits")
+_PARTS = tuple(name for name in ChangeSet.__slots__ if name != "rewritten")
 
 
 async def apply_changes(connection: Connection, changes: ChangeSet) -> None:
     """One message. Raises StaleVersion when a document is no longer at the version it was loaded at."""
-    parts: dict[str, Any] = {}
-    for name in ChangeSet.__slots__:
-        rows = getattr(changes, name)
-        if rows or name in _ALWAYS:
-            parts[name] = rows
-    parts["documents"] = [
-        document | {"content": orjson.Fragment(document["content"])} for document in changes.documents
-    ]
-    await connection.execute(statement("change_set", "apply"), orjson.dumps(parts).decode())
+    await connection.execute(statement("change_set", "apply"), changes.parts().decode())

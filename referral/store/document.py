@@ -1,9 +1,10 @@
 """One resource as it stands, read by who may see it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from referral.store.pool import Store
+from referral.store.pool import Connection, Store
 from referral.store.statements import statement
 
 
@@ -23,3 +24,25 @@ async def read_document(
     """The resource, also a deleted one. None: unknown, or not seen by the facility."""
     row = await store.fetch_as(visible_to, statement("document", "read"), resource_type, resource_id)
     return None if row is None else StoredResource(*row)
+
+
+async def kept_by(
+    connection: Connection,
+    keys: Collection[tuple[str, str]],
+    *,
+    types: Collection[str],
+    params: Collection[str],
+) -> list[tuple[tuple[str, str], str]]:
+    """Those of the resources (type, id) that must stay though all go together, and why.
+
+    `referral` or `records`: see the SQL function. types, params: whose references count, and of which
+    parameters.
+    """
+    rows = await connection.fetch(
+        statement("document", "kept_by"),
+        [one for one, _ in keys],
+        [name for _, name in keys],
+        sorted(types),
+        sorted(params),
+    )
+    return [((row["type"], row["id"]), row["reason"]) for row in rows]

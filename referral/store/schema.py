@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     AnyConnection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 # Revisions are numbers of four digits: as text they sort as they follow each other.
-NEEDED = "0002"
+NEEDED = "0004"
 """The oldest revision on which this version works: it expands what the version before had."""
 
-NEWEST = "0003"
+NEWEST = "0004"
 """The newest migration of this version."""
 
 RELATIONS = (
@@ -28,7 +28,15 @@ RELATIONS = (
     *("document_version", "document_version_0", "document_version_1", "document_version_2"),
     *("document_version_3", "event", "facility", "link", "membership", "network", "network_version", "offer"),
     *("referral", "referral_identifier", "referral_sequence", "replay", "schema_revision", "search_date"),
-    *("search_reference", "search_string", "search_token", "service", "technique"),
+    *(
+        "search_position",
+        "search_quantity",
+        "search_reference",
+        "search_string",
+        "search_token",
+        "search_uri",
+    ),
+    *("service", "technique"),
 )
 """Every table, view and sequence that our migrations name; others may keep theirs beside them."""
 

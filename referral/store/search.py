@@ -5,12 +5,13 @@ https://hl7.org/fhir/R4/search.html
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import asyncpg
 
 from referral.domain.errors import InvalidElement
-from referral.domain.search import Cursor, SearchQuery, SortKey, Total
+from referral.domain.search import Cursor, Kind, SearchQuery, SortKey, Total
 from referral.store.pool import Connection, Store
 from referral.store.search_conditions import Bind, condition
 from referral.store.statements import statement
@@ -80,7 +81,7 @@ async def search_documents(
     rows = await connection.fetch(sql, *values)
     page = rows[: query.count]
     matches = tuple(FoundResource(query.resource_type, row["id"], row["content"]) for row in page)
-    following = Cursor(page[-1]["sort"], page[-1]["id"]) if len(rows) > query.count else None
+    following = _cursor(page[-1]) if len(rows) > query.count else None
     included = await _included(connection, visible_to, query, matches, include_types)
     return SearchPage(matches, included, following, total)
 
@@ -118,6 +119,17 @@ def _matches(query: SearchQuery, worklist: Worklist | None, bind: Bind, join: st
     return f"FROM {source} {join} WHERE {' AND '.join(conditions)}"
 
 
+# Where the values of a kind stand: table, column for an ascending and for a descending order, their type.
+_SORTED: Final = {
+    Kind.DATE: ("search_date", "low", "high", "timestamptz"),
+    Kind.TOKEN: ("search_token", "code", "code", "text"),
+    Kind.STRING: ("search_string", "folded", "folded", "text"),
+    Kind.REFERENCE: ("search_reference", "target_id", "target_id", "text"),
+    Kind.QUANTITY: ("search_quantity", "low", "high", "numeric"),
+    Kind.URI: ("search_token", "code", "code", "text"),
+}
+
+
 class _Order:
     """The order of a search as SQL: what it joins, sorts by, and what comes after a cursor.
 
@@ -125,7 +137,7 @@ class _Order:
     """
 
     def __init__(self, key: SortKey, bind: Bind, row: str) -> None:
-        self.join, self._id = "", "d.id"
+        self.join, self._id, self._cast = "", "d.id", "timestamptz"
         self._descending = key.descending
         direction = "DESC" if key.descending else "ASC"
         match key.param:
@@ -138,12 +150,13 @@ class _Order:
                 self._id = f"{row}.id"
                 self.terms = f"{self.column} {direction}, {self._id}"
             case param:
-                outer = "max(s.high)" if key.descending else "min(s.low)"
+                table, first, last, self._cast = _SORTED[key.kind]
+                outer = f"max(s.{last})" if key.descending else f"min(s.{first})"
                 self.join = (
-                    f"CROSS JOIN LATERAL (SELECT {outer} AS value FROM search_date s"  # noqa: S608
-                    f" WHERE s.type = $2 AND s.id = d.id AND s.param = {bind(param)}) AS dated"
+                    f"CROSS JOIN LATERAL (SELECT {outer} AS value FROM {table} s"  # noqa: S608
+                    f" WHERE s.type = $2 AND s.id = d.id AND s.param = {bind(key.rows or param)}) AS sorted"
                 )
-                self.column, self.terms = "dated.value", f"dated.value {direction} NULLS LAST, d.id"
+                self.column, self.terms = "sorted.value", f"sorted.value {direction} NULLS LAST, d.id"
         self._by_id = key.param == "_id"
         self._may_lack = bool(self.join)
 
@@ -154,7 +167,7 @@ class _Order:
         following_id = f"{self._id} > {bind(cursor.id)}"
         if cursor.value is None:
             return f"{self.column} IS NULL AND {following_id}"
-        value = f"{bind(cursor.value)}::timestamptz"
+        value = bind(cursor.value) + ("::text" if self._cast == "numeric" else "") + f"::{self._cast}"
         beyond, bound = ("<", "<=") if self._descending else (">", ">=")
         # The bound alone is what an index can begin with.
         later = (
@@ -164,6 +177,12 @@ class _Order:
         return f"({later}) OR {self.column} IS NULL" if self._may_lack else later
 
 
+def _cursor(last: asyncpg.Record) -> Cursor:
+    value = last["sort"]
+    # As text a number keeps its digits.
+    return Cursor(f"{value:f}" if isinstance(value, Decimal) else value, last["id"])
+
+
 async def _included(
     connection: Connection,
     visible_to: str,
@@ -171,26 +190,54 @@ async def _included(
     matches: tuple[FoundResource, ...],
     types: Collection[str],
 ) -> tuple[FoundResource, ...]:
+    """What the matches bring along; then, once, what that brings along where an inclusion iterates."""
     if not matches or not (query.includes or query.revincludes):
         return ()
-    rows = await connection.fetch(
-        statement("search", "included"),
-        visible_to,
-        query.resource_type,
-        [found.id for found in matches],
-        [include.param for include in query.includes],
-        [include.target for include in query.includes],
-        [include.source for include in query.revincludes],
-        [include.param for include in query.revincludes],
-        list(types),
-        MOST_INCLUDED + 1,
-    )
-    return _brought(rows)
+    found = {(each.type, each.id): each for each in matches}
+    last: Sequence[FoundResource] = matches
+    for iterated in (False, True):
+        new = []
+        for resource_type in sorted({each.type for each in last}):
+            outward = [
+                each
+                for each in query.includes
+                if each.source == resource_type and (each.iterate or not iterated)
+            ]
+            inward = [
+                each
+                for each in query.revincludes
+                if each.target in {None, resource_type} and (each.iterate or not iterated)
+            ]
+            if not outward and not inward:
+                continue
+            rows = await connection.fetch(
+                statement("search", "included"),
+                visible_to,
+                resource_type,
+                [each.id for each in last if each.type == resource_type],
+                [include.param for include in outward],
+                [include.target for include in outward],
+                [include.source for include in inward],
+                [include.param for include in inward],
+                list(types),
+                MOST_INCLUDED + 1,
+            )
+            new += [each for each in _brought(rows) if (each.type, each.id) not in found]
+            found |= {(each.type, each.id): each for each in new}
+        last = new
+    included = tuple(found.values())[len(matches) :]
+    if len(included) > MOST_INCLUDED:
+        raise _too_many()
+    return included
 
 
 def _brought(rows: Sequence[asyncpg.Record]) -> tuple[FoundResource, ...]:
     if len(rows) > MOST_INCLUDED:
-        raise InvalidElement(
-            f"This page brings more than {MOST_INCLUDED} included resources: ask with a smaller _count."
-        )
+        raise _too_many()
     return tuple(FoundResource(*row[:3]) for row in rows)
+
+
+def _too_many() -> InvalidElement:
+    return InvalidElement(
+        f"This page brings more than {MOST_INCLUDED} included resources: ask with a smaller _count."
+    )

@@ -1,37 +1,58 @@
-"""Criteria as SQL conditions on a document `d`: fixed texts, every value of a client a bind parameter.
+"""Criteria as SQL conditions on a document: fixed texts, every value of a client a bind parameter.
 
-`$2` is the type that is searched. Values go in as arrays where that is possible, so that searches of one
-shape are one prepared statement.
+Values go in as arrays where that is possible, so that searches of one shape are one prepared statement.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Final, assert_never
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, assert_never
 
 from referral.domain.search import (
     STRING_SEPARATOR,
+    URI_SYSTEM,
+    AnyCriterion,
+    ChainCriterion,
     Criterion,
     DateCriterion,
+    HasCriterion,
     IdCriterion,
     Kind,
     LastUpdatedCriterion,
     MissingCriterion,
+    NearCriterion,
     Prefix,
+    QuantityCriterion,
     ReferenceCriterion,
     StringCriterion,
     StringMode,
     TokenCriterion,
+    UriCriterion,
 )
+from referral.store.visibility import visible
 
 Bind = Callable[[object], str]
 """Takes a value, gives the name of its bind parameter."""
 
+
+class Document(NamedTuple):
+    """The document that a condition is about: its name in the statement, and where its type stands."""
+
+    name: str
+    type: str
+
+
+SEARCHED: Final = Document("d", "$2")
+"""The document that is searched for."""
 _NOTHING: Final = "false"
 _TABLES: Final = {
     Kind.TOKEN: "search_token",
     Kind.REFERENCE: "search_reference",
     Kind.STRING: "search_string",
     Kind.DATE: "search_date",
+    Kind.QUANTITY: "search_quantity",
+    Kind.URI: "search_token",
+    Kind.SPECIAL: "search_position",
 }
 # The last character there is: what starts with a text sorts before the text with this after it.
 _LAST: Final = "\U0010ffff"
@@ -48,48 +69,80 @@ _COMPARISONS: Final = {
     Prefix.AP: "s.low < {end} AND s.high > {start}",
 }
 
+# Readings of referral.domain.search.QuantityValue.
+_MEASURES: Final = {
+    Prefix.EQ: "s.low >= {low} AND s.high < {high}",
+    Prefix.NE: "s.low < {low} OR s.high >= {high}",
+    Prefix.AP: "s.low <= {high} AND s.high >= {low}",
+    Prefix.GT: "s.high > {exact}",
+    Prefix.GE: "s.high >= {exact}",
+    Prefix.SA: "s.low > {exact}",
+    Prefix.LT: "s.low < {exact}",
+    Prefix.LE: "s.low <= {exact}",
+    Prefix.EB: "s.high < {exact}",
+}
+# Of the mean radius 6371.0088 km (IUGG). A degree is a little short, so that the band is not too narrow.
+_EARTH_DIAMETER: Final = 12742.0176
+_KILOMETRES_OF_A_DEGREE: Final = 111.19
 
-def condition(criterion: Criterion, bind: Bind) -> str:
+
+def condition(criterion: Criterion, bind: Bind, document: Document = SEARCHED) -> str:
     """The condition that a document meets when it meets the criterion."""
-    match criterion:
-        case TokenCriterion():
-            return _token(criterion, bind)
-        case ReferenceCriterion():
-            return _reference(criterion, bind)
-        case StringCriterion():
-            return _string(criterion, bind)
-        case DateCriterion():
-            return _date(criterion, bind)
-        case MissingCriterion():
-            return _missing(criterion, bind)
-        case IdCriterion() | LastUpdatedCriterion():
-            return _column(criterion, bind)
-        case _:
-            assert_never(criterion)
+    return _CONDITIONS[type(criterion)](criterion, bind, document)
 
 
-def _row(table: str, param: str, rows: str) -> str:
+def _chain(criterion: ChainCriterion, bind: Bind, document: Document) -> str:
+    """A reference of the document is to one that is seen and meets what it must."""
+    param = bind(criterion.param)
+    ways = []
+    for resource_type, found in criterion.ways:
+        target = Document("t", bind(resource_type))
+        ways.append(
+            f"EXISTS (SELECT FROM search_reference c JOIN document t ON t.id = c.target_id"
+            f" WHERE c.type = {document.type} AND c.id = {document.name}.id AND c.param = {param}"
+            f" AND c.target_type = {target.type} AND t.type = {target.type} AND NOT t.deleted"
+            f" AND {visible(resource_type, 't')} AND ({condition(found, bind, target)}))"
+        )
+    return _any(ways)
+
+
+def _has(criterion: HasCriterion, bind: Bind, document: Document) -> str:
+    """One that is seen and meets what it must refers to the document."""
+    source = Document("t", bind(criterion.source))
+    return (
+        f"EXISTS (SELECT FROM search_reference c JOIN document t ON t.id = c.id"
+        f" WHERE c.type = {source.type} AND c.param = {bind(criterion.param)}"
+        f" AND c.target_type = {document.type} AND c.target_id = {document.name}.id"
+        f" AND t.type = {source.type} AND NOT t.deleted"
+        f" AND {visible(criterion.source, 't')} AND ({condition(criterion.criterion, bind, source)}))"
+    )
+
+
+def _row(document: Document, table: str, param: str, rows: str) -> str:
     narrowed = f" AND {rows}" if rows else ""
-    return f"EXISTS (SELECT FROM {table} s WHERE s.type = $2 AND s.id = d.id AND s.param = {param}{narrowed})"
+    return (
+        f"EXISTS (SELECT FROM {table} s"
+        f" WHERE s.type = {document.type} AND s.id = {document.name}.id AND s.param = {param}{narrowed})"
+    )
 
 
 def _any(conditions: Iterable[str]) -> str:
     return " OR ".join(f"({each})" for each in conditions) or _NOTHING
 
 
-def _token(criterion: TokenCriterion, bind: Bind) -> str:
+def _token(criterion: TokenCriterion, bind: Bind, document: Document) -> str:
     if not criterion.values:
         return f"NOT {_NOTHING}" if criterion.negated else _NOTHING
     rows = _pairs(criterion.values, ("system", "code"), bind)
-    found = _row("search_token", bind(criterion.param), rows)
+    found = _row(document, "search_token", bind(criterion.param), rows)
     return f"NOT {found}" if criterion.negated else found
 
 
-def _reference(criterion: ReferenceCriterion, bind: Bind) -> str:
+def _reference(criterion: ReferenceCriterion, bind: Bind, document: Document) -> str:
     if not criterion.values:
         return _NOTHING
     rows = _pairs(criterion.values, ("target_type", "target_id"), bind)
-    return _row("search_reference", bind(criterion.param), rows)
+    return _row(document, "search_reference", bind(criterion.param), rows)
 
 
 def _pairs(values: Sequence[tuple[str | None, str | None]], columns: tuple[str, str], bind: Bind) -> str:
@@ -111,7 +164,7 @@ def _pairs(values: Sequence[tuple[str | None, str | None]], columns: tuple[str, 
     return " AND ".join(rows)
 
 
-def _string(criterion: StringCriterion, bind: Bind) -> str:
+def _string(criterion: StringCriterion, bind: Bind, document: Document) -> str:
     match criterion.mode:
         case StringMode.EXACT:
             rows = f"s.folded = ANY ({bind(list(criterion.values))}::text[])"
@@ -128,15 +181,15 @@ def _string(criterion: StringCriterion, bind: Bind) -> str:
             )
         case _:
             assert_never(criterion.mode)
-    return _row("search_string", bind(criterion.param), f"({rows})")
+    return _row(document, "search_string", bind(criterion.param), f"({rows})")
 
 
-def _date(criterion: DateCriterion, bind: Bind) -> str:
+def _date(criterion: DateCriterion, bind: Bind, document: Document) -> str:
     rows = _any(
         _COMPARISONS[prefix].format(start=_Moment(start, bind), end=_Moment(end, bind))
         for prefix, start, end in criterion.comparisons
     )
-    return _row("search_date", bind(criterion.param), f"({rows})")
+    return _row(document, "search_date", bind(criterion.param), f"({rows})")
 
 
 class _Moment:
@@ -149,16 +202,86 @@ class _Moment:
         return f"{self._bind(self._value)}::timestamptz"
 
 
-def _missing(criterion: MissingCriterion, bind: Bind) -> str:
+def _quantity(criterion: QuantityCriterion, bind: Bind, document: Document) -> str:
+    rows = []
+    for value in criterion.values:
+        low, high, exact = (_Number(each, bind) for each in (value.low, value.high, value.exact))
+        each = [f"({_MEASURES[value.prefix].format(low=low, high=high, exact=exact)})"]
+        if value.code is not None:
+            each.append(f"s.code = {bind(value.code)}")
+        if value.system is not None:
+            each.append(f"s.system = {bind(value.system)}")
+        rows.append(" AND ".join(each))
+    return _row(document, "search_quantity", bind(criterion.param), f"({_any(rows)})")
+
+
+class _Number:
+    """A number that becomes a bind parameter where the text of a comparison names it."""
+
+    def __init__(self, value: Decimal, bind: Bind) -> None:
+        self._value, self._bind = value, bind
+
+    def __str__(self) -> str:
+        return f"{self._bind(self._value)}::numeric"
+
+
+def _uri(criterion: UriCriterion, bind: Bind, document: Document) -> str:
+    rows = _any(
+        f"s.code ~>=~ {bind(value)}::text AND s.code ~<~ {bind(value + _LAST)}::text"
+        for value in criterion.values
+    )
+    # The partial index is of this system, written out.
+    found = f"s.system = '{URI_SYSTEM}' AND ({rows})"
+    return _row(document, "search_token", bind(criterion.param), found)
+
+
+def _near(criterion: NearCriterion, bind: Bind, document: Document) -> str:
+    rows = []
+    for latitude, longitude, kilometres in criterion.places:
+        lat, lon, most = (f"{bind(each)}::float" for each in (latitude, longitude, kilometres))
+        # The band of latitudes is what an index begins with; within it the haversine formula.
+        rows.append(
+            f"s.latitude BETWEEN {lat} - {most} / {_KILOMETRES_OF_A_DEGREE}"
+            f" AND {lat} + {most} / {_KILOMETRES_OF_A_DEGREE}"
+            f" AND {_EARTH_DIAMETER} * asin(least(1, sqrt("
+            f"power(sin(radians(s.latitude - {lat}) / 2), 2) + cos(radians({lat})) * cos(radians(s.latitude))"
+            f" * power(sin(radians(s.longitude - {lon}) / 2), 2)))) <= {most}"
+        )
+    return _row(document, "search_position", bind(criterion.param), f"({_any(rows)})")
+
+
+def _either(criterion: AnyCriterion, bind: Bind, document: Document) -> str:
+    return _any(condition(each, bind, document) for each in criterion.criteria)
+
+
+def _missing(criterion: MissingCriterion, bind: Bind, document: Document) -> str:
     rows = "" if criterion.target_type is None else f"s.target_type = {bind(criterion.target_type)}"
-    found = _row(_TABLES[criterion.kind], bind(criterion.param), rows)
+    found = _row(document, _TABLES[criterion.kind], bind(criterion.param), rows)
     return f"NOT {found}" if criterion.missing else found
 
 
-def _column(criterion: IdCriterion | LastUpdatedCriterion, bind: Bind) -> str:
+def _column(criterion: IdCriterion | LastUpdatedCriterion, bind: Bind, document: Document) -> str:
     if isinstance(criterion, IdCriterion):
-        return f"d.id = ANY ({bind(list(criterion.ids))}::text[])"
+        return f"{document.name}.id = ANY ({bind(list(criterion.ids))}::text[])"
     return _any(
-        f"d.updated_at >= {bind(since)}::timestamptz AND d.updated_at < {bind(until)}::timestamptz"
+        f"{document.name}.updated_at >= {bind(since)}::timestamptz"
+        f" AND {document.name}.updated_at < {bind(until)}::timestamptz"
         for since, until in criterion.ranges
     )
+
+
+_CONDITIONS: Final[dict[type, Callable[[Any, Bind, Document], str]]] = {
+    ChainCriterion: _chain,
+    HasCriterion: _has,
+    TokenCriterion: _token,
+    ReferenceCriterion: _reference,
+    StringCriterion: _string,
+    DateCriterion: _date,
+    QuantityCriterion: _quantity,
+    UriCriterion: _uri,
+    NearCriterion: _near,
+    AnyCriterion: _either,
+    MissingCriterion: _missing,
+    IdCriterion: _column,
+    LastUpdatedCriterion: _column,
+}

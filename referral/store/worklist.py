@@ -65,7 +65,8 @@ def page_values(query: SearchQuery, include_types: Collection[str], most: int) -
 
     include_types: what may come along, `most` of it at most.
     """
-    if query.sort != _NEWEST or query.revincludes or not query.count or query.total in _COUNTED:
+    iterates = any(include.iterate for include in query.includes)
+    if query.sort != _NEWEST or query.revincludes or iterates or not query.count or query.total in _COUNTED:
         return None
     asked = Worklist.of(query)
     if asked is None or asked.others:

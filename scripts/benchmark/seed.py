@@ -18,7 +18,7 @@ import asyncpg
 
 from referral.actions.new_id import new_id
 from referral.domain.number import referral_number
-from referral.fhir.search_index import fold
+from referral.fhir.text_keys import fold
 from scripts.benchmark.stage import Systems, settle
 from scripts.benchmark.story import MARK, WAYS, People, Person, Placed, place, with_order
 

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from referral.fhir.content import read_content
@@ -18,6 +19,8 @@ _TABLES = {
     "search_reference": ("param", "target_type", "target_id", "open_status", "updated_at"),
     "search_date": ("param", "low", "high"),
     "search_string": ("param", "folded"),
+    "search_quantity": ("param", "system", "code", "low", "high"),
+    "search_position": ("param", "latitude", "longitude"),
 }
 # What a worklist goes by: references to these parties, as long as the resource has one of these statuses.
 _PARTIES = {"owner", "performer", "requester"}
@@ -37,7 +40,8 @@ async def check_documents(connection: Connection, facts: Facts) -> AsyncIterator
         for row in batch:
             key = (row["type"], row["id"])
             content = read_content(row["content"].encode())
-            for violation in _check_index(facts, key, row["owner"], content, stored):
+            wanted = _wanted(facts, key, row["owner"], content, deleted=row["deleted"])
+            for violation in _check_index(key, wanted, stored):
                 yield violation
             for violation in check_document(facts, *key, content):
                 yield violation
@@ -69,14 +73,11 @@ async def _stored(
 
 
 def _check_index(
-    facts: Facts,
     key: Key,
-    owner: str,
-    content: dict[str, Any],
+    wanted: Mapping[str, list[tuple[Any, ...]]],
     stored: Mapping[str, Mapping[Key, Counter[tuple[Any, ...]]]],
 ) -> Iterator[Violation]:
     where = "/".join(key)
-    wanted = _wanted(facts, key, owner, content)
     for table, rows in wanted.items():
         found = stored[table].get(key, Counter())
         for row in sorted(set(rows) - set(found), key=repr):
@@ -92,8 +93,15 @@ def _told(row: tuple[Any, ...]) -> str:
     return " ".join(str(part) for part in row)
 
 
-def _wanted(facts: Facts, key: Key, owner: str, content: dict[str, Any]) -> dict[str, list[tuple[Any, ...]]]:
+def _wanted(
+    facts: Facts, key: Key, owner: str, content: dict[str, Any], *, deleted: bool
+) -> dict[str, list[tuple[Any, ...]]]:
     resolve = resolver(facts, owner)
+    if deleted:
+        # Found by nothing; the audit goes on knowing whom it was about.
+        about = patient_of(key[0], content, facts.base, resolve)
+        told = [] if about is None else [("_patient", "Patient", about, None, None)]
+        return {table: told if table == "search_reference" else [] for table in _TABLES}
     resolved = {named: target for named in _identifiers(content) if (target := resolve(*named)) is not None}
     rows = index_rows(key[0], content, base=facts.base, resolved=resolved)
     references = list(rows.references)
@@ -112,6 +120,8 @@ def _wanted(facts: Facts, key: Key, owner: str, content: dict[str, Any]) -> dict
         "search_reference": [(*row, *_worklist(facts, key, content, row)) for row in references],
         "search_date": list(rows.dates),
         "search_string": list(rows.strings),
+        "search_quantity": [(*row[:3], Decimal(row[3]), Decimal(row[4])) for row in rows.quantities],
+        "search_position": list(rows.positions),
     }
 
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 
-from referral.actions.workspace import instant
+from referral.actions.draft import instant
 from scripts.store_check.facts import Facts
 from scripts.store_check.violation import Violation
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from referral.actions.draft import Draft
 from referral.actions.import_network import ImportReport, check_network, import_network
 from referral.actions.new_id import new_id
-from referral.actions.workspace import Draft
 from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule
 from referral.domain.facility import (

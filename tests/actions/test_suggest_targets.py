@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from referral.actions.draft import Draft, Written
 from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network
 from referral.actions.suggest_targets import suggest_targets
-from referral.actions.workspace import Draft, Written
 from referral.domain.actor import Actor
 from referral.domain.codes import Direction
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement, NotFound

@@ -211,7 +211,7 @@ async def test_contained_resources_with_identifiers_are_no_references(station: h
         "title": "Letter",
         "author": [{"display": "A doctor"}],
     }
-    await created(station, observation(who["id"], contained=[composition], derivedFrom=[{"reference": "#c"}]))
+    await created(station, observation(who["id"], contained=[composition], focus=[{"reference": "#c"}]))
 
 
 async def test_a_position_without_its_degrees(service: RunningService) -> None:

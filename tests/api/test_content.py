@@ -1,9 +1,7 @@
 """What is sent comes back: element for element, decimals digit for digit."""
 
 import json
-import tarfile
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,14 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from referral.fhir.content import RawNumber, number_text, read_content, write_content
-from referral.fhir.resources import CLINICAL, DIRECTORY
-from tests.factories import KIEN_AN, LE_CHAN, OFFICE, B, Resource, created, observation, patient, request
-from tests.running_service import RunningService
+from tests.factories import KIEN_AN, B, Resource, observation, patient, request
 
-EXAMPLES = Path(__file__).parents[2].parent / "shared" / "data" / "fhir_r4_official_examples.tar.gz"
-# An example that breaks R4: its performer is an Encounter.
-BROKEN = {"Observation-clinical-gender"}
-PATIENT_ELEMENT = {"Task": "for"}
 # What the hub writes into content of its own accord, beside `id`.
 HUB = {"id", "meta"}
 
@@ -197,60 +189,3 @@ async def test_a_referral_gets_what_the_hub_owns_and_keeps_the_rest(
     read["extension"] = [part for part in read["extension"] if part not in ours]
     read["identifier"] = read["identifier"][:1]
     assert without_hub(read) == sent
-
-
-def official() -> list[tuple[str, bytes]]:
-    """The examples of the specification whose types are stored here, by file name."""
-    if not EXAMPLES.exists():
-        return []
-    found = []
-    with tarfile.open(EXAMPLES) as opened:
-        for member in opened:
-            file = opened.extractfile(member)
-            if file is None:
-                continue
-            body = file.read()
-            if json.loads(body)["resourceType"] in CLINICAL | DIRECTORY:
-                found.append((member.name, body))
-    return found
-
-
-@pytest.mark.skipif(
-    not EXAMPLES.exists(), reason="the official examples are not beside the repository (../shared/data)"
-)
-async def test_the_official_examples_come_back(
-    service: RunningService, station: httpx.AsyncClient, who: str
-) -> None:
-    office = await service.system(OFFICE)
-    person = await created(office, {"resourceType": "Practitioner", "name": [{"text": "A doctor"}]})
-    # A house of its own, as its Locations say where it is. Other references are kept as they are.
-    house = await created(office, {"resourceType": "Organization", "name": "A house of examples"})
-    place = await created(office, {"resourceType": "Location", "name": "Its ground"})
-    organization = {"reference": f"Organization/{house['id']}"}
-    known = {
-        "practitioner": {"reference": f"Practitioner/{person['id']}"},
-        "network": [{"reference": f"Organization/{OFFICE}"}],
-        "participatingOrganization": {"reference": f"Organization/{LE_CHAN}"},
-        **dict.fromkeys(("organization", "managingOrganization", "providedBy"), organization),
-    }
-    refused, seen = {}, set()
-    for number, (name, body) in enumerate(official()):
-        content = read_content(body)
-        kind = content["resourceType"]
-        content["id"] = f"example-{number}"
-        if kind in CLINICAL:
-            elements: Resource = {PATIENT_ELEMENT.get(kind, "subject"): {"reference": f"Patient/{who}"}}
-        else:
-            parent = organization if kind == "Organization" else {"reference": f"Location/{place['id']}"}
-            elements = known | {"partOf": parent}
-        content |= {element: value for element, value in elements.items() if element in content}
-        client = station if kind in CLINICAL else office
-        answer = await client.put(f"{kind}/{content['id']}", content=write_content(content))
-        if answer.status_code != 201:
-            refused[Path(name).stem] = answer.text
-            continue
-        seen.add(kind)
-        read = await client.get(f"{kind}/{content['id']}")
-        assert without_hub(plain(read_content(read.content))) == without_hub(plain(content)), name
-    assert set(refused) == BROKEN, refused
-    assert seen == CLINICAL | DIRECTORY

@@ -25,6 +25,9 @@ DESIGN = {
     "NotFound": (404, "not-found"),
     "NotSupported": (404, "not-supported"),
     "IdNotAllowed": (405, "not-supported"),
+    "NeverChanged": (405, "not-supported"),
+    "NeverDeleted": (405, "not-supported"),
+    "StillNeeded": (409, "conflict"),
     "Gone": (410, "deleted"),
     "IllegalMove": (409, "conflict"),
     "Duplicate": (409, "duplicate"),
@@ -33,6 +36,7 @@ DESIGN = {
     "VersionRequired": (428, "required"),
     "TooLarge": (413, "too-long"),
     "WrongMediaType": (415, "not-supported"),
+    "NotAcceptable": (406, "not-supported"),
     "TooManyRequests": (429, "throttled"),
     "StoreUnavailable": (503, "transient"),
 }

@@ -8,6 +8,7 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from tests.running_service import RunningService
 
+PATCH = {"Content-Type": "application/json-patch+json"}
 STATION = "le-chan-health-station"
 VALUES = {"token": "true", "reference": "none", "string": "x", "date": "ge2024-05"}
 
@@ -59,20 +60,36 @@ async def test_every_interaction_that_it_lists_is_there(
             "search-type": await system.get(f"{name}?_count=0"),
             "create": await system.post(name, json=wrong),
             "update": await system.put(f"{name}/none", json=wrong),
+            "patch": await system.patch(f"{name}/none", json=[], headers=PATCH),
+            "delete": await system.delete(f"{name}/none"),
+            "vread": await system.get(f"{name}/none/_history/1"),
+            "history-instance": await system.get(f"{name}/none/_history"),
+            "history-type": await system.get(f"{name}/_history?_since=2999"),
         }
-        assert {each["code"] for each in resource["interaction"]} == set(asked)
-        statuses = {code: answer.status_code for code, answer in asked.items()}
-        assert statuses == {"read": 404, "search-type": 200, "create": 400, "update": 400}
+        listed = {each["code"] for each in resource["interaction"]}
+        assert listed == set(asked) - (set() if name != "Provenance" else {"update", "patch", "delete"})
+        statuses = {code: answer.status_code for code, answer in asked.items() if code in listed}
+        expected = {
+            "read": 404,
+            "search-type": 200,
+            "create": 400,
+            "update": 400,
+            "patch": 404,
+            "delete": 204,
+            "vread": 404,
+            "history-instance": 404,
+            "history-type": 200,
+        }
+        assert statuses == {code: expected[code] for code in listed}
         assert asked["read"].json()["issue"][0]["code"] == "not-found"
 
 
 async def test_what_it_does_not_list_is_not_there(service: RunningService, statement: dict[str, Any]) -> None:
     system = await service.system(STATION)
     answers: list[httpx.Response] = [
-        await system.delete("Patient/none"),
-        await system.get("Patient/none/_history/1"),
-        await system.get("Patient/none/_history"),
-        await system.patch("Patient/none", json=[]),
+        await system.delete("Provenance/none"),
+        await system.get("_history"),
+        await system.get("Patient/none/$everything"),
     ]
     assert {answer.status_code for answer in answers} <= {404, 405}
     assert {answer.json()["resourceType"] for answer in answers} == {"OperationOutcome"}

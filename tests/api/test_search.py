@@ -152,7 +152,7 @@ async def test_forms(system: httpx.AsyncClient, body: bytes, media_type: str, st
         "birthdate=xx2024",
         "_count=-1",
         "_count=x",
-        "_sort=name",
+        "_sort=banana",
         "_include=Foo:bar",
         "_include=Task:focus",
         "_revinclude=Patient:organization",

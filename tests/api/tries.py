@@ -1,6 +1,7 @@
 """What somebody tries by each route of the service, about a referral that is named."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,9 @@ from tests.factories import KIEN_AN, observation, offer, request, summary
 
 STRANGER = "ninh-giang-medical-centre"
 """No other test signs it in: whatever it found would be somebody else's."""
+PATCH = "application/json-patch+json"
+_SHOWN = {"_total", "_summary", "_include", "_revinclude"}
+"""What says how matches are shown, and is no condition."""
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/fhir+json"}
 
@@ -46,6 +50,64 @@ def reads(names: Names) -> Iterator[httpx.Request]:
         yield ask("GET", f"/{resource_type}/{resource_id}")
         yield ask("GET", f"/{resource_type}/{resource_id}", If_None_Match='W/"1"')
     yield ask("GET", f"/Observation/{names.note}")
+
+
+def version_reads(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, resource_id in names.resources.items():
+        for version in ("1", "2", "9"):
+            yield ask("GET", f"/{resource_type}/{resource_id}/_history/{version}")
+
+
+def histories(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, resource_id in names.resources.items():
+        yield ask("GET", f"/{resource_type}/{resource_id}/_history")
+        yield ask("GET", f"/{resource_type}/{resource_id}/_history?_since=2999")
+
+
+def type_histories(names: Names) -> Iterator[httpx.Request]:
+    for resource_type in names.resources:
+        yield ask("GET", f"/{resource_type}/_history")
+        yield ask("GET", f"/{resource_type}/_history?_since=2000-01-01")
+
+
+def _changes(names: Names) -> Iterator[tuple[str, bytes]]:
+    """Patches of hidden resources."""
+    for status in ("revoked", "cancelled", "accepted"):
+        for resource_type, resource_id in names.resources.items():
+            operation = {"op": "add", "path": "/status", "value": status}
+            yield f"/{resource_type}/{resource_id}", json.dumps([operation]).encode()
+
+
+def patches(names: Names) -> Iterator[httpx.Request]:
+    for address, body in _changes(names):
+        yield ask("PATCH", address, body, Content_Type=PATCH)
+        yield ask("PATCH", address, body, Content_Type=PATCH, If_Match='W/"1"')
+
+
+def _by_search(names: Names) -> Iterator[str]:
+    for resource_type, pairs in _questions(names):
+        shown = {name: value for name, value in pairs.items() if name not in _SHOWN}
+        yield f"/{resource_type}?{httpx.QueryParams(shown)}"
+
+
+def patches_by_search(names: Names) -> Iterator[httpx.Request]:
+    for address in _by_search(names):
+        yield ask("PATCH", address, b"[]", Content_Type=PATCH)
+
+
+def updates_by_search(names: Names) -> Iterator[httpx.Request]:
+    for address in _by_search(names):
+        yield ask("PUT", address, plain(address[1:].partition("?")[0], "x"), If_Match='W/"1"')
+
+
+def deletes_by_search(names: Names) -> Iterator[httpx.Request]:
+    for address in _by_search(names):
+        yield ask("DELETE", address)
+
+
+def deletes(names: Names) -> Iterator[httpx.Request]:
+    for resource_type, resource_id in names.resources.items():
+        yield ask("DELETE", f"/{resource_type}/{resource_id}")
 
 
 def _questions(names: Names) -> Iterator[tuple[str, dict[str, str]]]:
@@ -142,6 +204,13 @@ def transactions(names: Names) -> Iterator[httpx.Request]:
         for content in _moves(names):
             address = f"{content['resourceType']}/{content['id']}"
             yield ask("POST", path, bundle(("POST", "Patient", own), ("PUT", address, content)))
+        for address, body in _changes(names):
+            binary = {"resourceType": "Binary", "contentType": PATCH, "data": b64encode(body).decode()}
+            yield ask("POST", path, bundle(("POST", "Patient", own), ("PATCH", address[1:], binary)))
+        for address in _by_search(names):
+            if address.startswith("/Patient?"):
+                named = observation("x", subject={"reference": address[1:]})
+                yield ask("POST", path, bundle(("POST", "Patient", own), ("POST", "Observation", named)))
 
 
 def suggestions(names: Names) -> Iterator[httpx.Request]:
@@ -166,8 +235,30 @@ def suggestions_for_drafts(names: Names) -> Iterator[httpx.Request]:
         )
 
 
+def validations(names: Names) -> Iterator[httpx.Request]:
+    for draft in _drafts(names):
+        yield ask("POST", f"/{draft['resourceType']}/$validate?mode=create", draft)
+
+
+def validations_of_stored(names: Names) -> Iterator[httpx.Request]:
+    for content in _moves(names):
+        address = f"/{content['resourceType']}/{content['id']}/$validate?mode=update"
+        yield ask("POST", address, content)
+        yield ask("POST", address, content, If_Match='W/"1"')
+    for resource_type, resource_id in names.resources.items():
+        yield ask("POST", f"/{resource_type}/{resource_id}/$validate?mode=delete")
+
+
 CASES: dict[Route, Build] = {
     ("GET", "/fhir/{resource_type}/{resource_id}"): reads,
+    ("DELETE", "/fhir/{resource_type}/{resource_id}"): deletes,
+    ("DELETE", "/fhir/{resource_type}"): deletes_by_search,
+    ("PATCH", "/fhir/{resource_type}/{resource_id}"): patches,
+    ("PATCH", "/fhir/{resource_type}"): patches_by_search,
+    ("PUT", "/fhir/{resource_type}"): updates_by_search,
+    ("GET", "/fhir/{resource_type}/{resource_id}/_history"): histories,
+    ("GET", "/fhir/{resource_type}/{resource_id}/_history/{version}"): version_reads,
+    ("GET", "/fhir/{resource_type}/_history"): type_histories,
     ("PUT", "/fhir/{resource_type}/{resource_id}"): updates,
     ("GET", "/fhir/{resource_type}"): searches,
     ("POST", "/fhir/{resource_type}"): creates,
@@ -177,8 +268,17 @@ CASES: dict[Route, Build] = {
     ("POST", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions,
     ("GET", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions_by_query,
     ("POST", "/fhir/ServiceRequest/$suggest-targets"): suggestions_for_drafts,
+    ("POST", "/fhir/{resource_type}/$validate"): validations,
+    ("POST", "/fhir/{resource_type}/{resource_id}/$validate"): validations_of_stored,
 }
 """What a stranger tries by each route. The requests for hidden names and for invented ones are the same."""
 
-ANSWERED = {suggestions_for_drafts, searches, posted_searches}
+ANSWERED = {
+    validations,
+    validations_of_stored,
+    suggestions_for_drafts,
+    searches,
+    posted_searches,
+    type_histories,
+}
 """Tries that are answered, with nothing of the referral; all others are refused."""

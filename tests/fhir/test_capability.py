@@ -40,22 +40,21 @@ def test_the_invariants_of_r4():
 
 def test_every_stored_type_stands_in_it():
     assert set(RESOURCES) == SUPPORTED
-    for resource in RESOURCES.values():
-        assert {entry["code"] for entry in resource["interaction"]} == {
-            "read",
-            "create",
-            "update",
-            "search-type",
-        }
-    assert REST["interaction"] == [{"code": "transaction"}]
+    reading = {"read", "vread", "history-instance", "history-type", "search-type", "create"}
+    for name, resource in RESOURCES.items():
+        changing = set() if name == "Provenance" else {"update", "patch", "delete"}
+        assert {entry["code"] for entry in resource["interaction"]} == reading | changing
+        assert resource["conditionalDelete"] == ("single" if changing else "not-supported")
+    assert REST["interaction"] == [{"code": "transaction"}, {"code": "batch"}]
 
 
 def test_the_suggestion_stands_at_the_referral_only():
     operations = {
-        name: resource["operation"] for name, resource in RESOURCES.items() if "operation" in resource
+        name: [operation["name"] for operation in resource["operation"]]
+        for name, resource in RESOURCES.items()
     }
-    assert list(operations) == ["ServiceRequest"]
-    assert [operation["name"] for operation in operations["ServiceRequest"]] == ["suggest-targets"]
+    assert operations.pop("ServiceRequest") == ["validate", "suggest-targets"]
+    assert all(named == ["validate"] for named in operations.values())
 
 
 def test_where_to_get_a_token():

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from referral.domain.search import STRING_SEPARATOR
+from referral.domain.search import STRING_SEPARATOR, Kind
 from referral.fhir.content import read_content
 from referral.fhir.intervals import BEGINNING, END
 from referral.fhir.parameters import PARAMETERS
 from referral.fhir.search_index import (
-    fold,
     folded_value,
     index_rows,
+    rare_rows,
     reference_key,
     reference_target,
     string_key,
-    token_key,
 )
+from referral.fhir.text_keys import fold, token_key
 
 BASE = "https://hub.example/fhir"
 EXAMPLES = Path(__file__).resolve().parents[2].parent / "shared/data/fhir_r4_official_examples.tar.gz"
@@ -124,9 +124,26 @@ def test_booleans_and_contact_points_are_tokens():
     ]
     assert rows("Patient", active=False, telecom=telecom).tokens == [
         ("active", "", "false"),
-        ("phone", "", "0225 123"),
+        ("deceased", "", "false"),
         ("email", "", "an@example.org"),
+        ("phone", "", "0225 123"),
+        ("telecom", "", "0225 123"),
+        ("telecom", "", "an@example.org"),
+        ("telecom", "", "nothing"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "dead"),
+    [
+        ({}, "false"),
+        ({"deceasedBoolean": False}, "false"),
+        ({"deceasedBoolean": True}, "true"),
+        ({"deceasedDateTime": "2026-02"}, "true"),
+    ],
+)
+def test_who_is_not_said_to_be_dead_is_alive(content, dead):
+    assert rows("Patient", **content).tokens == [("deceased", "", dead)]
 
 
 def test_every_part_of_a_name_and_the_whole_are_found():
@@ -160,6 +177,9 @@ def test_names_and_aliases_and_addresses_of_facilities():
         ("address", "1 tran tat van"),
         ("address", "hai phong"),
         ("address", "vn"),
+        ("address-city", "hai phong"),
+        ("address-country", "vn"),
+        ("phonetic", "ben vien kien an"),
     }
 
 
@@ -282,3 +302,60 @@ def test_the_official_examples_are_indexed():
         assert found.tokens or found.references or found.strings, name
         if "status" in content and content["resourceType"] in ("Task", "ServiceRequest", "Observation"):
             assert ("status", "", content["status"]) in found.tokens
+
+
+def test_addresses_are_tokens_of_their_own_system():
+    found = rows("ServiceRequest", meta={"profile": ["urn:p"]}, instantiatesUri=["urn:one", "urn:two"])
+    assert found.tokens == [
+        ("_profile", "urn:ietf:rfc:3986", "urn:p"),
+        ("instantiates-uri", "urn:ietf:rfc:3986", "urn:one"),
+        ("instantiates-uri", "urn:ietf:rfc:3986", "urn:two"),
+    ]
+
+
+def test_a_canonical_is_found_with_its_version_and_without():
+    assert rows("QuestionnaireResponse", questionnaire="http://q.example/form|2").references == [
+        ("questionnaire", "", "http://q.example/form|2"),
+        ("questionnaire", "", "http://q.example/form"),
+    ]
+    assert rows("QuestionnaireResponse", questionnaire="#own").references == [("questionnaire", "", "")]
+
+
+def test_a_pair_is_a_reference_under_its_code():
+    related = [
+        {"code": "replaces", "target": {"reference": "DocumentReference/old"}},
+        {"code": "signs", "target": {"identifier": {"system": "urn:d", "value": "7"}}},
+        {"target": {"reference": "DocumentReference/other"}},
+        {"code": "appends"},
+    ]
+    found = rows("DocumentReference", {("urn:d", "7"): ("DocumentReference", "seven")}, relatesTo=related)
+    assert {row for row in found.references if row[0] != "relatesto"} == {
+        ("relationship:replaces", "DocumentReference", "old"),
+        ("relationship:signs", "DocumentReference", "seven"),
+    }
+
+
+def test_of_a_choice_the_forms_that_are_meant():
+    assert rows("Observation", valueString="Tốt").strings == [("value-string", string_key("Tốt"))]
+    assert rows("Observation", valueCodeableConcept={"text": "Tốt"}).strings == [
+        ("value-string", string_key("Tốt"))
+    ]
+    assert rows("Observation", valueDateTime="2026-02").dates[0][0] == "value-date"
+    assert rows("MedicationRequest", medicationReference={"reference": "#m"}).references == [
+        ("medication", "", "")
+    ]
+
+
+def test_quantities_and_positions():
+    found = rows("Observation", valueQuantity={"value": 7, "unit": "mmol/L"})
+    assert found.quantities == [("value-quantity", "", "mmol/L", "7", "7")]
+    assert rows("Location", position={"latitude": 20.8, "longitude": 106}).positions == []
+    place = read_content(b'{"latitude": 20.80, "longitude": 106}')
+    assert rows("Location", position=place).positions == [("near", 20.8, 106.0)]
+
+
+@pytest.mark.parametrize("resource_type", PARAMETERS)
+def test_rare_rows_are_of_types_that_may_have_some(resource_type):
+    kinds = {parameter.kind for parameter in PARAMETERS[resource_type]}
+    assert ("quantities" in rare_rows(resource_type)) is (Kind.QUANTITY in kinds)
+    assert ("positions" in rare_rows(resource_type)) is (resource_type == "Location")

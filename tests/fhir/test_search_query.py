@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -6,19 +7,23 @@ from hypothesis import strategies as st
 
 from referral.domain.errors import InvalidElement, NotSupported
 from referral.domain.search import (
+    ChainCriterion,
     Cursor,
     DateCriterion,
+    HasCriterion,
     IdCriterion,
     Include,
     Kind,
     LastUpdatedCriterion,
     MissingCriterion,
     Prefix,
+    QuantityValue,
     ReferenceCriterion,
     SearchQuery,
     SortKey,
     StringCriterion,
     StringMode,
+    Summary,
     TokenCriterion,
     Total,
 )
@@ -221,6 +226,9 @@ def test_summary_count_asks_for_the_number_only():
         ("_id", SortKey("_id")),
         ("-_lastUpdated", SortKey("_lastUpdated", descending=True)),
         ("authored-on", SortKey("authored-on")),
+        ("-status", SortKey("status", descending=True, kind=Kind.TOKEN)),
+        ("owner", SortKey("owner", kind=Kind.REFERENCE)),
+        ("patient", SortKey("patient", kind=Kind.REFERENCE, rows="subject")),
     ],
 )
 def test_sort(value, expected):
@@ -280,9 +288,25 @@ def test_includes():
         ("owner:Location", "x"),
         ("owner:Organization", "Practitioner/x"),
         ("owner:type", "x"),
-        ("owner.name", "x"),
-        ("owner:Organization.name", "x"),
-        ("_has:Task:focus:status", "x"),
+        ("owner.banana", "x"),
+        ("owner:Organization.birthdate", "x"),
+        ("owner:Location.name", "x"),
+        ("owner:Organization.partof.name", "x"),
+        ("owner:Organization._has:Task:owner:status", "x"),
+        ("owner:Organization.name:below", "x"),
+        ("owner:Organization.active", "perhaps"),
+        ("status.name", "x"),
+        ("banana.name", "x"),
+        ("owner.", "x"),
+        (".name", "x"),
+        ("_has", "x"),
+        ("_has:Task:banana:status", "x"),
+        ("_has:Banana:part-of:status", "x"),
+        ("_has:Task:part-of", "x"),
+        ("_has:Task:part-of:banana", "x"),
+        ("_has:Task:part-of:owner.name", "x"),
+        ("_has:Task:part-of:_has:Task:part-of:status", "x"),
+        ("_has:Task:part-of:status:exact", "x"),
         ("authored-on", "yesterday"),
         ("authored-on", "zz2024"),
         ("authored-on", "GE2024"),
@@ -295,10 +319,11 @@ def test_includes():
         ("_count", "-1"),
         ("_count", "many"),
         ("_count", "٣"),
-        ("_sort", "status"),
+        ("_sort", "banana"),
+        ("_sort", "_id,status"),
         ("_sort", "authored-on,-_id"),
         ("_sort", "--authored-on"),
-        ("_summary", "true"),
+        ("_summary", "some"),
         ("_total", "roughly"),
         ("_format", "xml"),
         ("_pretty", "very"),
@@ -308,15 +333,134 @@ def test_includes():
         ("_include", "Task:focus:banana"),
         ("_include", "Task:owner:Location"),
         ("_include", "ServiceRequest:requester"),
-        ("_include:iterate", "Task:focus"),
+        ("_include:iterate", "Task:status"),
+        ("_include:recurse", "Task:focus"),
         ("_revinclude", "ServiceRequest:requester"),
         ("_revinclude", "Communication:part-of:Patient"),
-        ("_elements", "status"),
+        ("_elements", "status,,for"),
+        ("_elements", "name[0]"),
         ("_cursor", "abc"),
     ],
 )
 def test_what_is_not_understood_is_refused_naming_the_parameter(key, value):
     assert f"Parameter {key.rstrip(':')}" in refusal("Task", (key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        (
+            "subject:Patient.name",
+            "an",
+            ChainCriterion("subject", (("Patient", StringCriterion("name", ("an",), StringMode.PREFIX)),)),
+        ),
+        (
+            "patient.identifier",
+            "urn:card|1",
+            ChainCriterion("subject", (("Patient", TokenCriterion("identifier", (("urn:card", "1"),))),)),
+        ),
+        (
+            "owner:Organization.name:exact",
+            "An",
+            ChainCriterion(
+                "owner",
+                (("Organization", StringCriterion("name", (string_key("An"),), StringMode.EXACT)),),
+            ),
+        ),
+        (
+            "focus:ServiceRequest._id",
+            "r1",
+            ChainCriterion("focus", (("ServiceRequest", IdCriterion(("r1",))),)),
+        ),
+        (
+            "_has:Task:part-of:status:not",
+            "accepted",
+            HasCriterion("Task", "part-of", TokenCriterion("status", ((None, "accepted"),), negated=True)),
+        ),
+        (
+            "_has:Communication:part-of:_id",
+            "c",
+            HasCriterion("Communication", "part-of", IdCriterion(("c",))),
+        ),
+    ],
+)
+def test_what_another_resource_must_meet(key, value, expected):
+    assert criterion("Task", key, value) == expected
+
+
+def test_a_chain_without_a_type_goes_to_all_that_may_stand_there_and_have_the_parameter():
+    (found,) = search("Task", ("requester.name", "an")).criteria
+    assert isinstance(found, ChainCriterion)
+    kinds = {kind for kind, _ in found.ways}
+    assert {"Organization", "Patient", "Practitioner"} <= kinds
+    assert "PractitionerRole" not in kinds
+
+
+@pytest.mark.parametrize("summary", Summary)
+def test_how_much_is_shown(summary):
+    query = search("Task", ("_summary", summary))
+    assert query.summary is summary
+    assert (query.count == 0) is (summary is Summary.COUNT)
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "key", "value"),
+    [
+        *(
+            ("Observation", "value-quantity", value)
+            for value in ("", "x", "5,", "5|kg", "5||", "5|a|b|c", "1e999")
+        ),
+        *(
+            ("Observation", "value-quantity", value)
+            for value in ("zz5", "NaN", "Infinity", "5." + "0" * 31, "--5")
+        ),
+        ("Observation", "value-quantity:exact", "5"),
+        *(
+            ("Location", "near", value)
+            for value in ("x", "1", "91|0", "0|181", "1|2|3|parsec", "1|2|-3", "1|2|3|km|4")
+        ),
+        ("Location", "near:exact", "1|2"),
+        ("Observation", "_profile:above", "http://a.example"),
+        ("DocumentReference", "relationship", "replaces"),
+        ("DocumentReference", "relationship", "$DocumentReference/a"),
+        ("DocumentReference", "relationship", "replaces$a_b"),
+        ("DocumentReference", "relationship:missing", "true"),
+        ("DocumentReference", "_sort", "relationship"),
+        ("Location", "_sort", "near"),
+    ],
+)
+def test_values_of_another_form_are_refused(resource_type, key, value):
+    if value:
+        assert f"Parameter {key}" in refusal(resource_type, (key, value))
+    else:
+        assert search(resource_type, (key, value)).criteria == ()
+
+
+def test_a_number_means_what_its_digits_can_mean():
+    (found,) = criterion("Observation", "value-quantity", "gt5.40|urn:u|kg").values
+    assert found == QuantityValue(
+        Prefix.GT, Decimal("5.395"), Decimal("5.405"), Decimal("5.40"), "urn:u", "kg"
+    )
+    (found,) = criterion("Observation", "value-quantity", "1e2").values
+    assert (found.low, found.high) == (50, 150)
+    (found,) = criterion("Observation", "value-quantity", "ap-200").values
+    assert (found.low, found.high) == (-220, -180)
+
+
+def test_a_summary_of_the_text_brings_nothing_along():
+    assert "_summary" in refusal("Task", ("_summary", "text"), ("_include", "Task:focus"))
+
+
+def test_elements_by_name_and_with_their_type():
+    assert search("Task", ("_elements", "status, Task.for,status")).elements == ("status", "for")
+
+
+def test_inclusions_that_iterate():
+    query = search(
+        "Task", ("_include:iterate", "ServiceRequest:patient"), ("_revinclude:iterate", "Observation:subject")
+    )
+    assert query.includes == (Include("ServiceRequest", "subject", "Patient", iterate=True),)
+    assert query.revincludes == (Include("Observation", "subject", None, iterate=True),)
 
 
 def test_an_empty_string_is_refused_after_folding():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from referral.domain.codes import Direction, Priority
-from referral.domain.errors import DomainError, InvalidElement, MissingElement, UnknownCode
+from referral.domain.errors import BrokenRule, DomainError, InvalidElement, MissingElement, UnknownCode
 from referral.domain.facility import FacilityId, ServiceId
 from referral.domain.suggestion import CostCode, Excluded, Exclusion, Need, Suggestion, Suggestions, Term
 from referral.fhir import systems
@@ -59,7 +59,7 @@ def test_no_more_than_a_hundred_are_counted(kind: str) -> None:
         ([sent(), sent()], InvalidElement, "Parameters.parameter[1].name"),
         ([sent(), {"name": "count", "valueString": "3"}], InvalidElement, "Parameters.parameter[1]"),
         ([sent(), {"name": "count", "valueInteger": 0}], InvalidElement, "Parameters.parameter"),
-        ([sent(), {"name": "count"}], InvalidElement, "Parameters.parameter[1]"),
+        ([sent(), {"name": "count"}], BrokenRule, "Parameters.parameter[1]"),
         ([{"name": "serviceRequest", "valueString": "x"}], InvalidElement, "Parameters.parameter[0]"),
         ([sent({"resourceType": "Basic", "code": {"text": "x"}})], InvalidElement, "Parameters.parameter"),
         ([{"valueString": "x"}], MissingElement, "Parameters.parameter[0].name"),

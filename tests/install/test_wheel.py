@@ -46,6 +46,12 @@ def test_it_holds_what_the_package_has_and_the_licence(wheel: Path) -> None:
         for path in ROOT.glob("referral/**/*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    package = ROOT / "fhir_profiles" / "package"
+    sources |= {
+        str(Path("referral", "fhir_profiles", path.relative_to(package)))
+        for path in package.glob("**/*")
+        if path.is_file()
+    }
     assert {name for name in names if ".dist-info/" not in name} == sources
     assert "License-Expression: Apache-2.0\n" in told
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
@@ -80,6 +86,13 @@ def test_it_is_itself_and_not_the_source_tree(installed: Environment, empty: Pat
     assert not [entry for entry in path if Path(entry).is_relative_to(ROOT)]
     absent = installed.run("python", "-c", "import pytest", cwd=empty)
     assert "ModuleNotFoundError" in absent.stderr
+
+
+def test_it_reads_its_profiles(installed: Environment, empty: Path) -> None:
+    read = "print(artefact('StructureDefinition', 'offer')['type'])"
+    read = f"from referral.fhir.profiles import artefact; {read}"
+    said = installed.run("python", "-c", read, cwd=empty)
+    assert (said.stdout, said.stderr) == ("Task\n", "")
 
 
 def test_it_migrates_plays_and_serves_with_its_own_postgresql(installed: Environment, empty: Path) -> None:

@@ -22,9 +22,12 @@ from tests.cli.program import Program
 from tests.conftest import Database, serve
 from tests.factories import AN_LAO, KIEN_AN, LE_CHAN, OFFICE, offer, patient, request
 from tests.own_database import own_database
-from tests.releases.referrals import accepted_by_hand, carry_on, make_case, make_referrals, place
+from tests.releases.referrals import Referrals, accepted_by_hand, carry_on, make_case, make_referrals, place
 from tests.releases.release import REVISIONS, WHEELS, Door, Release, credentials_in, version_of
 from tests.releases.store_contents import Seen, clinical_reads, columns_of, ids, lost, rows_of
+
+_BORNE = "0002"
+"""The `oldest` of the schema `NEEDED`: releases that know it serve beside the present version."""
 
 _SEARCHES = [
     (facility, address)
@@ -85,15 +88,16 @@ async def present(database: Database, credentials: dict[str, object]) -> AsyncIt
             await door.close()
 
 
-@pytest.mark.parametrize("wheel", WHEELS, ids=version_of)
-async def test_an_upgrade_and_the_way_back(
+@pytest.mark.parametrize(
+    "wheel", [wheel for wheel in WHEELS if REVISIONS[version_of(wheel)] >= _BORNE], ids=version_of
+)
+async def test_an_upgrade_while_both_serve_and_the_way_back(
     superuser_dsn: str, database: Database, tmp_path: Path, wheel: Path
 ) -> None:
     release = Release.unpack(wheel, tmp_path / "code")
     async with own_database(superuser_dsn, database, "upgraded") as upgraded:
         mighty = superuser_dsn.replace("@/postgres?", "@/upgraded?")
-        demo = ("demo", "--play", "--port", "0", "--data", str(tmp_path / "data"))
-        async with release.serving(upgraded, *demo, until="Serving on ", owner=True) as url:
+        async with release.serving(upgraded, *_demo(tmp_path), until="Serving on ", owner=True) as url:
             credentials = credentials_in(tmp_path / "data")
             old = Door(url, credentials)
             first, second = await make_referrals(old), await make_referrals(old)
@@ -137,29 +141,76 @@ async def test_an_upgrade_and_the_way_back(
         async with present(upgraded, credentials) as new:
             async with traffic(new):
                 assert await asyncio.to_thread(migrate, upgraded.owner_dsn) == NEWEST
-            await carry_on(second, itertools.repeat(new))
-            third = await make_referrals(new)
-            rows = await rows_of(mighty, columns)
-            seen = await Seen.through(new, [*seen.sample(), *await clinical_reads(mighty, third.ids())])
+            seen = await Seen.through(new, seen.sample())
+        await back_and_again(upgraded, mighty, release, second, seen=seen, columns=columns)
 
-        # The way back, with what the new version wrote.
-        migrate(upgraded.owner_dsn, release.revision)
-        assert lost(rows, await rows_of(mighty, columns)) == {}
-        async with release.serving(upgraded, "serve", "--port", "0", until="ready on ") as url:
-            old = Door(url, credentials)
-            assert seen.differences(await Seen.through(old, seen.asked)) == {}
-            await carry_on(third, itertools.repeat(old))
-            fourth = await make_referrals(old)
+
+@pytest.mark.parametrize(
+    "wheel", [wheel for wheel in WHEELS if REVISIONS[version_of(wheel)] < _BORNE], ids=version_of
+)
+async def test_an_upgrade_with_an_end_of_service_and_the_way_back(
+    superuser_dsn: str, database: Database, tmp_path: Path, wheel: Path
+) -> None:
+    """From a release that is more than one behind."""
+    release = Release.unpack(wheel, tmp_path / "code")
+    async with own_database(superuser_dsn, database, "upgraded") as upgraded:
+        mighty = superuser_dsn.replace("@/postgres?", "@/upgraded?")
+        async with release.serving(upgraded, *_demo(tmp_path), until="Serving on ", owner=True) as url:
+            old = Door(url, credentials_in(tmp_path / "data"))
+            first, second = await make_referrals(old), await make_referrals(old)
+            columns = await columns_of(mighty)
             rows = await rows_of(mighty, columns)
-            seen = await Seen.through(old, await clinical_reads(mighty, fourth.ids()))
+            seen = await Seen.through(old, [*await clinical_reads(mighty), *_SEARCHES])
+            with pytest.raises(StoreUnavailable, match="run `referral migrate`"):
+                await Store.open(upgraded.dsn)
             await old.close()
-
-        # And up again.
-        migrate(upgraded.owner_dsn)
+        assert migrate(upgraded.owner_dsn) == NEWEST
         assert lost(rows, await rows_of(mighty, columns)) == {}
-        async with present(upgraded, credentials) as new:
+        async with present(upgraded, credentials_in(tmp_path / "data")) as new:
             assert seen.differences(await Seen.through(new, seen.asked)) == {}
-            await carry_on(fourth, itertools.repeat(new))
+            await carry_on(first, itertools.repeat(new))
+            seen = await Seen.through(new, seen.sample())
+        await all_is_sealed(upgraded)
+        await back_and_again(upgraded, mighty, release, second, seen=seen, columns=columns)
+
+
+async def back_and_again(
+    upgraded: Database,
+    mighty: str,
+    release: Release,
+    waiting: Referrals,
+    *,
+    seen: Seen,
+    columns: dict[str, list[str]],
+) -> None:
+    """From the newest schema back to the release, with what the new version wrote, and up once more."""
+    credentials = credentials_in(release.code.parent / "data")
+    async with present(upgraded, credentials) as new:
+        await carry_on(waiting, itertools.repeat(new))
+        third = await make_referrals(new)
+        rows = await rows_of(mighty, columns)
+        seen = await Seen.through(new, [*seen.asked, *await clinical_reads(mighty, third.ids())])
+
+    migrate(upgraded.owner_dsn, release.revision)
+    assert lost(rows, await rows_of(mighty, columns)) == {}
+    async with release.serving(upgraded, "serve", "--port", "0", until="ready on ") as url:
+        old = Door(url, credentials)
+        assert seen.differences(await Seen.through(old, seen.asked)) == {}
+        await carry_on(third, itertools.repeat(old))
+        fourth = await make_referrals(old)
+        rows = await rows_of(mighty, columns)
+        seen = await Seen.through(old, await clinical_reads(mighty, fourth.ids()))
+        await old.close()
+
+    migrate(upgraded.owner_dsn)
+    assert lost(rows, await rows_of(mighty, columns)) == {}
+    async with present(upgraded, credentials) as new:
+        assert seen.differences(await Seen.through(new, seen.asked)) == {}
+        await carry_on(fourth, itertools.repeat(new))
+
+
+def _demo(folder: Path) -> tuple[str, ...]:
+    return ("demo", "--play", "--port", "0", "--data", str(folder / "data"))
 
 
 async def all_is_sealed(database: Database) -> None:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from referral.actions.index_document import index_document
 from referral.domain.visibility import DIRECTORY
 from referral.fhir.content import write_content
-from referral.fhir.search_index import index_rows
 from referral.store.change_set import ChangeSet, apply_changes
 from referral.store.pool import Store
 
@@ -45,11 +45,8 @@ def add_document(
             "content": write_content(whole),
         }
     )
-    rows = index_rows(resource_type, whole, base=BASE)
-    changes.tokens += [(resource_type, resource_id, *row) for row in rows.tokens]
-    changes.references += [(resource_type, resource_id, *row) for row in rows.references]
-    changes.dates += [(resource_type, resource_id, *row) for row in rows.dates]
-    changes.strings += [(resource_type, resource_id, *row) for row in rows.strings]
+    key = (resource_type, resource_id)
+    index_document(changes, key, whole, base=BASE, resolved={}, is_new=version == 1, is_deleted=deleted)
     if resource_type in DIRECTORY:
         changes.directory += [(network, resource_type, resource_id) for network in seen_by]
     else:

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from referral.actions.workspace import Draft
+from referral.actions.draft import Draft
 from referral.domain.errors import BrokenRule, StaleVersion
 from referral.fhir.content import write_content
 from referral.store.change_set import ChangeSet, apply_changes

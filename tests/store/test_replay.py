@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 
+from referral.actions.draft import Draft, Written
 from referral.actions.new_id import new_id
-from referral.actions.workspace import Draft, Written
 from referral.actions.write_resources import write_resources
 from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule, StaleVersion

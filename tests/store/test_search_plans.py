@@ -95,7 +95,14 @@ SEARCHES = [
     ("h1", "Patient?name:exact=nguyen van 11"),
     ("h1", "Patient"),
     ("h1", "Patient?_id=p11,p21"),
+    ("h1", "Task?patient.identifier=urn:card|11"),
+    ("h1", "Task?patient.name=nguyen van 11"),
+    ("h1", "ServiceRequest?subject:Patient.identifier=urn:card|11"),
+    ("h1", "Task?focus:ServiceRequest._id=r11"),
+    ("s1", "Patient?_has:ServiceRequest:patient:_id=r91"),
+    ("s1", "Patient?_has:Task:patient:group-identifier=urn:number|91"),
     ("stranger", "Task?status=requested"),
+    ("stranger", "Task?patient.identifier=urn:card|11"),
     ("stranger", "Task?_sort=-_lastUpdated"),
 ]
 

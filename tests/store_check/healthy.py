@@ -2,9 +2,11 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import asyncpg
 
+from referral.actions.reindex import reindex
 from scripts.store_check.check import check_store
 from scripts.store_check.facts import digest_of
 from scripts.store_check.violation import Violation
@@ -44,6 +46,21 @@ class Healthy:
     base: str
     writes: tuple[Write, ...]
 
+    async def reindexed(self, *planted: str) -> list[Violation]:
+        """What is found after these statements and a reindex, which leave no trace."""
+        transaction = self.connection.transaction()
+        await transaction.start()
+        try:
+            for statement in planted:
+                await self.connection.execute(statement)
+            done = await reindex(
+                self.connection, base=self.base, now=datetime.now(UTC), tell=lambda _done, _of: None, batch=17
+            )
+            assert done == await self.connection.fetchval("SELECT count(*) FROM document")
+            return await check_store(self.connection, self.base, self.writes)
+        finally:
+            await transaction.rollback()
+
     async def check(self, *planted: str, writes: tuple[Write, ...] | None = None) -> list[Violation]:
         """What is found after these statements, which leave no trace."""
         transaction = self.connection.transaction()
@@ -75,6 +92,7 @@ async def live(service: RunningService) -> tuple[Write, ...]:
     await _end(cancelled, "revoked")
     mistaken = await offered(service)
     await mistaken.moved(mistaken.sender, "entered-in-error", statusReason=REASON)
+    await _patched_and_deleted(service)
     office = await service.system(OFFICE)
     late = await arrived(service)
     await late.moved(office, "entered-in-error", statusReason=REASON)
@@ -118,13 +136,31 @@ async def _with_package(service: RunningService) -> None:
     )
     path = f"ServiceRequest/{draft['id']}"
     answer = await station.put(path, json=draft | {"status": "active"}, headers={"If-Match": 'W/"1"'})
-    later = await created(station, observation(who["id"]))
+    later = await created(station, observation(who["id"], meta={"profile": ["urn:profile"]}))
+    await created(station, observation(who["id"], valueQuantity={"value": 80, "unit": "mmHg"}))
     info = [*draft["supportingInfo"], {"reference": f"Observation/{later['id']}"}]
     more = answer.json() | {"supportingInfo": info, "priority": "stat"}
     answer = await station.put(path, json=more, headers={"If-Match": version(answer)})
     assert answer.status_code == 200, answer.text
     about = {"basedOn": [{"reference": path}], "subject": draft["subject"], "status": "completed"}
     await created(station, {"resourceType": "Communication", **about})
+
+
+async def _patched_and_deleted(service: RunningService) -> None:
+    """A patient who is patched, and records that are deleted: alone, twice, in a transaction, in a batch."""
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    change = [{"op": "replace", "path": "/birthDate", "value": "1961-05-05"}]
+    media_type = {"Content-Type": "application/json-patch+json"}
+    patched = await station.patch(f"Patient/{who['id']}", json=change, headers=media_type)
+    assert patched.status_code == 200, patched.text
+    records = [f"Observation/{(await created(station, observation(who['id'])))['id']}" for _ in range(3)]
+    for _ in range(2):
+        assert (await station.delete(records[0])).status_code == 204
+    for kind, address in (("transaction", records[1]), ("batch", records[2])):
+        entry = {"request": {"method": "DELETE", "url": address}}
+        answer = await station.post("", json={"resourceType": "Bundle", "type": kind, "entry": [entry]})
+        assert answer.json()["entry"][0]["response"]["status"] == "204 No Content", answer.text
 
 
 async def _end(case: Case, status: str) -> None:

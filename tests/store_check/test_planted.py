@@ -206,6 +206,14 @@ PLANTED = {
     "a link of the hub is gone": ("index-missing", "DELETE FROM search_reference WHERE param = '_package'"),
     "an index row of a date is gone": ("index-missing", "DELETE FROM search_date WHERE type = 'Patient'"),
     "an index row of a string is gone": ("index-missing", "DELETE FROM search_string WHERE type = 'Patient'"),
+    "an index row of a value is gone": ("index-missing", "DELETE FROM search_quantity"),
+    "a value is known better than it is": ("index-extra", "UPDATE search_quantity SET high = high + 0.1"),
+    "an index row of a position is gone": ("index-missing", "DELETE FROM search_position"),
+    "a position is elsewhere": ("index-extra", "UPDATE search_position SET latitude = latitude + 0.001"),
+    "an index row of an address is gone": (
+        "index-missing",
+        "DELETE FROM search_token WHERE param = '_profile'",
+    ),
     "an index row is of an old version": (
         "index-extra",
         f"INSERT INTO search_token VALUES ('Task', {A_TASK}, 'status', '', 'requested')",

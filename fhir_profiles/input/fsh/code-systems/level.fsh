@@ -1,0 +1,10 @@
+CodeSystem: LevelCodeSystem
+Id: level
+Title: "Level of care"
+Description: "Legal level of care of a facility, lowest first (Law 15/2023/QH15 of Viet Nam)."
+* ^experimental = false
+* ^caseSensitive = true
+* ^content = #complete
+* #initial "Initial" "Initial care."
+* #basic "Basic" "Basic care."
+* #specialised "Specialised" "Specialised care."
