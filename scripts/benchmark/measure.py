@@ -74,14 +74,14 @@ async def measure(
         seconds = effort.seconds if one else effort.warm
         await material.systems.sign_in()
         if work.name == "move":
-            await material.stock(seconds + len(names) * (seconds + 2 * effort.warm))
+            await material.stock(seconds + len(names) * (seconds + 2 * effort.seconds))
         floor = await drive(work.floor, connections, seconds)
         rounds.append((floor, await drive(work.ours, connections, seconds)))
         for name in names:
             async with without(name, material.owner, work) as requests:
-                await drive(requests, connections, effort.warm)
+                await drive(requests, connections, effort.seconds)
                 lacking[name].append(await drive(requests, connections, seconds))
-            await drive(work.ours, connections, effort.warm)
+            await drive(work.ours, connections, effort.seconds)
     ours = [slices[1] for slices in rounds[1:]]
     return figures_of(work.name, connections, rounds[1:]), [
         cost_of(work.name, connections, name, list(zip(ours, lacking[name][1:], strict=True)))

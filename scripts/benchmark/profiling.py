@@ -19,11 +19,12 @@ import psutil
 
 from scripts.benchmark.client import Requests, drive
 from scripts.benchmark.measure import Effort
+from scripts.benchmark.without import can_do_without, without
 from scripts.benchmark.works import Material, Work
 
 CONNECTIONS: Final = 16
 _MOST_FUNCTIONS: Final = 25
-_CPU_HEADER: Final = f"  {'':12}{'server':>12}{'PostgreSQL':>12}{'client':>12}{'all':>12}{'rate/s':>12}"
+_CPU_HEADER: Final = f"  {'':20}{'server':>12}{'PostgreSQL':>12}{'client':>12}{'all':>12}{'rate/s':>12}"
 _RATE: Final = "500"  # samples a second
 
 # The first that stands in a file's path names its part.
@@ -59,21 +60,37 @@ async def profile(
     servers: tuple[psutil.Process, psutil.Process],
     effort: Effort,
     profiles: Path,
+    *,
+    apart: Sequence[str] = (),
 ) -> list[str]:
-    """Drive a work, and say in lines where the time went. `servers` are the service and the floor."""
+    """Drive a work, and say in lines where the time went; also without what is named apart.
+
+    servers: the service and the floor.
+    """
     await material.systems.sign_in()
+    names = [name for name in apart if can_do_without(name, work)]
     if work.name == "move":
-        await material.stock(effort.warm + 3 * effort.profile + 1)
+        beside = len(names) * (2 * effort.seconds + effort.profile)
+        await material.stock(effort.warm + 3 * effort.profile + 1 + beside)
     await drive(work.ours, CONNECTIONS, effort.warm)
     backend = psutil.Process(await material.owner.fetchval("SELECT pg_backend_pid()"))
     postmaster = backend.parent() or backend
     lines = [f"{work.name}, {CONNECTIONS} connections; microseconds of CPU for one:", _CPU_HEADER]
-    totals = []
-    for name, requests, server in zip(("service", "floor"), (work.ours, work.floor), servers, strict=True):
+    totals = {}
+
+    async def count(name: str, requests: Requests, server: psutil.Process) -> None:
         spent, rate = await _cpu_of(requests, (server, postmaster), effort.profile)
-        totals.append(sum(spent))
-        lines.append(f"  {name:12}" + "".join(f"{figure:12.0f}" for figure in (*spent, totals[-1], rate)))
-    lines.append(f"  ratio by CPU {totals[1] / totals[0]:.3f}")
+        totals[name] = sum(spent)
+        lines.append(f"  {name:20}" + "".join(f"{figure:12.0f}" for figure in (*spent, sum(spent), rate)))
+
+    await count("service", work.ours, servers[0])
+    for name in names:
+        async with without(name, material.owner, work) as requests:
+            await drive(requests, CONNECTIONS, effort.seconds)
+            await count(f"without {name}", requests, servers[0])
+        await drive(work.ours, CONNECTIONS, effort.seconds)
+    await count("floor", work.floor, servers[1])
+    lines.append(f"  ratio by CPU {totals['floor'] / totals['service']:.3f}")
     if sampler := shutil.which("py-spy"):
         found = await _sampled(sampler, work, servers[0], effort.profile, profiles)
     else:

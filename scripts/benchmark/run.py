@@ -192,7 +192,9 @@ async def show_figures(
             costs += apart
             print("\n".join((report.line(figures), *map(report.cost_line, apart))), flush=True)
         if stage.options.profile:
-            lines = await profile(material, work, servers, stage.effort, stage.folder)
+            lines = await profile(
+                material, work, servers, stage.effort, stage.folder, apart=stage.options.without or ()
+            )
             print("\n".join(lines), flush=True)
     memory = None
     if stage.country:

@@ -29,7 +29,8 @@ async def without(name: str, owner: asyncpg.Connection, work: Work) -> AsyncIter
     """What to send while it is away; afterwards all is as it was.
 
     Without the wall the policies of row-level security are not asked; the conditions that the service puts
-    into its own queries stay. Plans are made anew then, and afterwards: drive a little before measuring.
+    into its own queries stay. Each connection makes its plans anew then, and afterwards, which for a
+    write takes longer than the write: drive as long as a slice before one that counts.
     """
     if name == REQUEST_ID and work.unnamed is not None:
         yield work.unnamed

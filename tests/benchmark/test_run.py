@@ -113,6 +113,8 @@ async def test_every_work_is_measured_and_profiled(
         assert 0 < cost["ratio_min"] <= cost["ratio"] <= cost["ratio_max"]
     printed = capsys.readouterr().out
     assert all(f"{work}, 16 connections; microseconds" in printed for work in WORKS)
+    assert printed.count("  without wall    ") == len(WORKS)
+    assert printed.count("  without request-id    ") == 3
     assert "api/read.py" in printed
     assert "actions/write_resources.py" in printed
 
