@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write referral/fhir/r4_rules.json from the official definitions; with --check say whether it is stale.
+"""Write referral/fhir/r4_rules.json from the official definitions; --check says whether it is older than this.
 
 It holds, of all R4 types: the required bindings with the codes of their value sets; the elements whose
 Quantity is a SimpleQuantity (https://hl7.org/fhir/R4/datatypes.html#SimpleQuantity); the invariants of
@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=f"Write {FILE.name} from the definitions of R4.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file is stale")
     options = parser.parse_args()
-    made = _text(*_read())
     if not options.check:
-        FILE.write_text(made, encoding="utf-8")
+        FILE.write_text(_text(*_read()), encoding="utf-8")
         return 0
-    if FILE.read_text(encoding="utf-8") == made:
+    written = json.loads(FILE.read_text(encoding="utf-8"))
+    if written.pop("made", None) == _fingerprint(written):
         return 0
     print(f"{FILE} is stale: run scripts/{Path(__file__).name}", file=sys.stderr)
     return 1
+
+
+def _fingerprint(written: Mapping[str, Any]) -> str:
+    """Of the content and of what makes it (the wheel's own digest is there), so that a check needs no network."""
+    makers = [Path(__file__), Path(__file__).with_name("r4_definitions.py")]
+    parts = [json.dumps(written, sort_keys=True).encode(), *(maker.read_bytes() for maker in makers)]
+    return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
 
 
 def _read() -> tuple[list[dict[str, Any]], Definitions, Definitions]:
@@ -83,7 +91,8 @@ def _text(types: list[dict[str, Any]], value_sets: Definitions, code_systems: De
         "simpleQuantities": sorted(simple),
         "valueSets": {url: _codes(value_sets[url], value_sets, code_systems) for url in used},
     }
-    return json.dumps(written, indent=1, ensure_ascii=False) + "\n"
+    made = {"made": _fingerprint(written)}
+    return json.dumps(made | written, indent=1, ensure_ascii=False) + "\n"
 
 
 def _invariants(types: list[dict[str, Any]]) -> dict[str, dict[str, str]]:

@@ -134,8 +134,6 @@ async def type_history(
     elif rows and rows[-1]["id"] is None:
         last = rows[-1]
     return TypePage(
-        tuple(
-            Change(row["id"], row["version"], row["at"], row["deleted"], row["content"]) for row in shown
-        ),
+        tuple(Change(row["id"], row["version"], row["at"], row["deleted"], row["content"]) for row in shown),
         None if last is None else Place(int(last["txid"]), last["seq"], first),
     )
