@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write referral/fhir/r4_rules.json from the official definitions; --check says whether it is older than this.
+"""Write referral/fhir/r4_rules.json from the official definitions; --check says whether it is older than that.
 
 It holds, of all R4 types: the required bindings with the codes of their value sets; the elements whose
 Quantity is a SimpleQuantity (https://hl7.org/fhir/R4/datatypes.html#SimpleQuantity); the invariants of
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _fingerprint(written: Mapping[str, Any]) -> str:
-    """Of the content and of what makes it (the wheel's own digest is there), so that a check needs no network."""
+    """Of the content and of what makes it, which names the wheel: so a check needs no network."""
     makers = [Path(__file__), Path(__file__).with_name("r4_definitions.py")]
     parts = [json.dumps(written, sort_keys=True).encode(), *(maker.read_bytes() for maker in makers)]
     return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
