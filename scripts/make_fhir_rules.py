@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write referral/fhir/r4_rules.json from the official definitions; --check says whether it is older than that.
+"""Write referral/fhir/r4_rules.json from the official definitions; --check says whether it is stale.
 
 It holds, of all R4 types: the required bindings with the codes of their value sets; the elements whose
 Quantity is a SimpleQuantity (https://hl7.org/fhir/R4/datatypes.html#SimpleQuantity); the invariants of
