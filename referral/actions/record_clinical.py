@@ -9,7 +9,7 @@ from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Forbidden
 from referral.domain.lifecycle import OfferState
 from referral.fhir.package import patient_element
-from referral.fhir.references import Key, references_at, target_of
+from referral.fhir.references import Key, identifier_of, references_at, target_of
 
 
 def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
@@ -41,6 +41,9 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
     before = known.patient if known is not None else None
     sent = draft.content.get(element)
     if before is not None and sent == stored.get(element):
+        # Also where the patient has another identifier since, or somebody else has this one.
+        if logical := identifier_of(sent):
+            workspace.standing[draft.key] = {logical: ("Patient", before)}
         return
     patient = require_patient(workspace, sent, draft.at(element)) if sent is not None else None
     if before not in {None, patient}:
