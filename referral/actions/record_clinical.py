@@ -42,7 +42,7 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
     sent = draft.content.get(element)
     if before is not None and sent == stored.get(element):
         # Also where the patient has another identifier since, or somebody else has this one.
-        if logical := identifier_of(sent):
+        if sent is not None and (logical := identifier_of(sent)):
             workspace.standing[draft.key] = {logical: ("Patient", before)}
         return
     patient = require_patient(workspace, sent, draft.at(element)) if sent is not None else None
