@@ -10,7 +10,7 @@ from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Forbidden, NeverChanged
 from referral.domain.lifecycle import OfferState
 from referral.fhir.package import subjects
-from referral.fhir.references import Key, references_at, target_of
+from referral.fhir.references import Key, identifier_of, references_at, target_of
 from referral.fhir.resources import TOLD_ONCE
 
 
@@ -42,7 +42,12 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
     known = workspace.loaded.references.get(draft.key)
     before = known.patient if known is not None else None
     named = [reference for _, reference in subjects(draft.type, draft.content)]
-    if before is not None and named == [reference for _, reference in subjects(draft.type, stored)]:
+    logical = [identifier for reference in named if (identifier := identifier_of(reference))]
+    same = named == [reference for _, reference in subjects(draft.type, stored)]
+    # Of several identifiers nobody can say which one stood for the patient.
+    if before is not None and same and (len(named) == 1 or not logical):
+        # Also where the patient has another identifier since, or somebody else has this one.
+        workspace.standing[draft.key] = {identifier: ("Patient", before) for identifier in logical}
         return
     patient, named_at = _patient(workspace, draft)
     if draft.type != "Patient" and before not in {None, patient}:

@@ -67,6 +67,8 @@ class Workspace:
     notes: dict[Key, list[str]] = field(default_factory=dict)
     absent: dict[Key, int] = field(default_factory=dict)
     brought: Mapping[tuple[str, str], Key] = field(default_factory=dict)
+    # What identifiers in a resource stand for, whatever they would stand for now.
+    standing: dict[Key, dict[tuple[str, str], Key]] = field(default_factory=dict)
 
     def current(self, resource_type: str, resource_id: str) -> dict[str, Any] | None:
         """Content as it stands now, with the changes of this transaction; a copy. None: no such."""
@@ -279,7 +281,9 @@ class Workspace:
             own = (resource_type, resource_id)
             # What an identifier stood for it still stands for, whoever changes something else.
             before = self.loaded.documents.get(own)
-            resolved = {**known, **before.resolved} if before is not None and before.resolved else known
+            resolved = known
+            if before is not None and (before.resolved or own in self.standing):
+                resolved = {**known, **before.resolved, **self.standing.get(own, {})}
             index_document(
                 changes,
                 own,

@@ -18,7 +18,8 @@ async def unsupported(request: Request, error: Exception) -> Response:
     """404 or 405 for the error of a router; 503 where nobody can tell who asks, or it cannot be recorded."""
     if not isinstance(error, HTTPException):
         raise error
-    _, top, *named = request.scope["path"].split("/")
+    # "*" has no slash (RFC 9110, 9.3.7: OPTIONS).
+    top, *named = request.scope["path"].removeprefix("/").split("/")
     if top == "fhir":
         # What answers, for the audit and the metrics: no route does.
         request.scope["endpoint"] = unsupported

@@ -1,5 +1,8 @@
 """Headers and query strings that are missing, stale or garbage."""
 
+import asyncio
+from urllib.parse import urlsplit
+
 import httpx
 import pytest
 
@@ -140,3 +143,15 @@ async def test_a_search_for_garbage(station: httpx.AsyncClient, query: str) -> N
     assert answer.status_code in {200, 400}, answer.text
     if answer.status_code == 400:
         assert all(issue["code"] == "invalid" for issue in outcome(answer))
+
+
+@pytest.mark.parametrize("line", [b"OPTIONS *", b"OPTIONS fhir", b"GET //", b"DELETE /fhir//x"])
+async def test_an_address_of_another_form_is_refused_and_no_fault(
+    service: RunningService, line: bytes
+) -> None:
+    address = urlsplit(service.base_url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(line + b" HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+    status = (await reader.readline()).split()[1]
+    writer.close()
+    assert status in {b"400", b"404", b"405"}

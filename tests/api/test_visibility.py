@@ -250,3 +250,23 @@ async def test_who_lost_sight_of_a_patient_still_corrects_what_it_wrote(service:
             assert answer.status_code == 422, answer.text
     new = await case.receiver.post("Observation", json=observation(case.patient["id"]))
     assert new.status_code == 422
+
+
+@pytest.mark.parametrize("taken", [False, True])
+async def test_a_record_stays_about_its_patient_whoever_has_the_identifier_by_now(
+    service: RunningService, taken: bool
+):
+    """taken: by another patient of the same facility; else nobody has it any more."""
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    subject = {"identifier": {name: who["identifier"][0][name] for name in ("system", "value")}}
+    record = await created(station, observation("x", subject=subject))
+    answer = await station.put(f"Patient/{who['id']}", json=who | patient(id=who["id"]))
+    assert answer.status_code == 200, answer.text
+    other = await created(station, patient(identifier=who["identifier"])) if taken else None
+    address = f"Observation/{record['id']}"
+    answer = await station.put(address, json=record | {"status": "amended"})
+    assert answer.status_code == 200, answer.text
+    for person in filter(None, (who, other)):
+        found = await station.get("Observation", params={"patient": person["id"], "_id": record["id"]})
+        assert len(found.json().get("entry", ())) == (person is who)
