@@ -23,7 +23,6 @@ _Rule = Callable[[Content], Iterator[Fault]]
 _DEFINITIONS: Final = f"{systems.BASE}/StructureDefinition/"
 _GROUNDS: Final = frozenset({"meets-conditions", "beyond-capability", "patient-request"})
 _TIES: Final = frozenset(AffiliationKind) - {AffiliationKind.MEMBER}
-_ONCE: Final = frozenset({"direction", "referral-ground", "journey", "network"})
 _INPUTS: Final = {
     "means": frozenset({"valueCodeableConcept", "valueString"}),
     "escort": frozenset({"valueString"}),
@@ -44,6 +43,7 @@ _VALUES: Final[Mapping[str, tuple[str, frozenset[str] | None]]] = {
     "position-source": ("String", None),
     "referral-ground": ("Code", _GROUNDS),
 }
+_ONCE: Final = frozenset({*_VALUES, "capacity", "direction", "journey", "network"})
 _CAPACITY: Final = {"status": "Code", "free": "Integer", "asOf": "DateTime"}
 
 
@@ -63,6 +63,8 @@ def profile_faults(content: Content) -> Iterator[Fault]:
         meant.add("referral")
     elif kind == "Task" and is_offer(content):
         meant.add("offer")
+    if meant:
+        yield from _repeated(content, "")
     for name in sorted(meant):
         yield from _PROFILES[name][1](content)
 
@@ -89,6 +91,14 @@ def _wrong_value(extension: Content, kind: str, name: str) -> Iterator[Fault]:
     given = {found.lstrip("_") for found in extension if found.lstrip("_").startswith("value")}
     if given - {f"value{kind}"}:
         yield BrokenRule, f"The extension {name} is a value{kind}.", ".value"
+
+
+def _repeated(content: Content, place: str) -> Iterator[Fault]:
+    """Each of our extensions stands once."""
+    named = [found.get("url", "").removeprefix(_DEFINITIONS) for found in content.get("extension", ())]
+    for position, name in enumerate(named):
+        if name in _ONCE and name in named[:position]:
+            yield BrokenRule, f"The extension {name} stands here once.", f"{place}.extension[{position}]"
 
 
 def _needed(content: Content, *names: str) -> Iterator[Fault]:
@@ -121,10 +131,6 @@ def _referral(content: Content) -> Iterator[Fault]:
     elif not is_referral(content):
         yield BrokenRule, "A referral has the category SNOMED CT 3457005, or referral.", ".category"
     yield from _refers(content, "subject", "Patient")
-    named = [found.get("url", "").removeprefix(_DEFINITIONS) for found in content.get("extension", ())]
-    for position, name in enumerate(named):
-        if name in _ONCE and name in named[:position]:
-            yield BrokenRule, f"A referral has the extension {name} once.", f".extension[{position}]"
 
 
 def _offer(content: Content) -> Iterator[Fault]:
@@ -156,6 +162,8 @@ def _summary(content: Content) -> Iterator[Fault]:
 def _facility(content: Content) -> Iterator[Fault]:
     yield from _needed(content, "name")
     yield from _mcsd_type(content, "facility")
+    if sum(found.get("system") == systems.INSURER_IDENTIFIER for found in content.get("identifier", ())) > 1:
+        yield BrokenRule, "A facility has one code with the insurer.", ".identifier"
 
 
 def _location(content: Content) -> Iterator[Fault]:
@@ -184,6 +192,11 @@ def _affiliation(content: Content) -> Iterator[Fault]:
         yield BrokenRule, f"An affiliation has one code, of: {', '.join(sorted(_TIES))}.", ".code"
 
 
+def _service(content: Content) -> Iterator[Fault]:
+    for position, entry in enumerate(content.get("eligibility", ())):
+        yield from _repeated(entry, f".eligibility[{position}]")
+
+
 def _nothing_more(_content: Content) -> Iterator[Fault]:
     return iter(())
 
@@ -195,7 +208,7 @@ _PROFILES: Final[Mapping[str, tuple[str, _Rule]]] = {
     "membership": ("OrganizationAffiliation", _membership),
     "offer": ("Task", _offer),
     "referral": ("ServiceRequest", _referral),
-    "service": ("HealthcareService", _nothing_more),
+    "service": ("HealthcareService", _service),
     "suggestion": ("Parameters", _nothing_more),
     "summary": ("DocumentReference", _summary),
 }
