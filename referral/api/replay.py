@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from referral.actions.draft import Draft, Written
+from referral.actions.name_entry import entries_named
 from referral.actions.write_resources import write_resources
 from referral.api.services import services_of
 from referral.domain.actor import Actor
@@ -39,18 +40,19 @@ async def write_once(
         request.state.unchanged = [one for one in written if one.unchanged]
         return render(written)
 
-    answer = await write_resources(
-        services.store,
-        drafts,
-        actor=actor,
-        base=services.fhir_base,
-        now=now,
-        new_id=services.new_id,
-        request_id=request.state.request_id,
-        address=request.client.host if request.client else None,
-        render=noted,
-        once=once(request, actor, body, now),
-    )
+    with entries_named(drafts):
+        answer = await write_resources(
+            services.store,
+            drafts,
+            actor=actor,
+            base=services.fhir_base,
+            now=now,
+            new_id=services.new_id,
+            request_id=request.state.request_id,
+            address=request.client.host if request.client else None,
+            render=noted,
+            once=once(request, actor, body, now),
+        )
     headers = dict(answer.headers)
     if answer.replayed:
         request.state.replayed = True
