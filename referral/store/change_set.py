@@ -227,7 +227,7 @@ class ChangeSet:
     references: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     dates: list[tuple[str, str, str, datetime, datetime]] = field(default_factory=list)
     strings: list[tuple[str, str, str, str]] = field(default_factory=list)
-    quantities: list[tuple[str, str, str, str, str, str, str]] = field(default_factory=list)
+    quantities: list[tuple[str, str, str, str, str, float, float]] = field(default_factory=list)
     positions: list[tuple[str, str, str, float, float]] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)

@@ -222,7 +222,7 @@ BEGIN
   IF changes ? 'quantities' THEN
     DELETE FROM search_quantity s USING unnest(types, ids) AS c (type, id) WHERE s.type = c.type AND s.id = c.id;
     INSERT INTO search_quantity (type, id, param, system, code, low, high)
-      SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::numeric, (r->>6)::numeric FROM jsonb_array_elements(changes->'quantities') r;
+      SELECT r->>0, r->>1, r->>2, r->>3, r->>4, coalesce((r->>5)::float8, '-Infinity'), coalesce((r->>6)::float8, 'Infinity') FROM jsonb_array_elements(changes->'quantities') r;
   END IF;
   IF changes ? 'positions' THEN
     DELETE FROM search_position s USING unnest(types, ids) AS c (type, id) WHERE s.type = c.type AND s.id = c.id;
@@ -286,7 +286,7 @@ BEGIN
       SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r;
     IF changes ? 'quantities' THEN
       INSERT INTO search_quantity (type, id, param, system, code, low, high)
-        SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::numeric, (r->>6)::numeric FROM jsonb_array_elements(changes->'quantities') r;
+        SELECT r->>0, r->>1, r->>2, r->>3, r->>4, coalesce((r->>5)::float8, '-Infinity'), coalesce((r->>6)::float8, 'Infinity') FROM jsonb_array_elements(changes->'quantities') r;
     END IF;
     IF changes ? 'positions' THEN
       INSERT INTO search_position (type, id, param, latitude, longitude)
