@@ -235,3 +235,18 @@ async def test_the_service_writes_clinical_rows_through_its_two_functions_alone(
         assert [tuple(row) for row in held] == []
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("UPDATE access SET until = NULL")
+
+
+async def test_the_policies_keep_no_search_from_its_index(store: Store):
+    """Before an operator that may tell of a value, a policy is asked of every row."""
+    async with behind_the_wall(store) as owner:
+        telling = await owner.fetch(
+            "SELECT DISTINCT c.relname, o.oid::regoperator::text"
+            " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+            " CROSS JOIN unnest(i.indclass) AS k (class) JOIN pg_opclass p ON p.oid = k.class"
+            " JOIN pg_amop a ON a.amopfamily = p.opcfamily"
+            " AND a.amoplefttype = p.opcintype AND a.amoprighttype = p.opcintype"
+            " JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_proc f ON f.oid = o.oprcode"
+            " WHERE c.relname LIKE 'search_%' AND c.relrowsecurity AND NOT f.proleakproof"
+        )
+    assert telling == []
