@@ -214,5 +214,16 @@ _PROFILES: Final[Mapping[str, tuple[str, _Rule]]] = {
 }
 """Our profiles: their type, and what they ask besides what their extensions ask."""
 
+
+def declaring(content: Content, profile: str) -> dict[str, Any]:
+    """The resource as it would be if it declared this profile, too."""
+    meta = content.get("meta", {})
+    profiles = meta.get("profile", []) if isinstance(meta, dict) else None
+    if not isinstance(profiles, list):
+        # It is no sound resource, and no profile is asked of it.
+        return dict(content)
+    return {**content, "meta": {**meta, "profile": [*profiles, profile]}}
+
+
 KNOWN: Final = frozenset(f"{_DEFINITIONS}{name}" for name in _PROFILES)
 """The canonical addresses of our profiles."""
