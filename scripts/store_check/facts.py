@@ -33,10 +33,12 @@ MARK = re.compile(r"fault-run-[0-9a-f]{32}-[0-9]+")
 
 _NAMED_BY_IDENTIFIER = {"HealthcareService", "Organization", "Patient", "Practitioner"}
 _VERSIONS = """
-    SELECT type, id, version, updated_at, deleted, owner, txid || ' ' || updated_at AS tx, content::text AS content
+    SELECT type, id, version, updated_at, deleted, owner, txid || ' ' || updated_at AS tx,
+      content::text AS content
     FROM document_version
     UNION ALL
-    SELECT type, id, version, updated_at, deleted, owner, txid || ' ' || updated_at, content::text FROM document
+    SELECT type, id, version, updated_at, deleted, owner, txid || ' ' || updated_at, content::text
+    FROM document
     ORDER BY type, id, version
 """
 
