@@ -44,6 +44,7 @@ from referral.api.errors import domain_error
 from referral.api.request_log import RequestLog
 from referral.api.services import Services
 from referral.api.unsupported import unsupported
+from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import DomainError
 from referral.settings import SettingsError
 from referral.store.pool import Store
@@ -52,9 +53,14 @@ if TYPE_CHECKING:
     from referral.api.tracing import Tracing
 
 
-def make_services(store: Store, base_url: str) -> Services:
-    """The services of a process that is reached at `base_url`."""
-    return Services(store=store, base_url=base_url.rstrip("/"), now=lambda: datetime.now(UTC))
+def make_services(store: Store, base_url: str, attachments: AttachmentRules | None = None) -> Services:
+    """The services of a process that is reached at `base_url`. attachments: rules of its own."""
+    return Services(
+        store=store,
+        base_url=base_url.rstrip("/"),
+        now=lambda: datetime.now(UTC),
+        attachments=attachments or AttachmentRules(),
+    )
 
 
 def create_app(

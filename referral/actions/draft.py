@@ -10,6 +10,7 @@ from referral.domain.errors import DomainError
 from referral.domain.search import SearchQuery
 from referral.fhir.content import reread_content
 from referral.fhir.json_patch import Operation
+from referral.store.blob import NewBlob
 from referral.store.change_set import Key
 
 
@@ -22,7 +23,7 @@ class Draft:
     condition: a create is done only where nothing meets this; all else is of the one resource that meets it,
     and `id` is then one for a new resource. patch: what is to be done to the resource as it stands.
     is_delete: it is to be deleted. Both have no content. named: references by a search in the content, as
-    they are written, and what they search.
+    they are written, and what they search. blob: what a Binary holds, which is then not in the content.
     """
 
     type: str
@@ -35,6 +36,7 @@ class Draft:
     is_delete: bool = False
     patch: tuple[Operation, ...] | None = None
     named: tuple[tuple[str, SearchQuery], ...] = ()
+    blob: NewBlob | None = None
 
     @property
     def key(self) -> Key:

@@ -1,5 +1,7 @@
 """Record a patient, or clinical data about one: the author's facility owns it."""
 
+from typing import Final
+
 from referral.actions.draft import Draft
 from referral.actions.name_facility import require_known
 from referral.actions.workspace import Workspace
@@ -9,6 +11,9 @@ from referral.domain.lifecycle import OfferState
 from referral.fhir.package import subjects
 from referral.fhir.references import Key, references_at, target_of
 from referral.fhir.resources import TOLD_ONCE
+
+# Where it says whom it is about, something else may stand.
+_OF_OTHERS_TOO: Final = frozenset({"Appointment", "Binary"})
 
 
 def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
@@ -40,12 +45,12 @@ def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
 def _patient(workspace: Workspace, draft: Draft) -> tuple[str | None, str | None]:
     """Id of the one Patient that the draft is about, and where it is named. Raises BrokenRule.
 
-    What it is about must be known: whom else an Appointment names, its other participants, is not.
+    What it is about must be known: what else an Appointment names, or a Binary, is not.
     """
     patients: dict[str, str] = {}
     for path, reference in subjects(draft.type, draft.content):
         target = target_of(reference, workspace.base, workspace.resolve)
-        if draft.type == "Appointment" and (target is None or target[0] != "Patient"):
+        if draft.type in _OF_OTHERS_TOO and (target is None or target[0] != "Patient"):
             continue
         (kind, name), _ = require_known(workspace, reference, draft.at(path))
         if kind == "Patient":

@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from referral.actions.amend_referral import plan_referral_update
+from referral.actions.attach import check_attached, check_has_bytes, keep_attached, with_bytes
 from referral.actions.delete_resource import check_deletable, check_unneeded, plan_delete
 from referral.actions.draft import Draft, Written
 from referral.actions.find_existing import find_existing
@@ -22,6 +23,7 @@ from referral.actions.record_clinical import plan_clinical
 from referral.actions.workspace import Workspace
 from referral.actions.write_directory import directory_references, plan_directory
 from referral.domain.actor import Actor
+from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import (
     BrokenRule,
     Gone,
@@ -44,6 +46,7 @@ from referral.store.replay import Answer, Once, find_replay
 _ORDER = (
     *("Organization", "Endpoint", "Location", "HealthcareService", "Practitioner", "PractitionerRole"),
     *("OrganizationAffiliation", "Questionnaire", "Schedule", "Slot", "Patient", "RelatedPerson", "Coverage"),
+    "Binary",
     *("Encounter", "Condition", "AllergyIntolerance", "Specimen", "Observation", "ImagingStudy", "Procedure"),
     *("Immunization", "MedicationRequest", "MedicationStatement", "DiagnosticReport", "CarePlan", "Consent"),
     *("QuestionnaireResponse", "DocumentReference", "Composition", "MeasureReport", "ServiceRequest"),
@@ -55,6 +58,7 @@ _ORDER = (
 _ABOUT_REFERRALS = {"Communication", "ServiceRequest", "Task"}
 # A command looks each of these up; a body that names more is no referral.
 _MOST_REFERENCES = 10_000
+_ATTACHMENTS = AttachmentRules()
 # What an identifier without a type may stand for. A facility's Location has its code too.
 _NAMED_BY_IDENTIFIER = {"HealthcareService", "Organization", "Patient", "Practitioner"}
 
@@ -71,17 +75,19 @@ async def write_resources(
     render: Callable[[list[Written]], Answer],
     once: Once | None = None,
     address: str | None = None,
+    attachments: AttachmentRules = _ATTACHMENTS,
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
     base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
-    same as one before, which is then answered again and not done again. Raises any DomainError, its
-    expressions naming the Bundle entry.
+    same as one before, which is then answered again and not done again. attachments: what a Binary may be.
+    Raises any DomainError, its expressions naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
         with draft.placed():
             _check_scope(actor, draft)
+    drafts = [with_bytes(draft, attachments) for draft in drafts]
     async with store.writing(actor.facility) as connection:
         existing: dict[Key, Written] = {}
         if any(draft.condition or draft.named for draft in drafts):
@@ -106,6 +112,7 @@ async def write_resources(
         at = loaded.not_before(now)
         workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now)
         workspace.brought = _brought(wanted)
+        await check_attached(connection, base, wanted)
         keys: dict[Key, Key] = {}
         offered = _offered(wanted, workspace)
         for draft in _in_order(wanted, base):
@@ -124,6 +131,7 @@ async def write_resources(
             changes.replay = once.kept(answer)
         if changes.documents or changes.audits or changes.replay:
             await apply_changes(connection, changes)
+            await keep_attached(connection, workspace, wanted)
     return answer
 
 
@@ -174,6 +182,7 @@ def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
 
 def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
     """Decide one draft; returns the key of the resource that answers it."""
+    check_has_bytes(draft)
     if draft.type in DIRECTORY:
         plan_directory(workspace, draft)
         return draft.key

@@ -12,7 +12,9 @@ from referral.fhir.content import read_content
 from referral.fhir.primitives import ID
 from referral.fhir.resources import SUPPORTED
 
-_JSON = {"application/fhir+json", "application/json", "application/json+fhir"}
+JSON = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
+"""Media types of a resource."""
+
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 # More than any reader of them takes, so that it is the one to say so.
 _MOST_PAIRS = 1000
@@ -38,7 +40,7 @@ async def read_at_most(request: Request, most: int) -> bytes:
 
 async def read_body(request: Request) -> bytes:
     """The bytes. Raises WrongMediaType unless it is declared as JSON, TooLarge beyond LARGEST_BODY."""
-    if media_type_of(request) not in _JSON:
+    if media_type_of(request) not in JSON:
         raise WrongMediaType("Send application/fhir+json.")
     return await read_at_most(request, LARGEST_BODY)
 

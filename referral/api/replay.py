@@ -31,7 +31,10 @@ async def write_once(
     drafts: Sequence[Draft],
     render: Callable[[list[Written]], Answer],
 ) -> Response:
-    """Write the drafts that stand in the body, or answer as this write was answered before."""
+    """Write the drafts that stand in the body, or answer as this write was answered before.
+
+    body: its bytes, or others that are the same for the same body alone.
+    """
     services = services_of(request)
     now = services.now()
 
@@ -52,6 +55,7 @@ async def write_once(
             address=request.client.host if request.client else None,
             render=noted,
             once=once(request, actor, body, now),
+            attachments=services.attachments,
         )
     headers = dict(answer.headers)
     if answer.replayed:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
+from referral.api.binary import brings_bytes, write_bytes
 from referral.api.body import check_id, check_type, read_body, read_pairs, read_resource, read_version
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
@@ -33,6 +34,8 @@ async def update(request: Request) -> Response:
     check_type(resource_type)
     check_id(resource_id)
     expected = read_version(request.headers.get("if-match"))
+    if brings_bytes(request, resource_type):
+        return await write_bytes(request, actor, resource_id, is_create=False, expected=expected)
     body = await read_body(request)
     content = read_resource(body, resource_type)
     if content.get("id") != resource_id:

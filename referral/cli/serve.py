@@ -122,7 +122,7 @@ async def running(
             watch=tracing.statement if tracing else None,
         )
         stack.push_async_callback(store.close)
-        services = make_services(store, base_url)
+        services = make_services(store, base_url, settings.attachments)
         app = create_app(
             services,
             with_metrics=settings.metrics_listen is None,
