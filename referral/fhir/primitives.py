@@ -23,8 +23,8 @@ _XHTML: Final = "http://www.w3.org/1999/xhtml"
 # chapter 9, and 15 of HTML 4.0, with links and images.
 _HTML: Final = frozenset(
     """a abbr acronym address area b bdo big blockquote br caption cite code col colgroup dd dfn div dl dt em
-    font h1 h2 h3 h4 h5 h6 hr i img kbd li map ol p pre q s samp small span strike strong sub sup table tbody td
-    tfoot th thead tr tt u ul var""".split()
+    font h1 h2 h3 h4 h5 h6 hr i img kbd li map ol p pre q s samp small span strike strong sub sup table
+    tbody td tfoot th thead tr tt u ul var""".split()
 )
 _ACTIVE_ADDRESSES: Final = ("javascript:", "vbscript:", "data:text")
 # Browsers skip these inside an address.
