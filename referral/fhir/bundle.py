@@ -166,9 +166,7 @@ def resolve_references(value: Any, meant: Callable[[str], str | None]) -> None:
             resolve_references(below, meant)
 
 
-def resolve_patch(
-    patch: Iterable[Operation], meant: Callable[[str], str | None]
-) -> Iterator[Operation]:
+def resolve_patch(patch: Iterable[Operation], meant: Callable[[str], str | None]) -> Iterator[Operation]:
     """The operations, with other addresses in what they bring, as `resolve_references` does."""
     for operation in patch:
         resolve_references(operation.value, meant)

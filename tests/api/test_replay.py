@@ -15,6 +15,7 @@ from referral.api import patch as patch_door
 from referral.api import search, suggest_targets
 from referral.api import transaction as transaction_door
 from referral.api import update as update_door
+from referral.api import validate
 from referral.app import create_app, make_services
 from referral.store.pool import Store
 from tests.api.doors import DOORS, Door, Write, bundle, create, move, place, transaction, update, write
@@ -27,7 +28,10 @@ from tests.running_service import RunningService
 
 FIRST = ("content-type", "etag", "last-modified", "location")
 NAMES = ["X_Request_ID", "Idempotency_Key"]
-WRITES_NOTHING = {search.search, suggest_targets.suggest_for_draft, suggest_targets.suggest_for_stored}
+WRITES_NOTHING = {
+    *(search.search, validate.validate),
+    *(suggest_targets.suggest_for_draft, suggest_targets.suggest_for_stored),
+}
 
 
 def new_id() -> str:
