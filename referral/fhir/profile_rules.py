@@ -95,10 +95,12 @@ def _wrong_value(extension: Content, kind: str, name: str) -> Iterator[Fault]:
 
 def _repeated(content: Content, place: str) -> Iterator[Fault]:
     """Each of our extensions stands once."""
-    named = [found.get("url", "").removeprefix(_DEFINITIONS) for found in content.get("extension", ())]
-    for position, name in enumerate(named):
-        if name in _ONCE and name in named[:position]:
+    seen: set[str] = set()
+    for position, found in enumerate(content.get("extension", ())):
+        name = found.get("url", "").removeprefix(_DEFINITIONS)
+        if name in _ONCE and name in seen:
             yield BrokenRule, f"The extension {name} stands here once.", f"{place}.extension[{position}]"
+        seen.add(name)
 
 
 def _needed(content: Content, *names: str) -> Iterator[Fault]:
