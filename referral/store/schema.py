@@ -28,15 +28,8 @@ RELATIONS = (
     *("document", "document_version", "document_version_0", "document_version_1", "document_version_2"),
     *("document_version_3", "event", "facility", "link", "membership", "network", "network_version", "offer"),
     *("referral", "referral_identifier", "referral_sequence", "replay", "schema_revision", "search_date"),
-    *(
-        "search_position",
-        "search_quantity",
-        "search_reference",
-        "search_string",
-        "search_token",
-        "search_uri",
-    ),
-    *("service", "technique"),
+    *("search_position", "search_quantity", "search_reference", "search_string", "search_token", "service"),
+    "technique",
 )
 """Every table, view and sequence that our migrations name; others may keep theirs beside them."""
 
