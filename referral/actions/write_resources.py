@@ -12,6 +12,7 @@ from typing import Any
 
 from referral.actions.amend_referral import plan_referral_update
 from referral.actions.attach import check_attached, check_has_bytes, keep_attached, with_bytes
+from referral.actions.check_search import check_search
 from referral.actions.delete_resource import check_deletable, check_unneeded, plan_delete
 from referral.actions.draft import Draft, Written
 from referral.actions.find_existing import find_existing
@@ -155,7 +156,9 @@ def _check_scope(actor: Actor, draft: Draft) -> None:
         wanted = Interaction.CREATE if draft.is_create else Interaction.UPDATE
     check_scope(actor.scope, draft.type, wanted)
     if draft.condition is not None:
-        check_scope(actor.scope, draft.type, Interaction.SEARCH)
+        check_search(actor.scope, draft.condition)
+    for _, query in draft.named:
+        check_search(actor.scope, query)
 
 
 def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:

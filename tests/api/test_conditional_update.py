@@ -126,6 +126,9 @@ async def test_a_condition_has_criteria_and_nothing_else(
     for scope in ("system/*.crud", "system/*.rs"):
         limited = await service.system(LE_CHAN, scope)
         refused(await send(limited, "Patient?identifier=nobody"), 403, "forbidden")
+    limited = await service.system(LE_CHAN, "system/Patient.cruds")
+    for behind in ("organization.name=x", "_has:Observation:patient:code=x"):
+        refused(await send(limited, f"Patient?{behind}"), 403, "forbidden")
 
 
 async def test_what_creates_needs_the_right_to_create(service: RunningService, number: str) -> None:
