@@ -8,7 +8,7 @@ from referral.domain.search import ChainCriterion, HasCriterion, SearchQuery
 
 
 def check_search(scopes: Scopes, query: SearchQuery) -> None:
-    """Raise Forbidden unless the scopes allow it: who may not search a type learns nothing through another."""
+    """Raise Forbidden unless the scopes allow it: through a type that may be searched no other is seen."""
     check_scope(scopes, query.resource_type, Interaction.SEARCH)
     for criterion in query.criteria:
         if isinstance(criterion, ChainCriterion):
