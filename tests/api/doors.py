@@ -135,9 +135,15 @@ async def patch(service: RunningService) -> Write:
     return write(station, "PATCH", f"Patient/{who['id']}", change, Content_Type="application/json-patch+json")
 
 
+async def attach(service: RunningService) -> Write:
+    """Bytes, and no resource."""
+    headers = {"Content-Type": "text/plain"}
+    return Write(await service.system(LE_CHAN), "POST", "Binary", uuid.uuid4().bytes, headers)
+
+
 Door = Callable[[RunningService], Awaitable[Write]]
 
 DOORS: tuple[Door, ...] = (
     *(create, place, open_offer, update, create_by_update, move, transaction, directory, change_nothing),
-    *(update_by_search, patch),
+    *(update_by_search, patch, attach),
 )
