@@ -23,8 +23,9 @@ from referral.fhir.validation_request import ValidationRequest, read_validation
 
 TYPE_PATH: Final = "/fhir/{resource_type}/$validate"
 INSTANCE_PATH: Final = "/fhir/{resource_type}/{resource_id}/$validate"
-# What is sent and not stored can be looked at all the same.
-_SENT: Final = frozenset({"Bundle", "Parameters"})
+SENT: Final = frozenset({"Bundle", "Parameters"})
+"""What is sent and not stored can be looked at all the same."""
+
 _INTERACTIONS: Final = {
     "create": Interaction.CREATE,
     "update": Interaction.UPDATE,
@@ -45,7 +46,7 @@ async def validate(request: Request) -> Response:
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
     resource_id = request.path_params.get("resource_id")
-    if resource_type not in _SENT:
+    if resource_type not in SENT:
         check_type(resource_type)
     if resource_id is not None:
         check_id(resource_id)
@@ -60,7 +61,7 @@ async def validate(request: Request) -> Response:
     if (
         not any(severity == "error" for severity, *_ in issues)
         and asked.mode in _INTERACTIONS
-        and resource_type not in _SENT
+        and resource_type not in SENT
     ):
         issues += await _write_issues(request, actor, asked, resource_type, resource_id)
     return outcome_response(200, issues or [_FINE])
