@@ -188,7 +188,9 @@ def test_the_examples_are_r4():
     for example in found:
         content = read_content(example.encode())
         # The last one shows what is changed in a Task; the rest of it is as it was.
-        whole = content if "resourceType" in content else {"resourceType": "Task", "intent": "order", **content}
+        whole = (
+            content if "resourceType" in content else {"resourceType": "Task", "intent": "order", **content}
+        )
         check_resource(whole["resourceType"], whole)
 
 
