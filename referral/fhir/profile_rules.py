@@ -49,24 +49,24 @@ _CAPACITY: Final = {"status": "Code", "free": "Integer", "asOf": "DateTime"}
 
 def profile_faults(content: Content) -> Iterator[Fault]:
     """What is wrong with a resource whose structure is sound, by the profiles that it has to meet."""
-    kind = content["resourceType"]
-    meant = set()
-    for position, address in enumerate(content.get("meta", {}).get("profile", ())):
-        if isinstance(address, str) and address.startswith(_DEFINITIONS):
-            name = address.removeprefix(_DEFINITIONS).partition("|")[0]
-            if name in _PROFILES and _PROFILES[name][0] != kind:
-                text = f"The profile {name} is one of {_PROFILES[name][0]}."
-                yield BrokenRule, text, f".meta.profile[{position}]"
-            elif name in _PROFILES:
-                meant.add(name)
+    kind, meant = content["resourceType"], set()
+    if "meta" in content:
+        for position, address in enumerate(content["meta"].get("profile", ())):
+            if isinstance(address, str) and address.startswith(_DEFINITIONS):
+                name = address.removeprefix(_DEFINITIONS).partition("|")[0]
+                if name in _PROFILES and _PROFILES[name][0] != kind:
+                    text = f"The profile {name} is one of {_PROFILES[name][0]}."
+                    yield BrokenRule, text, f".meta.profile[{position}]"
+                elif name in _PROFILES:
+                    meant.add(name)
     if kind == "ServiceRequest" and is_referral(content):
         meant.add("referral")
     elif kind == "Task" and is_offer(content):
         meant.add("offer")
     if meant:
         yield from _repeated(content, "")
-    for name in sorted(meant):
-        yield from _PROFILES[name][1](content)
+        for name in sorted(meant):
+            yield from _PROFILES[name][1](content)
 
 
 def extension_faults(extension: Content) -> Iterator[Fault]:
@@ -109,17 +109,21 @@ def _needed(content: Content, *names: str) -> Iterator[Fault]:
             yield MissingElement, f"The profile needs the element {name}.", f".{name}"
 
 
-def _refers(content: Content, element: str, *types: str) -> Iterator[Fault]:
+def _refers(content: Content, element: str, types: tuple[str, ...]) -> Iterator[Fault]:
     """A reference, where it tells its type, is to one of these."""
-    found = content.get(element, {})
-    if found.get("type", _type_of(found)) not in {None, *types}:
-        yield BrokenRule, f"The {element} must be of: {', '.join(types)}.", f".{element}"
+    if element in content:
+        found = content[element]
+        kind = found.get("type") or _type_of(found.get("reference", ""))
+        if kind is not None and kind not in types:
+            yield BrokenRule, f"The {element} must be of: {', '.join(types)}.", f".{element}"
 
 
-def _type_of(reference: Content) -> str | None:
-    """The type of a literal reference by its form; None where it does not say."""
-    *_, name, _id = f"//{reference.get('reference', '')}".partition("/_history/")[0].split("/")
-    return name if name[:1].isupper() else None
+def _type_of(literal: str) -> str | None:
+    """The type in a literal reference by its form; None where it does not say."""
+    name, slash, _ = literal.partition("/")
+    if slash and not name[:1].isupper():
+        name = literal.partition("/_history/")[0].rpartition("/")[0].rpartition("/")[2]
+    return name if slash and name[:1].isupper() else None
 
 
 def _coded(content: Content, element: str, system: str) -> list[str]:
@@ -132,7 +136,7 @@ def _referral(content: Content) -> Iterator[Fault]:
         yield BrokenRule, "The intent of a referral is order.", ".intent"
     elif not is_referral(content):
         yield BrokenRule, "A referral has the category SNOMED CT 3457005, or referral.", ".category"
-    yield from _refers(content, "subject", "Patient")
+    yield from _refers(content, "subject", ("Patient",))
 
 
 def _offer(content: Content) -> Iterator[Fault]:
@@ -141,9 +145,9 @@ def _offer(content: Content) -> Iterator[Fault]:
         yield BrokenRule, "The intent of an offer is order.", ".intent"
     if "code" in content and code_of(content["code"], systems.TASK_CODE) != "fulfill":
         yield BrokenRule, "The code of an offer is fulfill of task-code.", ".code"
-    yield from _refers(content, "focus", "ServiceRequest")
-    yield from _refers(content, "for", "Patient")
-    yield from _refers(content, "owner", *_OWNERS)
+    yield from _refers(content, "focus", ("ServiceRequest",))
+    yield from _refers(content, "for", ("Patient",))
+    yield from _refers(content, "owner", _OWNERS)
     for position, part in enumerate(content.get("input", ())):
         wanted = _INPUTS.get(code_of(part.get("type"), systems.TASK_INPUT) or "")
         if wanted is not None and wanted.isdisjoint(name.removeprefix("_") for name in part):
@@ -152,7 +156,7 @@ def _offer(content: Content) -> Iterator[Fault]:
 
 def _summary(content: Content) -> Iterator[Fault]:
     yield from _needed(content, "subject")
-    yield from _refers(content, "subject", "Patient")
+    yield from _refers(content, "subject", ("Patient",))
     for position, part in enumerate(content.get("content", ())):
         attachment, place = part.get("attachment", {}), f".content[{position}].attachment"
         if "contentType" not in attachment:

@@ -9,7 +9,6 @@ stored, is checked by the actions.
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import zip_longest
 from typing import Any, Final
 
 from referral.domain.attachment import LARGEST_INLINE
@@ -216,7 +215,7 @@ class _Walk:
             else:
                 self._complex(element, inner, value.get(element.sibling), f"{path}.{element.segment}")
         for segment, names in structure.required.items():
-            if value.keys().isdisjoint(names):
+            if names[0] not in value and value.keys().isdisjoint(names):
                 self._note(
                     MissingElement,
                     self.missing,
@@ -234,17 +233,17 @@ class _Walk:
         if not values:
             self._refuse("Must not be an empty array.", path)
         beside = siblings[: len(values)] if isinstance(siblings, list) else ()
-        for index, (value, sibling) in enumerate(zip_longest(values, beside)):
-            place = f"{path}[{index}]"
+        for index, value in enumerate(values):
+            sibling = beside[index] if index < len(beside) else None
             if value is None:
                 # A null only keeps the place of a value beside its extensions, or the reverse.
                 if sibling is None:
-                    self._refuse("Must not be null.", place)
+                    self._refuse("Must not be null.", f"{path}[{index}]")
             elif element.check:
                 if (fault := element.check(value)) or (element.codes and value not in element.codes):
-                    self._primitive(element, fault, place)
+                    self._primitive(element, fault, f"{path}[{index}]")
             else:
-                self._complex(element, value, sibling, place)
+                self._complex(element, value, sibling, f"{path}[{index}]")
 
     def _primitive(self, element: Element, fault: str | None, path: str) -> None:
         if fault:
