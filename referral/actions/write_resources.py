@@ -14,7 +14,7 @@ from referral.actions.amend_referral import plan_referral_update
 from referral.actions.attach import check_attached, check_has_bytes, keep_attached, with_bytes
 from referral.actions.check_search import check_search
 from referral.actions.delete_resource import check_deletable, check_unneeded, plan_delete
-from referral.actions.draft import Draft, Written
+from referral.actions.draft import ABSENT, Draft, Written
 from referral.actions.find_existing import find_existing
 from referral.actions.move_offer import plan_offer_update
 from referral.actions.open_offer import plan_new_offer
@@ -229,11 +229,12 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     if stored is None or not stored.visible:
         # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
         absent = "No such resource, or not one that you may see."
+        is_named = draft.expected not in {None, ABSENT}
         if not draft.is_delete and _is_of_the_hub(draft):
-            if draft.expected is not None:
+            if is_named:
                 raise NotFound(absent)
             _check_server_id(draft)
-        if draft.expected is not None:
+        if is_named:
             raise StaleVersion(f"If-Match names a version. {absent}")
         if stored is not None and not draft.is_delete:
             raise NotFound(absent)
@@ -243,6 +244,8 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)
     if moved is not None and draft.expected is None and not draft.is_delete:
         raise VersionRequired('Name the version that you change: If-Match: W/"<version>".')
+    if draft.expected == ABSENT:
+        raise StaleVersion("If-None-Match: * makes something new, and there is one already.")
     if draft.expected is not None and draft.expected != stored.version:
         raise StaleVersion(f"The newest version is {stored.version}, not {draft.expected}: read it again.")
 

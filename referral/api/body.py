@@ -78,6 +78,23 @@ def check_id(resource_id: str) -> None:
         raise InvalidElement("An id has 1 to 64 of A-Z, a-z, 0-9, '-' and '.'.", "id")
 
 
+def read_expected(
+    if_match: str | None, if_none_match: str | None, expression: str | None = None
+) -> int | None:
+    """The version that an update is of, ABSENT for `If-None-Match: *`; None where neither is there.
+
+    Raises InvalidElement for another form, and for both. expression: as in `read_version`.
+    """
+    if if_none_match is None:
+        return read_version(if_match, expression and f"{expression}.ifMatch")
+    if if_match is not None or if_none_match.strip() != "*":
+        raise InvalidElement(
+            "If-None-Match of an update is *, for what must not be there, without If-Match.",
+            expression and f"{expression}.ifNoneMatch",
+        )
+    return ABSENT
+
+
 def read_version(tag: str | None, expression: str | None = None) -> int | None:
     """The version in an `If-Match`; None where there is none. Raises InvalidElement for another form.
 

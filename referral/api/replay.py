@@ -84,6 +84,7 @@ def once(request: Request, actor: Actor, body: bytes, now: datetime) -> Once | N
         return Once(key.hex(), same.hex(), now)
     # Another condition is another write, whatever its body: A, then B, then A again on a newer version.
     conditions = [",".join(request.headers.getlist(name)) for name in ("if-match", "if-none-exist")]
+    conditions += request.headers.getlist("if-none-match")
     parts = [part.encode("latin-1") for part in (request_id, *conditions)]
     key = _hash(b"request", actor.client.encode(), *parts, same)
     return Once(key.hex(), same.hex(), now)

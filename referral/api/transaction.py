@@ -77,7 +77,7 @@ def _draft(entry: Entry, fhir_base: str) -> Draft:
         entry.id,
         entry.content,
         entry.is_create,
-        read_version(entry.if_match, f"{asked}.ifMatch"),
+        read_expected(entry.if_match, entry.if_none_match, asked),
         entry.place,
         condition,
         is_delete=entry.is_delete,

@@ -33,7 +33,7 @@ async def update(request: Request) -> Response:
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
     check_type(resource_type)
     check_id(resource_id)
-    expected = read_version(request.headers.get("if-match"))
+    expected = read_expected(request.headers.get("if-match"), request.headers.get("if-none-match"))
     if brings_bytes(request, resource_type):
         return await write_bytes(request, actor, resource_id, is_create=False, expected=expected)
     body = await read_body(request)
@@ -55,7 +55,7 @@ async def update_by_search(request: Request) -> Response:
     resource_type = request.path_params["resource_type"]
     check_type(resource_type)
     condition = condition_of(request, resource_type)
-    expected = read_version(request.headers.get("if-match"))
+    expected = read_expected(request.headers.get("if-match"), request.headers.get("if-none-match"))
     body = await read_body(request)
     content = read_resource(body, resource_type)
     check_resource(resource_type, content)
