@@ -13,7 +13,6 @@ from referral.fhir.json_patch import Operation
 from referral.store.blob import NewBlob
 from referral.store.change_set import Key
 
-
 ABSENT: Final = -1
 """In place of a version: there must be none."""
 

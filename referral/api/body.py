@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from referral.actions.draft import ABSENT
 from referral.api.services import LARGEST_BODY
 from referral.domain.errors import InvalidElement, NotSupported, TooLarge, WrongMediaType
 from referral.fhir.content import read_content

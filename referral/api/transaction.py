@@ -11,7 +11,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft, Written, instant
 from referral.api.actor import current_actor
 from referral.api.batch import batch
-from referral.api.body import read_body, read_resource, read_version
+from referral.api.body import read_body, read_expected, read_resource
 from referral.api.errors import MEDIA_TYPE
 from referral.api.replay import write_once
 from referral.api.respond import location, outcome_of, preference

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.binary import brings_bytes, write_bytes
-from referral.api.body import check_id, check_type, read_body, read_pairs, read_resource, read_version
+from referral.api.body import check_id, check_type, read_body, read_expected, read_pairs, read_resource
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route

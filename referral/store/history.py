@@ -53,7 +53,7 @@ class InstancePage:
 async def read_version(
     store: Store, visible_to: str, resource_type: str, resource_id: str, version: int
 ) -> StoredResource | None:
-    """One version of a resource, also a deleted one. None: there was none, or the facility does not see it."""
+    """One version of a resource, also a deleted one. None: there was none, or it is not seen."""
     if not 0 < version <= _NEWEST_VERSION:
         return None
     async with store.reading(visible_to) as connection:
@@ -134,8 +134,6 @@ async def type_history(
     elif rows and rows[-1]["id"] is None:
         last = rows[-1]
     return TypePage(
-        tuple(
-            Change(row["id"], row["version"], row["at"], row["deleted"], row["content"]) for row in shown
-        ),
+        tuple(Change(row["id"], row["version"], row["at"], row["deleted"], row["content"]) for row in shown),
         None if last is None else Place(int(last["txid"]), last["seq"], first),
     )

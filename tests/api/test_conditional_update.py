@@ -134,7 +134,11 @@ async def test_a_condition_has_criteria_and_nothing_else(
 async def test_what_must_not_be_there_is_made_once(
     service: RunningService, station: httpx.AsyncClient, number: str
 ) -> None:
-    fresh, address, own = {"If-None-Match": "*"}, f"Patient/new-{number}", with_number(number, id=f"new-{number}")
+    fresh, address, own = (
+        {"If-None-Match": "*"},
+        f"Patient/new-{number}",
+        with_number(number, id=f"new-{number}"),
+    )
     assert (await station.put(address, json=own, headers=fresh)).status_code == 201
     before = await rows(service)
     refused(await station.put(address, json=own, headers=fresh), 412, "conflict")
