@@ -12,10 +12,9 @@ import pytest
 from referral.api import create as create_door
 from referral.api import delete as delete_door
 from referral.api import patch as patch_door
-from referral.api import search, suggest_targets
+from referral.api import search, suggest_targets, validate
 from referral.api import transaction as transaction_door
 from referral.api import update as update_door
-from referral.api import validate
 from referral.app import create_app, make_services
 from referral.store.pool import Store
 from tests.api.doors import DOORS, Door, Write, bundle, create, move, place, transaction, update, write
