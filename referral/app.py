@@ -22,6 +22,7 @@ from referral.actions.refresh_network import refresh_network, watch_network
 from referral.api import (
     create,
     delete,
+    docs,
     health,
     history,
     metadata,
@@ -89,7 +90,7 @@ def create_app(
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, history, read, update, create, metadata, search, transaction)
-    seldom = (patch, vread, delete, suggest_targets, validate, token, health)
+    seldom = (patch, vread, delete, suggest_targets, validate, token, health, docs)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",
@@ -100,8 +101,8 @@ def create_app(
         ],
         lifespan=lifespan,
         redirect_slashes=False,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
+        # It generates nothing from plain routes: `docs` does.
+        openapi_url=None,
     )
     app.state.services = services
     app.add_exception_handler(DomainError, domain_error)
