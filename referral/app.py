@@ -23,6 +23,7 @@ from referral.actions.watch_offers import watch_offers
 from referral.api import (
     create,
     delete,
+    docs,
     health,
     history,
     metadata,
@@ -45,6 +46,7 @@ from referral.api.errors import domain_error
 from referral.api.request_log import RequestLog
 from referral.api.services import Services
 from referral.api.unsupported import unsupported
+from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import DomainError
 from referral.settings import SettingsError
 from referral.store.pool import Store
@@ -53,9 +55,14 @@ if TYPE_CHECKING:
     from referral.api.tracing import Tracing
 
 
-def make_services(store: Store, base_url: str) -> Services:
-    """The services of a process that is reached at `base_url`."""
-    return Services(store=store, base_url=base_url.rstrip("/"), now=lambda: datetime.now(UTC))
+def make_services(store: Store, base_url: str, attachments: AttachmentRules | None = None) -> Services:
+    """The services of a process that is reached at `base_url`. attachments: rules of its own."""
+    return Services(
+        store=store,
+        base_url=base_url.rstrip("/"),
+        now=lambda: datetime.now(UTC),
+        attachments=attachments or AttachmentRules(),
+    )
 
 
 def create_app(
@@ -91,7 +98,7 @@ def create_app(
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, history, read, update, create, metadata, search, transaction)
-    seldom = (patch, vread, delete, suggest_targets, validate, token, health)
+    seldom = (patch, vread, delete, suggest_targets, validate, token, health, docs)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",
@@ -102,8 +109,8 @@ def create_app(
         ],
         lifespan=lifespan,
         redirect_slashes=False,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
+        # It generates nothing from plain routes: `docs` does.
+        openapi_url=None,
     )
     app.state.services = services
     app.add_exception_handler(DomainError, domain_error)

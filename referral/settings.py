@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from referral.domain.attachment import MEBIBYTE, MEDIA_TYPES, AttachmentRules, is_media_type
+
+_TYPES = ", ".join(sorted(MEDIA_TYPES))
 # Variable and meaning; the documentation is made from this table. X_FILE is no field of Settings: X is.
 VARIABLES: Mapping[str, str] = {
     "DATABASE_URL": "PostgreSQL 15 or newer, as the login role; absent: an own one in the data directory",
@@ -22,6 +25,8 @@ VARIABLES: Mapping[str, str] = {
     "REFERRAL_STATEMENT_SECONDS": "time for one statement of the database, 1 to 600; absent: 30",
     "REFERRAL_MAX_CONNECTIONS": "connections of clients, 10 to 100000; absent: 12000",
     "REFERRAL_METRICS_LISTEN": "host:port of /metrics, and of nothing else; absent: beside /fhir",
+    "REFERRAL_LARGEST_ATTACHMENT": "size of one attachment in MiB, 1 to 100; absent: 20",
+    "REFERRAL_ATTACHMENT_TYPES": f"media types of attachments, with commas; absent: {_TYPES}",
     "REFERRAL_CORS_ORIGINS": "origins whose web pages may call the service, with commas, or *; absent: none",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "collector of traces, OTLP over HTTP; needs the extra otel; absent: none",
 }
@@ -47,6 +52,8 @@ class Settings:
     metrics_listen: tuple[str, int] | None
     otlp_endpoint: str | None
     cors_origins: tuple[str, ...] = ()
+    largest_attachment: int = 20 * MEBIBYTE  # bytes
+    attachment_types: frozenset[str] = MEDIA_TYPES
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -66,7 +73,14 @@ class Settings:
             metrics_listen=_host_and_port(values, "REFERRAL_METRICS_LISTEN"),
             otlp_endpoint=_address(values, "OTEL_EXPORTER_OTLP_ENDPOINT"),
             cors_origins=_origins(values, "REFERRAL_CORS_ORIGINS"),
+            largest_attachment=_number(values, "REFERRAL_LARGEST_ATTACHMENT", 20, most=100) * MEBIBYTE,
+            attachment_types=_media_types(values, "REFERRAL_ATTACHMENT_TYPES"),
         )
+
+    @property
+    def attachments(self) -> AttachmentRules:
+        """What may be attached."""
+        return AttachmentRules(self.largest_attachment, self.attachment_types)
 
 
 def _database(values: Mapping[str, str | None], name: str) -> str | None:
@@ -142,6 +156,17 @@ def _origins(values: Mapping[str, str | None], name: str) -> tuple[str, ...]:
             origin = address.lower()
         found.append(origin)
     return tuple(found)
+
+
+def _media_types(values: Mapping[str, str | None], name: str) -> frozenset[str]:
+    value = values[name]
+    if value is None:
+        return MEDIA_TYPES
+    found = [word.strip().lower() for word in value.split(",") if word.strip()]
+    wrong = next((word for word in found if not is_media_type(word)), None)
+    if wrong is not None or not found:
+        raise SettingsError(f"{name} is no list of media types such as image/png, application/pdf: {value}")
+    return frozenset(found)
 
 
 def _host_and_port(values: Mapping[str, str | None], name: str) -> tuple[str, int] | None:

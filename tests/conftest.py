@@ -18,6 +18,7 @@ from referral.actions.import_network import import_network
 from referral.api.connections import Guard, Limits
 from referral.app import create_app, make_services
 from referral.cli.server import serving
+from referral.domain.attachment import AttachmentRules
 from referral.embedded import EmbeddedPostgres
 from referral.exchange.network_files import read_network
 from referral.store.migrate import migrate
@@ -93,13 +94,18 @@ def listen() -> socket.socket:
 
 @asynccontextmanager
 async def serve(
-    dsn: str, limits: Limits | None = None, *, size: int = 10, **pool: float
+    dsn: str,
+    limits: Limits | None = None,
+    *,
+    size: int = 10,
+    attachments: AttachmentRules | None = None,
+    **pool: float,
 ) -> AsyncIterator[RunningService]:
     """The service on a free port of loopback, as it runs for users."""
     listening = listen()
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     store = await Store.open(dsn, size=size, **pool)
-    services = make_services(store, base_url)
+    services = make_services(store, base_url, attachments)
     app, guard = create_app(services), Guard(limits)
     services.meters.add(guard.collect)
     running = RunningService(base_url, store)

@@ -25,6 +25,8 @@ def test_every_variable_is_read() -> None:
             "REFERRAL_METRICS_LISTEN": "[::1]:9100",
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
             "REFERRAL_CORS_ORIGINS": "https://app.example, http://LOCALHOST:3000,",
+            "REFERRAL_LARGEST_ATTACHMENT": "3",
+            "REFERRAL_ATTACHMENT_TYPES": "image/PNG, application/vnd.health+json,",
         }
     ) == Settings(
         "postgresql://a:b@h/d",
@@ -37,6 +39,8 @@ def test_every_variable_is_read() -> None:
         ("::1", 9100),
         "http://collector:4318",
         ("https://app.example", "http://localhost:3000"),
+        3 * 1024 * 1024,
+        frozenset({"image/png", "application/vnd.health+json"}),
     )
     assert Settings.from_environment({"REFERRAL_CORS_ORIGINS": "*"}).cors_origins == ("*",)
     assert len([name for name in VARIABLES if not name.endswith("_FILE")]) == len(
@@ -49,6 +53,14 @@ def test_every_variable_is_read() -> None:
     [
         ("DATABASE_URL", "mysql://root:hunter2@h/d"),
         ("DATABASE_OWNER_URL", "hunter2"),
+        ("REFERRAL_LARGEST_ATTACHMENT", "0"),
+        ("REFERRAL_LARGEST_ATTACHMENT", "101"),
+        ("REFERRAL_LARGEST_ATTACHMENT", "20 MB"),
+        ("REFERRAL_ATTACHMENT_TYPES", "png"),
+        ("REFERRAL_ATTACHMENT_TYPES", "image/png image/jpeg"),
+        ("REFERRAL_ATTACHMENT_TYPES", "text/plain;charset=utf-8"),
+        ("REFERRAL_ATTACHMENT_TYPES", "image/*"),
+        ("REFERRAL_ATTACHMENT_TYPES", ","),
         ("REFERRAL_CORS_ORIGINS", "app.example"),
         ("REFERRAL_CORS_ORIGINS", "https://app.example/"),
         ("REFERRAL_CORS_ORIGINS", "https://app.example/fhir"),

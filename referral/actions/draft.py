@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from referral.domain.errors import DomainError
 from referral.domain.search import SearchQuery
 from referral.fhir.content import reread_content
 from referral.fhir.json_patch import Operation
+from referral.store.blob import NewBlob
 from referral.store.change_set import Key
+
+ABSENT: Final = -1
+"""In place of a version: there must be none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +22,11 @@ class Draft:
     """One resource that a client asks to write.
 
     content: as read from the body; the hub adds to it. place: where it stands in the request, such as
-    `Bundle.entry[2].resource` (empty outside a Bundle). expected: the version named by `If-Match`.
+    `Bundle.entry[2].resource` (empty outside a Bundle). expected: the version named by `If-Match`, or ABSENT.
     condition: a create is done only where nothing meets this; all else is of the one resource that meets it,
     and `id` is then one for a new resource. patch: what is to be done to the resource as it stands.
     is_delete: it is to be deleted. Both have no content. named: references by a search in the content, as
-    they are written, and what they search.
+    they are written, and what they search. blob: what a Binary holds, which is then not in the content.
     """
 
     type: str
@@ -35,6 +39,7 @@ class Draft:
     is_delete: bool = False
     patch: tuple[Operation, ...] | None = None
     named: tuple[tuple[str, SearchQuery], ...] = ()
+    blob: NewBlob | None = None
 
     @property
     def key(self) -> Key:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from referral.actions.draft import Draft, Written, standing
+from referral.actions.draft import ABSENT, Draft, Written, standing
 from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule, InvalidElement, NotFound, SeveralMatches, StaleVersion
 from referral.domain.scope import Interaction, check_scope
@@ -88,7 +88,7 @@ def _meant(draft: Draft, match: Written | None, actor: Actor) -> Draft:
         return replace(draft, id="", condition=None)
     if draft.patch is not None:
         raise NotFound("Nothing that you see meets the condition.")
-    if draft.expected is not None:
+    if draft.expected not in {None, ABSENT}:
         raise StaleVersion("If-Match names a version, and nothing that you see meets the condition.")
     check_scope(actor.scope, draft.type, Interaction.CREATE)
     return replace(draft, is_create="id" not in draft.content, condition=None)

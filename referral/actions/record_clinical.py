@@ -1,7 +1,7 @@
 """Record a patient, or clinical data about one: the author's facility owns it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from referral.actions.draft import Draft
 from referral.actions.name_facility import require_known
@@ -12,6 +12,9 @@ from referral.domain.lifecycle import OfferState
 from referral.fhir.package import subjects
 from referral.fhir.references import Key, identifier_of, references_at, target_of
 from referral.fhir.resources import TOLD_ONCE
+
+# Where it says whom it is about, something else may stand.
+_OF_OTHERS_TOO: Final = frozenset({"Appointment", "Binary"})
 
 
 def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
@@ -60,12 +63,12 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
 def _patient(workspace: Workspace, draft: Draft) -> tuple[str | None, str | None]:
     """Id of the one Patient that the draft is about, and where it is named. Raises BrokenRule.
 
-    What it is about must be known: whom else an Appointment names, its other participants, is not.
+    What it is about must be known: what else an Appointment names, or a Binary, is not.
     """
     patients: dict[str, str] = {}
     for path, reference in subjects(draft.type, draft.content):
         target = target_of(reference, workspace.base, workspace.resolve)
-        if draft.type == "Appointment" and (target is None or target[0] != "Patient"):
+        if draft.type in _OF_OTHERS_TOO and (target is None or target[0] != "Patient"):
             continue
         (kind, name), _ = require_known(workspace, reference, draft.at(path))
         if kind == "Patient":

@@ -11,6 +11,7 @@ from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Offer, Referral
+from referral.fhir.attachment import ATTACHED_AT, attached
 from referral.fhir.content import reread_content, write_content
 from referral.fhir.package import patient_of
 from referral.fhir.references import target_of
@@ -210,6 +211,8 @@ class Workspace:
     ) -> None:
         """Let a facility see a resource from now on."""
         self.changes.access.append((facility, resource_type, resource_id, scope.value, via, self.now))
+        if resource_type in ATTACHED_AT and scope is not AccessScope.OWNER:
+            self.changes.attachments.append((resource_type, resource_id, self.now))
 
     def end_access(self, offer: Offer) -> None:
         """An offer that ended without care takes the package back.
@@ -294,6 +297,8 @@ class Workspace:
                 is_new=entry.version == 1,
                 is_deleted=entry.deleted,
             )
+            if next(attached(resource_type, entry.content, self.base), None) is not None:
+                changes.attachments.append((*own, self.now))
             referral = self.referral(resource_id) if resource_type == "ServiceRequest" else None
             if referral is not None:
                 ended = referral.state is ReferralState.ENTERED_IN_ERROR

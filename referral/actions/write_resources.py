@@ -11,8 +11,10 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from referral.actions.amend_referral import plan_referral_update
+from referral.actions.attach import check_attached, check_has_bytes, keep_attached, with_bytes
+from referral.actions.check_search import check_search
 from referral.actions.delete_resource import check_deletable, check_unneeded, plan_delete
-from referral.actions.draft import Draft, Written
+from referral.actions.draft import ABSENT, Draft, Written
 from referral.actions.find_existing import find_existing
 from referral.actions.move_offer import plan_offer_update
 from referral.actions.open_offer import plan_new_offer
@@ -22,6 +24,7 @@ from referral.actions.record_clinical import plan_clinical
 from referral.actions.workspace import Workspace
 from referral.actions.write_directory import directory_references, plan_directory
 from referral.domain.actor import Actor
+from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import (
     BrokenRule,
     Gone,
@@ -44,6 +47,7 @@ from referral.store.replay import Answer, Once, find_replay
 _ORDER = (
     *("Organization", "Endpoint", "Location", "HealthcareService", "Practitioner", "PractitionerRole"),
     *("OrganizationAffiliation", "Questionnaire", "Schedule", "Slot", "Patient", "RelatedPerson", "Coverage"),
+    "Binary",
     *("Encounter", "Condition", "AllergyIntolerance", "Specimen", "Observation", "ImagingStudy", "Procedure"),
     *("Immunization", "MedicationRequest", "MedicationStatement", "DiagnosticReport", "CarePlan", "Consent"),
     *("QuestionnaireResponse", "DocumentReference", "Composition", "MeasureReport", "ServiceRequest"),
@@ -55,6 +59,7 @@ _ORDER = (
 _ABOUT_REFERRALS = {"Communication", "ServiceRequest", "Task"}
 # A command looks each of these up; a body that names more is no referral.
 _MOST_REFERENCES = 10_000
+_ATTACHMENTS = AttachmentRules()
 # What an identifier without a type may stand for. A facility's Location has its code too.
 _NAMED_BY_IDENTIFIER = {"HealthcareService", "Organization", "Patient", "Practitioner"}
 
@@ -71,17 +76,19 @@ async def write_resources(
     render: Callable[[list[Written]], Answer],
     once: Once | None = None,
     address: str | None = None,
+    attachments: AttachmentRules = _ATTACHMENTS,
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
     base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
-    same as one before, which is then answered again and not done again. Raises any DomainError, its
-    expressions naming the Bundle entry.
+    same as one before, which is then answered again and not done again. attachments: what a Binary may be.
+    Raises any DomainError, its expressions naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
         with draft.placed():
             _check_scope(actor, draft)
+    drafts = [with_bytes(draft, attachments) for draft in drafts]
     async with store.writing(actor.facility) as connection:
         existing: dict[Key, Written] = {}
         if any(draft.condition or draft.named for draft in drafts):
@@ -106,6 +113,7 @@ async def write_resources(
         at = loaded.not_before(now)
         workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now)
         workspace.brought = _brought(wanted)
+        await check_attached(connection, base, wanted)
         keys: dict[Key, Key] = {}
         offered = _offered(wanted, workspace)
         for draft in _in_order(wanted, base):
@@ -124,6 +132,7 @@ async def write_resources(
             changes.replay = once.kept(answer)
         if changes.documents or changes.audits or changes.replay:
             await apply_changes(connection, changes)
+            await keep_attached(connection, workspace, wanted)
     return answer
 
 
@@ -147,7 +156,9 @@ def _check_scope(actor: Actor, draft: Draft) -> None:
         wanted = Interaction.CREATE if draft.is_create else Interaction.UPDATE
     check_scope(actor.scope, draft.type, wanted)
     if draft.condition is not None:
-        check_scope(actor.scope, draft.type, Interaction.SEARCH)
+        check_search(actor.scope, draft.condition)
+    for _, query in draft.named:
+        check_search(actor.scope, query)
 
 
 def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
@@ -174,6 +185,7 @@ def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
 
 def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
     """Decide one draft; returns the key of the resource that answers it."""
+    check_has_bytes(draft)
     if draft.type in DIRECTORY:
         plan_directory(workspace, draft)
         return draft.key
@@ -217,11 +229,12 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     if stored is None or not stored.visible:
         # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
         absent = "No such resource, or not one that you may see."
+        is_named = draft.expected not in {None, ABSENT}
         if not draft.is_delete and _is_of_the_hub(draft):
-            if draft.expected is not None:
+            if is_named:
                 raise NotFound(absent)
             _check_server_id(draft)
-        if draft.expected is not None:
+        if is_named:
             raise StaleVersion(f"If-Match names a version. {absent}")
         if stored is not None and not draft.is_delete:
             raise NotFound(absent)
@@ -231,6 +244,8 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)
     if moved is not None and draft.expected is None and not draft.is_delete:
         raise VersionRequired('Name the version that you change: If-Match: W/"<version>".')
+    if draft.expected == ABSENT:
+        raise StaleVersion("If-None-Match: * makes something new, and there is one already.")
     if draft.expected is not None and draft.expected != stored.version:
         raise StaleVersion(f"The newest version is {stored.version}, not {draft.expected}: read it again.")
 

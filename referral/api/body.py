@@ -6,13 +6,16 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from referral.actions.draft import ABSENT
 from referral.api.services import LARGEST_BODY
 from referral.domain.errors import InvalidElement, NotSupported, TooLarge, WrongMediaType
 from referral.fhir.content import read_content
 from referral.fhir.primitives import ID
 from referral.fhir.resources import SUPPORTED
 
-_JSON = {"application/fhir+json", "application/json", "application/json+fhir"}
+JSON = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
+"""Media types of a resource."""
+
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 # More than any reader of them takes, so that it is the one to say so.
 _MOST_PAIRS = 1000
@@ -38,7 +41,7 @@ async def read_at_most(request: Request, most: int) -> bytes:
 
 async def read_body(request: Request) -> bytes:
     """The bytes. Raises WrongMediaType unless it is declared as JSON, TooLarge beyond LARGEST_BODY."""
-    if media_type_of(request) not in _JSON:
+    if media_type_of(request) not in JSON:
         raise WrongMediaType("Send application/fhir+json.")
     return await read_at_most(request, LARGEST_BODY)
 
@@ -74,6 +77,23 @@ def check_id(resource_id: str) -> None:
     """Raises InvalidElement for what is no FHIR id (https://hl7.org/fhir/R4/datatypes.html#id)."""
     if not ID.fullmatch(resource_id):
         raise InvalidElement("An id has 1 to 64 of A-Z, a-z, 0-9, '-' and '.'.", "id")
+
+
+def read_expected(
+    if_match: str | None, if_none_match: str | None, expression: str | None = None
+) -> int | None:
+    """The version that an update is of, ABSENT for `If-None-Match: *`; None where neither is there.
+
+    Raises InvalidElement for another form, and for both. expression: as in `read_version`.
+    """
+    if if_none_match is None:
+        return read_version(if_match, expression and f"{expression}.ifMatch")
+    if if_match is not None or if_none_match.strip() != "*":
+        raise InvalidElement(
+            "If-None-Match of an update is *, for what must not be there, without If-Match.",
+            expression and f"{expression}.ifNoneMatch",
+        )
+    return ABSENT
 
 
 def read_version(tag: str | None, expression: str | None = None) -> int | None:

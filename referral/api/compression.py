@@ -7,6 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 # What is smaller goes in one packet as it is.
 _SMALLEST: Final = 1000
+# Most of it is compressed already, and whoever takes long over it wants to know how much is to come.
+_BYTES: Final = "/fhir/Binary/"
 # Of 9: nearly as small as the last, at a third of its cost.
 _LEVEL: Final = 5
 
@@ -21,7 +23,7 @@ class Compressed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI event stream."""
         app = self._plain
-        if scope["type"] == "http":
+        if scope["type"] == "http" and not scope["path"].startswith(_BYTES):
             for name, value in scope["headers"]:
                 if name == b"accept-encoding" and b"gzip" in value and not _is_refused(value):
                     app = self._compressing

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
+from referral.api.binary import brings_bytes, write_bytes
 from referral.api.body import check_type, read_body, read_resource
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
@@ -26,6 +27,8 @@ async def create(request: Request) -> Response:
     resource_type = request.path_params["resource_type"]
     check_type(resource_type)
     condition = _condition(request, resource_type, services.fhir_base)
+    if brings_bytes(request, resource_type):
+        return await write_bytes(request, actor, services.new_id(), is_create=True, condition=condition)
     body = await read_body(request)
     content = read_resource(body, resource_type)
     check_resource(resource_type, content)

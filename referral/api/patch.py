@@ -13,7 +13,6 @@ from referral.api.respond import answer_for_one
 from referral.api.route import Route
 from referral.api.services import LARGEST_BODY, services_of
 from referral.api.update import condition_of
-from referral.domain.actor import Actor
 from referral.domain.errors import WrongMediaType
 from referral.domain.search import SearchQuery
 from referral.fhir.content import read_array
@@ -31,36 +30,30 @@ async def patch(request: Request) -> Response:
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
     check_type(resource_type)
     check_id(resource_id)
-    return await _patch(request, actor, (resource_type, resource_id))
+    body, draft = await _read(request, (resource_type, resource_id), None)
+    answer = answer_for_one(request, services_of(request).fhir_base)
+    return await write_once(request, actor, body, [draft], answer)
 
 
 async def patch_by_search(request: Request) -> Response:
     """Change the one resource that meets a search; 404 where none does, 412 where several do."""
+    services = services_of(request)
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
     check_type(resource_type)
     condition = condition_of(request, resource_type)
-    return await _patch(request, actor, (resource_type, services_of(request).new_id()), condition)
+    body, draft = await _read(request, (resource_type, services.new_id()), condition)
+    return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
 
 
-async def _patch(
-    request: Request, actor: Actor, key: tuple[str, str], condition: SearchQuery | None = None
-) -> Response:
+async def _read(request: Request, key: tuple[str, str], condition: SearchQuery | None) -> tuple[bytes, Draft]:
+    """The body, and what it asks for."""
     expected = read_version(request.headers.get("if-match"))
     if media_type_of(request) not in _MEDIA_TYPES:
         raise WrongMediaType(f"Send {MEDIA_TYPE}.")
     body = await read_at_most(request, LARGEST_BODY)
-    draft = Draft(
-        *key,
-        {},
-        is_create=False,
-        expected=expected,
-        condition=condition,
-        patch=read_patch(read_array(body)),
-    )
-    return await write_once(
-        request, actor, body, [draft], answer_for_one(request, services_of(request).fhir_base)
-    )
+    operations = read_patch(read_array(body))
+    return body, Draft(*key, {}, is_create=False, expected=expected, condition=condition, patch=operations)
 
 
 routes = [

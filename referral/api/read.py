@@ -6,12 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from referral.api.actor import current_actor
+from referral.api.binary import answer_with_bytes
 from referral.api.body import check_type
 from referral.api.errors import MEDIA_TYPE
 from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.errors import Gone, NotFound
 from referral.domain.scope import Interaction, check_scope
+from referral.fhir.attachment import BINARY
 from referral.fhir.primitives import ID
 from referral.store.document import StoredResource, read_document
 
@@ -34,7 +36,10 @@ async def read(request: Request) -> Response:
     if found.deleted:
         raise Gone(f"This {resource_type} is deleted.")
     request.state.version = found.version
-    return answer_with(request, found)
+    answer = answer_with(request, found)
+    if resource_type == BINARY:
+        return await answer_with_bytes(request, actor.facility, found, resource_id, answer)
+    return answer
 
 
 def answer_with(request: Request, found: StoredResource) -> Response:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from referral.actions.draft import Draft, Written
+from referral.actions.name_entry import entries_named
 from referral.actions.write_resources import write_resources
 from referral.api.services import services_of
 from referral.domain.actor import Actor
@@ -30,7 +31,10 @@ async def write_once(
     drafts: Sequence[Draft],
     render: Callable[[list[Written]], Answer],
 ) -> Response:
-    """Write the drafts that stand in the body, or answer as this write was answered before."""
+    """Write the drafts that stand in the body, or answer as this write was answered before.
+
+    body: its bytes, or others that are the same for the same body alone.
+    """
     services = services_of(request)
     now = services.now()
 
@@ -39,18 +43,20 @@ async def write_once(
         request.state.unchanged = [one for one in written if one.unchanged]
         return render(written)
 
-    answer = await write_resources(
-        services.store,
-        drafts,
-        actor=actor,
-        base=services.fhir_base,
-        now=now,
-        new_id=services.new_id,
-        request_id=request.state.request_id,
-        address=request.client.host if request.client else None,
-        render=noted,
-        once=once(request, actor, body, now),
-    )
+    with entries_named(drafts):
+        answer = await write_resources(
+            services.store,
+            drafts,
+            actor=actor,
+            base=services.fhir_base,
+            now=now,
+            new_id=services.new_id,
+            request_id=request.state.request_id,
+            address=request.client.host if request.client else None,
+            render=noted,
+            once=once(request, actor, body, now),
+            attachments=services.attachments,
+        )
     headers = dict(answer.headers)
     if answer.replayed:
         request.state.replayed = True
@@ -78,6 +84,7 @@ def once(request: Request, actor: Actor, body: bytes, now: datetime) -> Once | N
         return Once(key.hex(), same.hex(), now)
     # Another condition is another write, whatever its body: A, then B, then A again on a newer version.
     conditions = [",".join(request.headers.getlist(name)) for name in ("if-match", "if-none-exist")]
+    conditions += request.headers.getlist("if-none-match")
     parts = [part.encode("latin-1") for part in (request_id, *conditions)]
     key = _hash(b"request", actor.client.encode(), *parts, same)
     return Once(key.hex(), same.hex(), now)

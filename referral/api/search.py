@@ -7,6 +7,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from referral.actions.check_search import check_search
 from referral.api.actor import current_actor
 from referral.api.body import check_type, media_type_of, read_at_most, read_pairs
 from referral.api.errors import MEDIA_TYPE
@@ -15,7 +16,7 @@ from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.errors import WrongMediaType
 from referral.domain.scope import Interaction, check_scope
-from referral.domain.search import ChainCriterion, HasCriterion, SearchQuery
+from referral.domain.search import SearchQuery
 from referral.fhir.resources import SUPPORTED
 from referral.fhir.search_cursor import encode_cursor
 from referral.fhir.search_query import parse_search
@@ -42,8 +43,7 @@ async def search(request: Request) -> Response:
         lenient=preference(request, "handling") == "lenient",
         base=services.fhir_base,
     )
-    for each in types_asked(query):
-        check_scope(actor.scope, each, Interaction.SEARCH)
+    check_search(actor.scope, query)
     readable = [each for each in SUPPORTED if actor.scope.allows(each, Interaction.READ)]
     page = await search_as(services.store, actor.facility, query, include_types=readable)
     return Response(_bundle(services.fhir_base, query, page), media_type=MEDIA_TYPE)
@@ -71,17 +71,6 @@ def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
     # FHIR knows no empty lists.
     shown = f',"entry":[{",".join(entries)}]'.encode() if entries else b""
     return b'{"resourceType":"Bundle","type":"searchset"%b,"link":%b%b}' % (total, orjson.dumps(links), shown)
-
-
-def types_asked(query: SearchQuery) -> set[str]:
-    """The types that a chain looks into: who may not search them learns nothing through another."""
-    found: set[str] = set()
-    for criterion in query.criteria:
-        if isinstance(criterion, ChainCriterion):
-            found |= {resource_type for resource_type, _ in criterion.ways}
-        elif isinstance(criterion, HasCriterion):
-            found.add(criterion.source)
-    return found
 
 
 def _shown(

@@ -1,5 +1,6 @@
 """What every route works with, given once by the composition root."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from referral.actions.new_id import new_id
 from referral.actions.watch_offers import OffersHolder
 from referral.api.meters import Meters
 from referral.api.token_cache import TokenCache
+from referral.domain.attachment import AttachmentRules
 from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
 
@@ -19,13 +21,16 @@ if TYPE_CHECKING:
 LARGEST_BODY = 5 * 1024 * 1024
 """Bytes of a request body that the service reads."""
 
+_ATTACHING_AT_ONCE = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """`app.state.services`. `base_url` has no slash at its end; `now` gives the time with its zone.
 
     snapshots holds the network's graph; offers how many wait; meters what the process counts of itself;
-    audit the records that are not yet written.
+    audit the records that are not yet written; attachments what may be attached; attaching lets some at a
+    time go to the database: there and on the way, each stands in memory whole.
     """
 
     store: Store
@@ -36,6 +41,8 @@ class Services:
     tokens: TokenCache = field(default_factory=TokenCache)
     meters: Meters = field(default_factory=Meters)
     audit: AuditTrail = field(default_factory=AuditTrail)
+    attachments: AttachmentRules = field(default_factory=AttachmentRules)
+    attaching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_ATTACHING_AT_ONCE))
 
     def new_id(self) -> str:
         """A new resource id."""

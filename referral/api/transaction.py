@@ -11,15 +11,13 @@ from starlette.responses import Response
 from referral.actions.draft import Draft, Written, instant
 from referral.api.actor import current_actor
 from referral.api.batch import batch
-from referral.api.body import read_body, read_resource, read_version
+from referral.api.body import read_body, read_expected, read_resource
 from referral.api.errors import MEDIA_TYPE
 from referral.api.replay import write_once
 from referral.api.respond import location, outcome_of, preference
 from referral.api.route import Route
 from referral.api.services import services_of
-from referral.domain.actor import Actor
 from referral.domain.errors import DomainError, InvalidElement, NotSupported, Problem
-from referral.domain.scope import Interaction, check_scope
 from referral.domain.search import SearchQuery
 from referral.fhir.bundle import Entry, read_transaction, references_by_search, response_bundle
 from referral.fhir.condition import read_condition
@@ -44,7 +42,7 @@ async def transaction(request: Request) -> Response:
         raise NotSupported("Of Bundles, transactions and batches are taken here.", "Bundle.type")
     check_resource("Bundle", bundle)
     entries = read_transaction(bundle, services.new_id, services.fhir_base)
-    drafts = [_draft(entry, actor, services.fhir_base) for entry in entries]
+    drafts = [_draft(entry, services.fhir_base) for entry in entries]
     wanted = preference(request, "return")
 
     def render(written: list[Written]) -> Answer:
@@ -65,7 +63,7 @@ def _at_its_entry(problem: Problem, entries: list[Entry]) -> Problem:
     return replace(problem, expression=f"{places[0]}.{path}") if len(places) == 1 else problem
 
 
-def _draft(entry: Entry, actor: Actor, fhir_base: str) -> Draft:
+def _draft(entry: Entry, fhir_base: str) -> Draft:
     asked = entry.place.removesuffix(".resource") + ".request"
     condition = None
     if entry.if_none_exist is not None:
@@ -79,22 +77,19 @@ def _draft(entry: Entry, actor: Actor, fhir_base: str) -> Draft:
         entry.id,
         entry.content,
         entry.is_create,
-        read_version(entry.if_match, f"{asked}.ifMatch"),
+        read_expected(entry.if_match, entry.if_none_match, asked),
         entry.place,
         condition,
         is_delete=entry.is_delete,
         patch=entry.patch,
-        named=tuple(_named(entry.content, entry.place, actor, fhir_base)),
+        named=tuple(_named(entry.content, entry.place, fhir_base)),
     )
 
 
-def _named(
-    content: Mapping[str, Any], place: str, actor: Actor, fhir_base: str
-) -> Iterator[tuple[str, SearchQuery]]:
+def _named(content: Mapping[str, Any], place: str, fhir_base: str) -> Iterator[tuple[str, SearchQuery]]:
     for text, resource_type, path in references_by_search(content, place):
         if resource_type not in SUPPORTED:
             raise InvalidElement(f"The service stores no {resource_type}.", path)
-        check_scope(actor.scope, resource_type, Interaction.SEARCH)
         yield text, read_condition(resource_type, text, base=fhir_base, expression=path)
 
 

@@ -1,4 +1,4 @@
-"""Methods and addresses that the service has not: DELETE, PATCH, `_history`, a slip of the pen.
+"""Methods and addresses that the service has not: an operation, a history of everything, a slip of the pen.
 
 They are refused to everybody alike, and below /fhir recorded as all else that is asked for: a try is a try.
 """

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
-from referral.api.body import check_id, check_type, read_body, read_pairs, read_resource, read_version
+from referral.api.binary import brings_bytes, write_bytes
+from referral.api.body import check_id, check_type, read_body, read_expected, read_pairs, read_resource
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -32,7 +33,9 @@ async def update(request: Request) -> Response:
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
     check_type(resource_type)
     check_id(resource_id)
-    expected = read_version(request.headers.get("if-match"))
+    expected = read_expected(request.headers.get("if-match"), request.headers.get("if-none-match"))
+    if brings_bytes(request, resource_type):
+        return await write_bytes(request, actor, resource_id, is_create=False, expected=expected)
     body = await read_body(request)
     content = read_resource(body, resource_type)
     if content.get("id") != resource_id:
@@ -52,7 +55,7 @@ async def update_by_search(request: Request) -> Response:
     resource_type = request.path_params["resource_type"]
     check_type(resource_type)
     condition = condition_of(request, resource_type)
-    expected = read_version(request.headers.get("if-match"))
+    expected = read_expected(request.headers.get("if-match"), request.headers.get("if-none-match"))
     body = await read_body(request)
     content = read_resource(body, resource_type)
     check_resource(resource_type, content)

@@ -17,13 +17,15 @@ from referral.domain.errors import BrokenRule, DomainError, InvalidElement, Stor
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.content import read_content
 from referral.fhir.outcome import Issue
+from referral.fhir.profile_rules import KNOWN, declaring
 from referral.fhir.validation import find_problems
 from referral.fhir.validation_request import ValidationRequest, read_validation
 
 TYPE_PATH: Final = "/fhir/{resource_type}/$validate"
 INSTANCE_PATH: Final = "/fhir/{resource_type}/{resource_id}/$validate"
-# What is sent and not stored can be looked at all the same.
-_SENT: Final = frozenset({"Bundle", "Parameters"})
+SENT: Final = frozenset({"Bundle", "Parameters"})
+"""What is sent and not stored can be looked at all the same."""
+
 _INTERACTIONS: Final = {
     "create": Interaction.CREATE,
     "update": Interaction.UPDATE,
@@ -31,6 +33,7 @@ _INTERACTIONS: Final = {
 }
 # What is updated with If-Match alone.
 _VERSIONED: Final = frozenset({"ServiceRequest", "Task"})
+_BASE_PROFILES: Final = "http://hl7.org/fhir/StructureDefinition/"
 _FINE: Final[Issue] = ("information", "informational", "No problems were found.", None)
 
 
@@ -43,7 +46,7 @@ async def validate(request: Request) -> Response:
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
     resource_id = request.path_params.get("resource_id")
-    if resource_type not in _SENT:
+    if resource_type not in SENT:
         check_type(resource_type)
     if resource_id is not None:
         check_id(resource_id)
@@ -55,8 +58,12 @@ async def validate(request: Request) -> Response:
         # Of the content: a number that would not come back as it is.
         return outcome_response(200, issues_of(error))
     issues = _content_issues(asked, resource_type, resource_id)
-    if not issues and asked.mode in _INTERACTIONS and resource_type not in _SENT:
-        issues = await _write_issues(request, actor, asked, resource_type, resource_id)
+    if (
+        not any(severity == "error" for severity, *_ in issues)
+        and asked.mode in _INTERACTIONS
+        and resource_type not in SENT
+    ):
+        issues += await _write_issues(request, actor, asked, resource_type, resource_id)
     return outcome_response(200, issues or [_FINE])
 
 
@@ -76,8 +83,16 @@ def _content_issues(asked: ValidationRequest, resource_type: str, resource_id: s
     content = asked.resource
     if content is None:
         return []
+    issues: list[Issue] = []
+    profile = (asked.profile or "").partition("|")[0]
+    if profile in KNOWN:
+        content = declaring(content, profile)
+    elif profile and profile != f"{_BASE_PROFILES}{resource_type}":
+        issues.append(
+            ("warning", "not-supported", "This profile is not known here, and was not asked.", None)
+        )
     problems = find_problems(resource_type, content)
-    issues = issues_of(InvalidElement(problems)) if problems else []
+    issues += issues_of(InvalidElement(problems)) if problems else []
     if asked.mode == "update" and content.get("id") != (resource_id or content.get("id", "")):
         wrong = InvalidElement("The id of the body must be that of the address.", f"{resource_type}.id")
         issues += issues_of(wrong)

@@ -6,12 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from referral.api.actor import current_actor
+from referral.api.binary import answer_with_bytes
 from referral.api.body import check_type
 from referral.api.read import answer_with
 from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.errors import Gone, NotFound
 from referral.domain.scope import Interaction, check_scope
+from referral.fhir.attachment import BINARY
 from referral.fhir.primitives import ID
 from referral.store.history import read_version
 
@@ -38,7 +40,10 @@ async def vread(request: Request) -> Response:
     request.state.version = found.version
     if found.deleted:
         raise Gone(f"With this version the {resource_type} was deleted.")
-    return answer_with(request, found)
+    answer = answer_with(request, found)
+    if resource_type == BINARY:
+        return await answer_with_bytes(request, actor.facility, found, resource_id, answer)
+    return answer
 
 
 routes = [Route("/fhir/{resource_type}/{resource_id}/_history/{version}", vread)]

@@ -131,7 +131,7 @@ async def running(
             watch=tracing.statement if tracing else None,
         )
         stack.push_async_callback(_close_store, store)
-        services = make_services(store, base_url)
+        services = make_services(store, base_url, settings.attachments)
         app = create_app(
             services,
             with_metrics=settings.metrics_listen is None,

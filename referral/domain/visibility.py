@@ -11,6 +11,7 @@ CLINICAL: Final = frozenset(
     {
         "AllergyIntolerance",
         "Appointment",
+        "Binary",
         "CarePlan",
         "Communication",
         "Composition",

@@ -21,7 +21,7 @@ _REFERRING: Final = {"reference", "url", "valueUri", "valueUrl"}
 # Which conditions a method takes.
 _CONDITIONS: Final[Mapping[str, frozenset[str]]] = {
     "POST": frozenset({"ifNoneExist"}),
-    "PUT": frozenset({"ifMatch"}),
+    "PUT": frozenset({"ifMatch", "ifNoneMatch"}),
     "PATCH": frozenset({"ifMatch"}),
     "DELETE": frozenset({"ifMatch"}),
 }
@@ -45,6 +45,7 @@ class Entry:
     criteria: str | None = None
     patch: tuple[Operation, ...] | None = None
     is_delete: bool = False
+    if_none_match: str | None = None
 
 
 def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base: str) -> list[Entry]:
@@ -105,7 +106,11 @@ def _entry(entry: Mapping[str, Any], path: str, new_id: Callable[[], str], base:
         return Entry(resource_type, new_id(), content, True, None, place, if_none_exist=condition)
     if resource_id is not None and content.get("id") != resource_id:
         raise InvalidElement("The id of the resource must be that of the address.", f"{place}.id")
-    return Entry(resource_type, content.get("id") or new_id(), content, False, place=place, **common)
+    if_none_match = request.get("ifNoneMatch")
+    resource_id = content.get("id") or new_id()
+    return Entry(
+        *(resource_type, resource_id, content, False), place=place, if_none_match=if_none_match, **common
+    )
 
 
 def _request(

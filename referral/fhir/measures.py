@@ -3,6 +3,8 @@
 https://hl7.org/fhir/R4/search.html#quantity
 """
 
+import math
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
@@ -10,14 +12,16 @@ from typing import Any, Final
 from referral.fhir.content import RawNumber, number_text
 from referral.fhir.text_keys import token_key
 
-NO_LOW: Final = "-Infinity"
-NO_HIGH: Final = "Infinity"
+NO_LOW: Final = -math.inf
+NO_HIGH: Final = math.inf
+# Beyond these, values are all alike.
+_FARTHEST: Final = sys.float_info.max
 
 
-def quantity_rows(element: Any) -> Iterator[tuple[str, str, str, str]]:
+def quantity_rows(element: Any) -> Iterator[tuple[str, str, float, float]]:
     """(system, code, low, high) of a Quantity or a Range; nothing for what has no number.
 
-    The bounds are what is known of the value, both within: its digits twice, for a comparator or a Range
+    The bounds are what is known of the value, both within: the value twice, for a comparator or a Range
     without an end `NO_LOW` or `NO_HIGH`. A unit in words that is not the code has a row of its own, without
     a system.
     """
@@ -43,16 +47,15 @@ def point(element: Any) -> tuple[float, float] | None:
     latitude, longitude = _number(element.get("latitude")), _number(element.get("longitude"))
     if latitude is None or longitude is None:
         return None
-    place = float(latitude), float(longitude)
-    return place if abs(place[0]) <= 90 and abs(place[1]) <= 180 else None
+    return (latitude, longitude) if abs(latitude) <= 90 and abs(longitude) <= 180 else None
 
 
-def _bounds(element: dict[str, Any]) -> tuple[str, str]:
+def _bounds(element: dict[str, Any]) -> tuple[float, float]:
     value = _number(element.get("value"))
     if value is None:
         ends = [element.get(name) for name in ("low", "high")]
         low, high = (_number(end.get("value")) if isinstance(end, dict) else None for end in ends)
-        return low or NO_LOW, high or NO_HIGH
+        return NO_LOW if low is None else low, NO_HIGH if high is None else high
     match element.get("comparator"):
         case "<" | "<=":
             return NO_LOW, value
@@ -62,9 +65,10 @@ def _bounds(element: dict[str, Any]) -> tuple[str, str]:
             return value, value
 
 
-def _number(value: Any) -> str | None:
-    is_number = isinstance(value, int | RawNumber | Decimal) and not isinstance(value, bool)
-    return number_text(value) if is_number else None
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | RawNumber | Decimal):
+        return None
+    return max(-_FARTHEST, min(_FARTHEST, float(number_text(value))))
 
 
 def _text(value: Any) -> str:

@@ -7,12 +7,15 @@ parts that those resources are made of, never through the patient's other record
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from referral.fhir.attachment import BINARY, attached
 from referral.fhir.references import Key, Resolve, references_at, target_of
 
-# Where the patient stands. Of an Appointment it is among others, of a Provenance among what it vouches for.
+# Where the patient stands. Of an Appointment it is among others, of a Provenance among what it vouches for;
+# of a Binary it may be something else.
 _PATIENT: Final[Mapping[str, str]] = {
     "AllergyIntolerance": "patient",
     "Appointment": "participant.actor",
+    "Binary": "securityContext",
     "CarePlan": "subject",
     "Communication": "subject",
     "Composition": "subject",
@@ -78,6 +81,8 @@ def package_links(
             target = target_of(reference, base, resolve)
             if target is not None:
                 yield target
+    for _, name, _ in attached(resource_type, content, base):
+        yield BINARY, name
 
 
 def _references(content: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -23,7 +23,6 @@ _Rule = Callable[[Content], Iterator[Fault]]
 _DEFINITIONS: Final = f"{systems.BASE}/StructureDefinition/"
 _GROUNDS: Final = frozenset({"meets-conditions", "beyond-capability", "patient-request"})
 _TIES: Final = frozenset(AffiliationKind) - {AffiliationKind.MEMBER}
-_ONCE: Final = frozenset({"direction", "referral-ground", "journey", "network"})
 _INPUTS: Final = {
     "means": frozenset({"valueCodeableConcept", "valueString"}),
     "escort": frozenset({"valueString"}),
@@ -44,27 +43,30 @@ _VALUES: Final[Mapping[str, tuple[str, frozenset[str] | None]]] = {
     "position-source": ("String", None),
     "referral-ground": ("Code", _GROUNDS),
 }
+_ONCE: Final = frozenset({*_VALUES, "capacity", "direction", "journey", "network"})
 _CAPACITY: Final = {"status": "Code", "free": "Integer", "asOf": "DateTime"}
 
 
 def profile_faults(content: Content) -> Iterator[Fault]:
     """What is wrong with a resource whose structure is sound, by the profiles that it has to meet."""
-    kind = content["resourceType"]
-    meant = set()
-    for position, address in enumerate(content.get("meta", {}).get("profile", ())):
-        if isinstance(address, str) and address.startswith(_DEFINITIONS):
-            name = address.removeprefix(_DEFINITIONS).partition("|")[0]
-            if name in _PROFILES and _PROFILES[name][0] != kind:
-                text = f"The profile {name} is one of {_PROFILES[name][0]}."
-                yield BrokenRule, text, f".meta.profile[{position}]"
-            elif name in _PROFILES:
-                meant.add(name)
+    kind, meant = content["resourceType"], set()
+    if "meta" in content:
+        for position, address in enumerate(content["meta"].get("profile", ())):
+            if isinstance(address, str) and address.startswith(_DEFINITIONS):
+                name = address.removeprefix(_DEFINITIONS).partition("|")[0]
+                if name in _PROFILES and _PROFILES[name][0] != kind:
+                    text = f"The profile {name} is one of {_PROFILES[name][0]}."
+                    yield BrokenRule, text, f".meta.profile[{position}]"
+                elif name in _PROFILES:
+                    meant.add(name)
     if kind == "ServiceRequest" and is_referral(content):
         meant.add("referral")
     elif kind == "Task" and is_offer(content):
         meant.add("offer")
-    for name in sorted(meant):
-        yield from _PROFILES[name][1](content)
+    if meant:
+        yield from _repeated(content, "")
+        for name in sorted(meant):
+            yield from _PROFILES[name][1](content)
 
 
 def extension_faults(extension: Content) -> Iterator[Fault]:
@@ -91,23 +93,37 @@ def _wrong_value(extension: Content, kind: str, name: str) -> Iterator[Fault]:
         yield BrokenRule, f"The extension {name} is a value{kind}.", ".value"
 
 
+def _repeated(content: Content, place: str) -> Iterator[Fault]:
+    """Each of our extensions stands once."""
+    seen: set[str] = set()
+    for position, found in enumerate(content.get("extension", ())):
+        name = found.get("url", "").removeprefix(_DEFINITIONS)
+        if name in _ONCE and name in seen:
+            yield BrokenRule, f"The extension {name} stands here once.", f"{place}.extension[{position}]"
+        seen.add(name)
+
+
 def _needed(content: Content, *names: str) -> Iterator[Fault]:
     for name in names:
         if name not in content:
             yield MissingElement, f"The profile needs the element {name}.", f".{name}"
 
 
-def _refers(content: Content, element: str, *types: str) -> Iterator[Fault]:
+def _refers(content: Content, element: str, types: tuple[str, ...]) -> Iterator[Fault]:
     """A reference, where it tells its type, is to one of these."""
-    found = content.get(element, {})
-    if found.get("type", _type_of(found)) not in {None, *types}:
-        yield BrokenRule, f"The {element} must be of: {', '.join(types)}.", f".{element}"
+    if element in content:
+        found = content[element]
+        kind = found.get("type") or _type_of(found.get("reference", ""))
+        if kind is not None and kind not in types:
+            yield BrokenRule, f"The {element} must be of: {', '.join(types)}.", f".{element}"
 
 
-def _type_of(reference: Content) -> str | None:
-    """The type of a literal reference by its form; None where it does not say."""
-    *_, name, _id = f"//{reference.get('reference', '')}".partition("/_history/")[0].split("/")
-    return name if name[:1].isupper() else None
+def _type_of(literal: str) -> str | None:
+    """The type in a literal reference by its form; None where it does not say."""
+    name, slash, _ = literal.partition("/")
+    if slash and not name[:1].isupper():
+        name = literal.partition("/_history/")[0].rpartition("/")[0].rpartition("/")[2]
+    return name if slash and name[:1].isupper() else None
 
 
 def _coded(content: Content, element: str, system: str) -> list[str]:
@@ -120,11 +136,7 @@ def _referral(content: Content) -> Iterator[Fault]:
         yield BrokenRule, "The intent of a referral is order.", ".intent"
     elif not is_referral(content):
         yield BrokenRule, "A referral has the category SNOMED CT 3457005, or referral.", ".category"
-    yield from _refers(content, "subject", "Patient")
-    named = [found.get("url", "").removeprefix(_DEFINITIONS) for found in content.get("extension", ())]
-    for position, name in enumerate(named):
-        if name in _ONCE and name in named[:position]:
-            yield BrokenRule, f"A referral has the extension {name} once.", f".extension[{position}]"
+    yield from _refers(content, "subject", ("Patient",))
 
 
 def _offer(content: Content) -> Iterator[Fault]:
@@ -133,9 +145,9 @@ def _offer(content: Content) -> Iterator[Fault]:
         yield BrokenRule, "The intent of an offer is order.", ".intent"
     if "code" in content and code_of(content["code"], systems.TASK_CODE) != "fulfill":
         yield BrokenRule, "The code of an offer is fulfill of task-code.", ".code"
-    yield from _refers(content, "focus", "ServiceRequest")
-    yield from _refers(content, "for", "Patient")
-    yield from _refers(content, "owner", *_OWNERS)
+    yield from _refers(content, "focus", ("ServiceRequest",))
+    yield from _refers(content, "for", ("Patient",))
+    yield from _refers(content, "owner", _OWNERS)
     for position, part in enumerate(content.get("input", ())):
         wanted = _INPUTS.get(code_of(part.get("type"), systems.TASK_INPUT) or "")
         if wanted is not None and wanted.isdisjoint(name.removeprefix("_") for name in part):
@@ -144,7 +156,7 @@ def _offer(content: Content) -> Iterator[Fault]:
 
 def _summary(content: Content) -> Iterator[Fault]:
     yield from _needed(content, "subject")
-    yield from _refers(content, "subject", "Patient")
+    yield from _refers(content, "subject", ("Patient",))
     for position, part in enumerate(content.get("content", ())):
         attachment, place = part.get("attachment", {}), f".content[{position}].attachment"
         if "contentType" not in attachment:
@@ -156,6 +168,8 @@ def _summary(content: Content) -> Iterator[Fault]:
 def _facility(content: Content) -> Iterator[Fault]:
     yield from _needed(content, "name")
     yield from _mcsd_type(content, "facility")
+    if sum(found.get("system") == systems.INSURER_IDENTIFIER for found in content.get("identifier", ())) > 1:
+        yield BrokenRule, "A facility has one code with the insurer.", ".identifier"
 
 
 def _location(content: Content) -> Iterator[Fault]:
@@ -184,6 +198,11 @@ def _affiliation(content: Content) -> Iterator[Fault]:
         yield BrokenRule, f"An affiliation has one code, of: {', '.join(sorted(_TIES))}.", ".code"
 
 
+def _service(content: Content) -> Iterator[Fault]:
+    for position, entry in enumerate(content.get("eligibility", ())):
+        yield from _repeated(entry, f".eligibility[{position}]")
+
+
 def _nothing_more(_content: Content) -> Iterator[Fault]:
     return iter(())
 
@@ -195,11 +214,22 @@ _PROFILES: Final[Mapping[str, tuple[str, _Rule]]] = {
     "membership": ("OrganizationAffiliation", _membership),
     "offer": ("Task", _offer),
     "referral": ("ServiceRequest", _referral),
-    "service": ("HealthcareService", _nothing_more),
+    "service": ("HealthcareService", _service),
     "suggestion": ("Parameters", _nothing_more),
     "summary": ("DocumentReference", _summary),
 }
 """Our profiles: their type, and what they ask besides what their extensions ask."""
+
+
+def declaring(content: Content, profile: str) -> dict[str, Any]:
+    """The resource as it would be if it declared this profile, too."""
+    meta = content.get("meta", {})
+    profiles = meta.get("profile", []) if isinstance(meta, dict) else None
+    if not isinstance(profiles, list):
+        # It is no sound resource, and no profile is asked of it.
+        return dict(content)
+    return {**content, "meta": {**meta, "profile": [*profiles, profile]}}
+
 
 KNOWN: Final = frozenset(f"{_DEFINITIONS}{name}" for name in _PROFILES)
 """The canonical addresses of our profiles."""

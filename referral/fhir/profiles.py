@@ -26,6 +26,14 @@ def artefact(kind: str, name: str) -> dict[str, Any]:
     return artefacts()[f"{BASE}/{kind}/{name}"]
 
 
+@cache
+def examples() -> dict[str, dict[str, Any]]:
+    """Every worked example by its type and id, such as `Patient/example-patient`. Nobody changes them."""
+    found = [json.loads(file.read_bytes()) for file in (_folder() / "example").iterdir()]
+    told = {f"{content['resourceType']}/{content['id']}": content for content in found}
+    return dict(sorted(told.items()))
+
+
 def _folder() -> Traversable:
     inside = resources.files("referral") / "fhir_profiles"
     return inside if inside.is_dir() else Path(__file__).parents[2] / "fhir_profiles" / "package"

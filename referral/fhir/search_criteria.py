@@ -36,7 +36,7 @@ from referral.fhir.text_keys import fold, token_key
 
 TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}")
 
-_MODIFIERS: Final = {
+MODIFIERS: Final = {
     Kind.TOKEN: ("missing", "not"),
     Kind.REFERENCE: ("missing", "identifier", "[type]"),
     Kind.STRING: ("missing", "exact", "contains"),
@@ -46,6 +46,7 @@ _MODIFIERS: Final = {
     Kind.SPECIAL: ("missing",),
     Kind.COMPOSITE: (),
 }
+"""What may follow the name of a parameter, after a colon; `[type]` is the name of a type."""
 
 
 def read_criterion(searched: Parameter, modifier: str, value: str, base: str) -> Criterion:
@@ -53,7 +54,7 @@ def read_criterion(searched: Parameter, modifier: str, value: str, base: str) ->
 
     Raises ParameterError for a modifier that the parameter does not have, or a value of another form.
     """
-    known = _MODIFIERS[searched.kind]
+    known = MODIFIERS[searched.kind]
     named = searched.kind is Kind.REFERENCE and TYPE.fullmatch(modifier)
     if modifier and modifier not in known and not named:
         shown = ", ".join(f":{name}" for name in known) or "none"

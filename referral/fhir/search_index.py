@@ -37,7 +37,7 @@ class IndexRows:
       ('', '') where it is unknown. The identifier of a reference is the token `<parameter>:identifier`.
     - dates: (parameter, low, high), aware, half-open
     - strings: (parameter, `string_key`)
-    - quantities: (parameter, system or '', code or unit or '', low, high), the bounds as text, both within
+    - quantities: (parameter, system or '', code or unit or '', low, high), both bounds within, or infinite
     - positions: (parameter, latitude, longitude) in degrees
 
     Addresses are tokens of `URI_SYSTEM`. A composite is a reference of the parameter `<name>:<code>`.
@@ -49,7 +49,7 @@ class IndexRows:
     references: list[tuple[str, str, str]] = field(default_factory=list)
     dates: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     strings: list[tuple[str, str]] = field(default_factory=list)
-    quantities: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    quantities: list[tuple[str, str, str, float, float]] = field(default_factory=list)
     positions: list[tuple[str, float, float]] = field(default_factory=list)
 
 

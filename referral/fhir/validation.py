@@ -9,15 +9,16 @@ stored, is checked by the actions.
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import zip_longest
 from typing import Any, Final
 
+from referral.domain.attachment import LARGEST_INLINE
 from referral.domain.errors import (
     BrokenRule,
     DomainError,
     InvalidElement,
     MissingElement,
     Problem,
+    TooLarge,
     UnknownCode,
 )
 from referral.fhir.bindings import Binding
@@ -30,6 +31,8 @@ from referral.fhir.structure import Element, Structure, structure_of_model, stru
 
 MAX_PROBLEMS: Final = 100
 
+# Characters of base64 that may be too many.
+_INLINE: Final = -(-LARGEST_INLINE // 3) * 4
 _NAME: Final = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
 _RELATIVE: Final = re.compile(r"([A-Z][A-Za-z]*)/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?")
 # https://hl7.org/fhir/R4/references.html#literal, and a search in place of an id, as transactions know it
@@ -152,6 +155,8 @@ class _Walk:
         # https://hl7.org/fhir/R4/domainresource.html dom-2
         if isinstance(value, dict) and "contained" in value:
             self._refuse("A contained resource must not contain another.", f"{path}.contained")
+        if isinstance(value, dict) and value.get("resourceType") == "Binary":
+            self._inline(value.get("data"), f"{path}.data")
         self._resource_fields(value, path)
 
     def _resource_fields(self, value: Any, path: str) -> None:
@@ -177,6 +182,8 @@ class _Walk:
         self._fields(structure, value, path)
         if structure.name == "Reference":
             self._reference(element, value, path)
+        elif structure.name == "Attachment" and "data" in value:
+            self._inline(value["data"], f"{path}.data")
         elif structure.name == "Extension":
             self._extension(element, value, path, sound=len(self.invalid) == before < MAX_PROBLEMS)
         if (element.rules or element.binding) and len(self.invalid) == before < MAX_PROBLEMS:
@@ -208,7 +215,7 @@ class _Walk:
             else:
                 self._complex(element, inner, value.get(element.sibling), f"{path}.{element.segment}")
         for segment, names in structure.required.items():
-            if value.keys().isdisjoint(names):
+            if names[0] not in value and value.keys().isdisjoint(names):
                 self._note(
                     MissingElement,
                     self.missing,
@@ -226,17 +233,17 @@ class _Walk:
         if not values:
             self._refuse("Must not be an empty array.", path)
         beside = siblings[: len(values)] if isinstance(siblings, list) else ()
-        for index, (value, sibling) in enumerate(zip_longest(values, beside)):
-            place = f"{path}[{index}]"
+        for index, value in enumerate(values):
+            sibling = beside[index] if index < len(beside) else None
             if value is None:
                 # A null only keeps the place of a value beside its extensions, or the reverse.
                 if sibling is None:
-                    self._refuse("Must not be null.", place)
+                    self._refuse("Must not be null.", f"{path}[{index}]")
             elif element.check:
                 if (fault := element.check(value)) or (element.codes and value not in element.codes):
-                    self._primitive(element, fault, place)
+                    self._primitive(element, fault, f"{path}[{index}]")
             else:
-                self._complex(element, value, sibling, place)
+                self._complex(element, value, sibling, f"{path}[{index}]")
 
     def _primitive(self, element: Element, fault: str | None, path: str) -> None:
         if fault:
@@ -302,6 +309,15 @@ class _Walk:
         if element.segment == "modifierExtension":
             self._modifiers.append(path)
 
+    def _inline(self, data: Any, path: str) -> None:
+        """What is larger is stored once, and read without the rest: docs/fhir.md."""
+        if isinstance(data, str) and len(data) >= _INLINE and _size(data) > LARGEST_INLINE:
+            text = (
+                f"An attachment has at most {LARGEST_INLINE} bytes inside a resource: POST the bytes to"
+                " Binary, and name it in the url of the attachment."
+            )
+            self._note(TooLarge, self.broken, text, path)
+
     def _concept(self, binding: Binding, value: dict[str, Any], path: str) -> None:
         codings = value.get("coding", ())
         if not any(binding.has(coding.get("system"), coding.get("code")) for coding in codings):
@@ -344,6 +360,11 @@ def _is_acted_on(content: dict[str, Any]) -> bool:
     if kind == "ServiceRequest":
         return is_referral(content)
     return is_offer(content) if kind == "Task" else kind in DIRECTORY
+
+
+def _size(base64: str) -> int:
+    """How many bytes base64 stands for, white space and padding left out."""
+    return sum(map(len, base64.split())) * 3 // 4 - base64.count("=")
 
 
 def _local_names(value: Any) -> Iterator[str]:

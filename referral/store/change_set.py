@@ -217,7 +217,8 @@ class ChangeSet:
     rewritten: those of the last two that are written though they may be empty, since rows may stand there.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
     ended: facility, via, at, and whether the request goes with the package.
-    packages: referral, offer, facility, sender, patient, at.
+    packages: referral, offer, facility, sender, patient, at. attachments: type, id, at of what may have some
+    and is written or given to others.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
     directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`.
     """
@@ -227,7 +228,7 @@ class ChangeSet:
     references: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     dates: list[tuple[str, str, str, datetime, datetime]] = field(default_factory=list)
     strings: list[tuple[str, str, str, str]] = field(default_factory=list)
-    quantities: list[tuple[str, str, str, str, str, str, str]] = field(default_factory=list)
+    quantities: list[tuple[str, str, str, str, str, float, float]] = field(default_factory=list)
     positions: list[tuple[str, str, str, float, float]] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
@@ -235,6 +236,7 @@ class ChangeSet:
     access: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
     ended: list[tuple[str, str, datetime, bool]] = field(default_factory=list)
     packages: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
+    attachments: list[tuple[str, str, datetime]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     audits: list[dict[str, Any]] = field(default_factory=list)
     directory: list[tuple[str, str, str]] = field(default_factory=list)

@@ -53,7 +53,7 @@ class InstancePage:
 async def read_version(
     store: Store, visible_to: str, resource_type: str, resource_id: str, version: int
 ) -> StoredResource | None:
-    """One version of a resource, also a deleted one. None: there was none, or the facility does not see it."""
+    """One version of a resource, also a deleted one. None: there was none, or it is not seen."""
     if not 0 < version <= _NEWEST_VERSION:
         return None
     async with store.reading(visible_to) as connection:

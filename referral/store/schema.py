@@ -23,20 +23,13 @@ NEWEST = "0004"
 """The newest migration of this version."""
 
 RELATIONS = (
-    *("access", "access_token", "actor_network", "affiliation", "approval", "assertion_id", "audit"),
-    *("audit_progress", "audit_seal", "capacity", "change", "client", "directory", "document"),
-    *("document_version", "document_version_0", "document_version_1", "document_version_2"),
+    *("access", "access_token", "actor_network", "affiliation", "approval", "assertion_id", "attachment"),
+    *("audit", "audit_progress", "audit_seal", "blob", "capacity", "change", "client", "directory"),
+    *("document", "document_version", "document_version_0", "document_version_1", "document_version_2"),
     *("document_version_3", "event", "facility", "link", "membership", "network", "network_version", "offer"),
     *("referral", "referral_identifier", "referral_sequence", "replay", "schema_revision", "search_date"),
-    *(
-        "search_position",
-        "search_quantity",
-        "search_reference",
-        "search_string",
-        "search_token",
-        "search_uri",
-    ),
-    *("service", "technique"),
+    *("search_position", "search_quantity", "search_reference", "search_string", "search_token", "service"),
+    "technique",
 )
 """Every table, view and sequence that our migrations name; others may keep theirs beside them."""
 

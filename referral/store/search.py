@@ -5,7 +5,6 @@ https://hl7.org/fhir/R4/search.html
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final, NamedTuple
 
 import asyncpg
@@ -125,7 +124,7 @@ _SORTED: Final = {
     Kind.TOKEN: ("search_token", "code", "code", "text"),
     Kind.STRING: ("search_string", "folded", "folded", "text"),
     Kind.REFERENCE: ("search_reference", "target_id", "target_id", "text"),
-    Kind.QUANTITY: ("search_quantity", "low", "high", "numeric"),
+    Kind.QUANTITY: ("search_quantity", "low", "high", "float8"),
     Kind.URI: ("search_token", "code", "code", "text"),
 }
 
@@ -167,7 +166,7 @@ class _Order:
         following_id = f"{self._id} > {bind(cursor.id)}"
         if cursor.value is None:
             return f"{self.column} IS NULL AND {following_id}"
-        value = bind(cursor.value) + ("::text" if self._cast == "numeric" else "") + f"::{self._cast}"
+        value = bind(cursor.value) + ("::text" if self._cast == "float8" else "") + f"::{self._cast}"
         beyond, bound = ("<", "<=") if self._descending else (">", ">=")
         # The bound alone is what an index can begin with.
         later = (
@@ -180,7 +179,7 @@ class _Order:
 def _cursor(last: asyncpg.Record) -> Cursor:
     value = last["sort"]
     # As text a number keeps its digits.
-    return Cursor(f"{value:f}" if isinstance(value, Decimal) else value, last["id"])
+    return Cursor(repr(value) if isinstance(value, float) else value, last["id"])
 
 
 async def _included(

@@ -222,7 +222,7 @@ class _Number:
         self._value, self._bind = value, bind
 
     def __str__(self) -> str:
-        return f"{self._bind(self._value)}::numeric"
+        return f"{self._bind(float(self._value))}::float8"
 
 
 def _uri(criterion: UriCriterion, bind: Bind, document: Document) -> str:

@@ -18,6 +18,7 @@ import asyncpg
 
 from referral.actions.new_id import new_id
 from referral.domain.number import referral_number
+from referral.fhir.sounds import sound
 from referral.fhir.text_keys import fold
 from scripts.benchmark.stage import Systems, settle
 from scripts.benchmark.story import MARK, WAYS, People, Person, Placed, place, with_order
@@ -139,8 +140,10 @@ class _Marks:
             person.note: "note",
             person.family: "family",
             fold(person.family): "family_folded",
+            sound(person.family): "family_sounding",
             person.given: "given",
             fold(person.given): "given_folded",
+            sound(person.given): "given_sounding",
         }
         self.ids: dict[str, str] = {}
         self.instants: dict[str, tuple[int, str, str]] = {}
@@ -207,8 +210,10 @@ class Maker:
             "note": person.note,
             "family": person.family,
             "family_folded": fold(person.family),
+            "family_sounding": sound(person.family),
             "given": person.given,
             "given_folded": fold(person.given),
+            "given_sounding": sound(person.given),
         }
         for n in range(shape.ids):
             values[f"i{n}"] = new_id(at)

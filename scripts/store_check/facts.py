@@ -33,10 +33,12 @@ MARK = re.compile(r"fault-run-[0-9a-f]{32}-[0-9]+")
 
 _NAMED_BY_IDENTIFIER = {"HealthcareService", "Organization", "Patient", "Practitioner"}
 _VERSIONS = """
-    SELECT type, id, version, updated_at, owner, txid || ' ' || updated_at AS tx, content::text AS content
+    SELECT type, id, version, updated_at, deleted, owner, txid || ' ' || updated_at AS tx,
+      content::text AS content
     FROM document_version
     UNION ALL
-    SELECT type, id, version, updated_at, owner, txid || ' ' || updated_at, content::text FROM document
+    SELECT type, id, version, updated_at, deleted, owner, txid || ' ' || updated_at, content::text
+    FROM document
     ORDER BY type, id, version
 """
 
@@ -51,6 +53,7 @@ class Version:
     tx: str
     """The transaction that wrote it: in a restored database its number alone may be that of two."""
     newest: bool
+    deleted: bool
     patient: str | None
     links: tuple[Key, ...]
     """What it hands on to those who are given it."""
@@ -163,6 +166,7 @@ def _version(facts: Facts, row: Row, *, newest: bool) -> Version:
         owner=row["owner"],
         tx=row["tx"],
         newest=newest,
+        deleted=row["deleted"],
         patient=patient_of(kind, content, facts.base, resolve),
         links=tuple(package_links(kind, content, facts.base, resolve)),
         about=tuple(_about(kind, content, facts.base, resolve)),

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 from referral.fhir.content import read_content
@@ -120,7 +119,7 @@ def _wanted(
         "search_reference": [(*row, *_worklist(facts, key, content, row)) for row in references],
         "search_date": list(rows.dates),
         "search_string": list(rows.strings),
-        "search_quantity": [(*row[:3], Decimal(row[3]), Decimal(row[4])) for row in rows.quantities],
+        "search_quantity": list(rows.quantities),
         "search_position": list(rows.positions),
     }
 

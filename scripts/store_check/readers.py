@@ -7,6 +7,7 @@ from datetime import datetime
 
 from referral.domain.lifecycle import OfferState
 from referral.domain.visibility import CLINICAL
+from referral.fhir.attachment import BINARY
 from scripts.store_check.facts import Facts, Key, Row, Version, is_open, is_with_receiver
 from scripts.store_check.violation import Violation
 
@@ -33,6 +34,8 @@ class _Play:
     given: dict[tuple[str, str], set[Grant]] = field(default_factory=lambda: defaultdict(set))
     """Living grants by facility and via."""
     newest: dict[Key, Version] = field(default_factory=dict)
+    holding: dict[Key, Version] = field(default_factory=dict)
+    """Of these, what has attachments."""
     states: dict[str, str] = field(default_factory=dict)
     """Of offers."""
 
@@ -105,12 +108,19 @@ def _played(facts: Facts) -> _Play:
             _give(play, event)
         for offer, at in packages:
             _give_package(play, offer, at)
+        if play.holding:
+            for at in {version.at for _, version in written[transaction]}:
+                _give_attachments(play, at)
     return play
 
 
 def _write(play: _Play, written: list[tuple[Key, Version]]) -> None:
     for key, version in written:
         play.newest[key] = version
+        if any(kind == BINARY for kind, _ in version.links):
+            play.holding[key] = version
+        else:
+            play.holding.pop(key, None)
         if version.number == 1 and key[0] in CLINICAL:
             play.grant(version.owner, key, "owner", "", version.at)
 
@@ -188,12 +198,30 @@ def _give_package(play: _Play, offer: Row, at: datetime) -> None:
         holder = play.newest.get(waiting.pop())
         for key in holder.links if holder is not None else ():
             known = play.newest.get(key)
-            about = known is not None and known.patient == offer["patient"]
+            about = known is not None and _is_about(key, known, offer["patient"])
             if key not in given and about and play.sees(sender, key):
                 given.add(key)
                 waiting.append(key)
     for key in given:
         play.grant(offer["owner"], key, "package", offer["id"], at)
+
+
+def _give_attachments(play: _Play, at: datetime) -> None:
+    """What is attached to something is seen by whom that was given, as far as its author sees it."""
+    given = [row for row in play.since if row[1:3] in play.holding and row[3] != "owner"]
+    for facility, kind, name, scope, via in [row for row in given if row not in play.until]:
+        holder = play.holding[kind, name]
+        for link in holder.links:
+            known = play.newest.get(link)
+            if link[0] != BINARY or known is None or not play.sees(holder.owner, link):
+                continue
+            if _is_about(link, known, holder.patient):
+                play.grant(facility, link, scope, via, at)
+
+
+def _is_about(key: Key, known: Version, patient: str | None) -> bool:
+    """Bytes need not say about whom they are."""
+    return known.patient == patient or (key[0] == BINARY and known.patient is None)
 
 
 def _senders_before(facts: Facts, referral: Row) -> set[str]:

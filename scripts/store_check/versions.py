@@ -37,7 +37,8 @@ def check_records(facts: Facts) -> Iterator[Violation]:
     for row in facts.changes:
         version = written.get((row["type"], row["id"], row["version"]))
         where = f"{row['type']}/{row['id']}"
-        if row["kind"] != ("create" if row["version"] == 1 else "update"):
+        deleted = version is not None and version.deleted
+        if row["kind"] != ("delete" if deleted else "create" if row["version"] == 1 else "update"):
             yield Violation("change-kind", where, f"version {row['version']} is told as {row['kind']}")
         if version is not None and row["tx"] != version.tx:
             yield Violation("change-apart", where, f"version {row['version']} is of another transaction")

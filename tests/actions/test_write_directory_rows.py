@@ -209,6 +209,15 @@ async def test_a_tie_changes_and_ends(two_networks: Store) -> None:
     assert await rows(two_networks, found) == []
 
 
+def endpoint(facility: str) -> Content:
+    return {
+        "resourceType": "Endpoint",
+        "status": "active",
+        "connectionType": {"code": "hl7-fhir-rest"},
+        "managingOrganization": named("Organization", facility),
+    }
+
+
 async def test_who_joins_a_network_brings_its_directory(two_networks: Store) -> None:
     """An office that made a facility shares it by nothing but a membership."""
     await write(
@@ -225,6 +234,11 @@ async def test_who_joins_a_network_brings_its_directory(two_networks: Store) -> 
                 "organization": named("Organization", "new"),
             },
         ),
+        ("door", endpoint("new")),
+        ("times", {"resourceType": "Schedule", "actor": [named("Location", "place")]}),
+        ("time", {"resourceType": "Slot", "schedule": named("Schedule", "times"), "status": "free"}),
+        # Of the office that wrote it.
+        ("form", {"resourceType": "Questionnaire", "status": "active"}),
     )
     async with two_networks.writing("sea") as connection:
         row = {"network": "sea", "facility": "new", "tier": "core", "code": "new", "document": "sea.new"}
@@ -232,9 +246,10 @@ async def test_who_joins_a_network_brings_its_directory(two_networks: Store) -> 
     listed = await rows(
         two_networks,
         "SELECT type FROM directory WHERE network = 'sea' AND id = ANY ($1) ORDER BY 1",
-        ["new", "place", "doctor", "role"],
+        ["new", "place", "doctor", "role", "door", "times", "time", "form"],
     )
-    assert [row["type"] for row in listed] == ["Location", "Organization", "Practitioner", "PractitionerRole"]
+    brought = ["Endpoint", "Location", "Organization", "Practitioner", "PractitionerRole", "Schedule", "Slot"]
+    assert [row["type"] for row in listed] == brought
 
 
 async def test_two_memberships_of_one_facility_in_one_bundle_are_refused(two_networks: Store) -> None:

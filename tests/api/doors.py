@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -39,7 +40,7 @@ class Write:
         )
 
 
-def write(client: httpx.AsyncClient, method: str, address: str, content: Resource, **headers: str) -> Write:
+def write(client: httpx.AsyncClient, method: str, address: str, content: Any, **headers: str) -> Write:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Write(client, method, address, json.dumps(content).encode(), named)
 
@@ -120,8 +121,29 @@ async def change_nothing(service: RunningService) -> Write:
     return write(case.receiver, "PUT", f"Task/{case.offer_id}", await case.task(), If_Match='W/"1"')
 
 
+async def update_by_search(service: RunningService) -> Write:
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    value = who["identifier"][0]["value"]
+    return write(station, "PUT", f"Patient?identifier={value}", who | {"birthDate": "1961-05-05"})
+
+
+async def patch(service: RunningService) -> Write:
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    change = [{"op": "replace", "path": "/birthDate", "value": "1961-05-05"}]
+    return write(station, "PATCH", f"Patient/{who['id']}", change, Content_Type="application/json-patch+json")
+
+
+async def attach(service: RunningService) -> Write:
+    """Bytes, and no resource."""
+    headers = {"Content-Type": "text/plain"}
+    return Write(await service.system(LE_CHAN), "POST", "Binary", uuid.uuid4().bytes, headers)
+
+
 Door = Callable[[RunningService], Awaitable[Write]]
 
 DOORS: tuple[Door, ...] = (
     *(create, place, open_offer, update, create_by_update, move, transaction, directory, change_nothing),
+    *(update_by_search, patch, attach),
 )

@@ -13,6 +13,7 @@ from tests.running_service import RunningService
 _KEPT = (
     *("document", "document_version", "event", "change", "access", "referral", "offer"),
     *("referral_identifier", "search_token", "search_reference", "search_date", "search_string", "directory"),
+    *("blob", "attachment"),
 )
 
 Issue = dict[str, Any]

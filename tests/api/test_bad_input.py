@@ -190,7 +190,7 @@ async def test_an_unknown_resource_type_is_named(service: RunningService, statio
     # A type of R4 that is not stored here.
     in_bundle["entry"] = [{"request": {"method": "POST", "url": "Goal"}, "resource": goal()}]
     issue = refused(
-        await station.post("", json=in_bundle), 404, "not-supported", "Bundle.entry[0].resource.resourceType"
+        await station.post("", json=in_bundle), 404, "not-supported", "Bundle.entry[0].request.url"
     )
     assert "Goal" in issue["diagnostics"]
     assert await rows(service) == before
@@ -237,14 +237,14 @@ async def test_a_body_of_another_type_than_its_address(station: httpx.AsyncClien
         ("GET", "/fhir", (405, "not-supported")),
         ("GET", "/fhir/", (405, "not-supported")),
         ("PUT", "/fhir", (405, "not-supported")),
-        ("PUT", "/fhir/Patient", (405, "not-supported")),
-        ("DELETE", "/fhir/Patient", (405, "not-supported")),
-        ("DELETE", "/fhir/Patient/1", (405, "not-supported")),
-        ("PATCH", "/fhir/Patient/1", (405, "not-supported")),
+        ("PUT", "/fhir/Patient", (400, "invalid")),
+        ("DELETE", "/fhir/Patient", (400, "invalid")),
+        ("DELETE", "/fhir/Patient/1/_history", (405, "not-supported")),
+        ("PATCH", "/fhir/Patient/1", (415, "not-supported")),
         ("POST", "/fhir/Patient/1", (405, "not-supported")),
         ("OPTIONS", "/fhir/Patient/1", (405, "not-supported")),
         ("PROPFIND", "/fhir/Patient/1", (405, "not-supported")),
-        ("DELETE", "/fhir/metadata", (405, "not-supported")),
+        ("DELETE", "/fhir/metadata", (404, "not-supported")),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -126,6 +126,35 @@ async def test_a_condition_has_criteria_and_nothing_else(
     for scope in ("system/*.crud", "system/*.rs"):
         limited = await service.system(LE_CHAN, scope)
         refused(await send(limited, "Patient?identifier=nobody"), 403, "forbidden")
+    limited = await service.system(LE_CHAN, "system/Patient.cruds")
+    for behind in ("organization.name=x", "_has:Observation:patient:code=x"):
+        refused(await send(limited, f"Patient?{behind}"), 403, "forbidden")
+
+
+async def test_what_must_not_be_there_is_made_once(
+    service: RunningService, station: httpx.AsyncClient, number: str
+) -> None:
+    fresh, address, own = (
+        {"If-None-Match": "*"},
+        f"Patient/new-{number}",
+        with_number(number, id=f"new-{number}"),
+    )
+    assert (await station.put(address, json=own, headers=fresh)).status_code == 201
+    before = await rows(service)
+    refused(await station.put(address, json=own, headers=fresh), 412, "conflict")
+    by_search = f"Patient?identifier={number}"
+    refused(await station.put(by_search, json=with_number(number), headers=fresh), 412, "conflict")
+    entry = {"request": {"method": "PUT", "url": address, "ifNoneMatch": "*"}, "resource": own}
+    content = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    refused(await station.post("", json=content), 412, "conflict", "Bundle.entry[0].resource")
+    for headers in ({"If-None-Match": 'W/"1"'}, fresh | {"If-Match": 'W/"1"'}):
+        refused(await station.put(address, json=own, headers=headers), 400, "invalid")
+    asked = request("x", id=f"new-{number}", subject={"reference": address})
+    referral = await station.put(f"ServiceRequest/new-{number}", json=asked, headers=fresh)
+    refused(referral, 405, "not-supported")
+    assert await rows(service) == before
+    made = await station.put(f"Patient?identifier=x{number}", json=with_number(f"x{number}"), headers=fresh)
+    assert made.status_code == 201
 
 
 async def test_what_creates_needs_the_right_to_create(service: RunningService, number: str) -> None:

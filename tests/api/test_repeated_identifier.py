@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from tests.api.doors import bundle
 from tests.api.refusals import refused, rows
 from tests.factories import AN_LAO, KIEN_AN, OFFICE, B, created, patient, request
 from tests.running_service import RunningService
@@ -36,6 +37,16 @@ async def test_the_senders_number_stands_for_one_referral(
     assert asked["identifier"][:2] == [own, own]
     before = await rows(service)
     again = await station.post("ServiceRequest", json=request(who["id"], identifier=[own]))
+    refused(again, 409, "duplicate", "ServiceRequest.identifier")
+    assert await rows(service) == before
+    entries = [
+        ("POST", "Patient", patient()),
+        ("POST", "ServiceRequest", request(who["id"], identifier=[own])),
+    ]
+    again = await station.post("", json=bundle(*entries))
+    refused(again, 409, "duplicate", "Bundle.entry[1].resource.identifier")
+    # Which of two it is, the database does not say.
+    again = await station.post("", json=bundle(*entries, ("POST", "ServiceRequest", request(who["id"]))))
     refused(again, 409, "duplicate", "ServiceRequest.identifier")
     assert await rows(service) == before
     changed = await station.put(

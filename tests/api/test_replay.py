@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from referral.api import create as create_door
-from referral.api import search, suggest_targets
+from referral.api import delete as delete_door
+from referral.api import patch as patch_door
+from referral.api import search, suggest_targets, validate
 from referral.api import transaction as transaction_door
 from referral.api import update as update_door
 from referral.app import create_app, make_services
@@ -25,7 +27,10 @@ from tests.running_service import RunningService
 
 FIRST = ("content-type", "etag", "last-modified", "location")
 NAMES = ["X_Request_ID", "Idempotency_Key"]
-WRITES_NOTHING = {search.search, suggest_targets.suggest_for_draft, suggest_targets.suggest_for_stored}
+WRITES_NOTHING = {
+    *(search.search, validate.validate),
+    *(suggest_targets.suggest_for_draft, suggest_targets.suggest_for_stored),
+}
 
 
 def new_id() -> str:
@@ -52,7 +57,13 @@ async def test_every_door_of_a_write_is_one_of_these(store: Store) -> None:
     app = create_app(make_services(store, "http://hub.example"))
     others = {route.endpoint for route in app.routes if route.path.startswith("/fhir") and route.methods}
     writes = {route for route in others if "write_once" in route.__code__.co_names}
-    assert writes == {create_door.create, update_door.update, transaction_door.transaction}
+    assert writes == {
+        create_door.create,
+        *(update_door.update, update_door.update_by_search),
+        *(patch_door.patch, patch_door.patch_by_search),
+        *(delete_door.delete, delete_door.delete_by_search),
+        transaction_door.transaction,
+    }
     for route in app.routes:
         if route.path.startswith("/fhir") and route.methods & {"POST", "PUT", "PATCH", "DELETE"}:
             assert route.endpoint in writes | WRITES_NOTHING, route.path

@@ -174,7 +174,10 @@ async def test_a_reference_may_be_a_search(service: RunningService, station: htt
     content = bundle(post(observation("x", subject=hidden)))
     refused(await other.post("", json=content), 422, "business-rule", "Bundle.entry[0].resource")
     limited = await service.system(LE_CHAN, "system/Observation.cruds")
-    refused(await limited.post("", json=content), 403, "forbidden")
+    refused(await limited.post("", json=content), 403, "forbidden", "Bundle.entry[0].resource")
+    limited = await service.system(LE_CHAN, "system/Observation.cruds system/Patient.s")
+    chained = bundle(post(observation("x", subject=named("Patient?organization.name=x"))))
+    refused(await limited.post("", json=chained), 403, "forbidden", "Bundle.entry[0].resource")
     assert await rows(service) == before
     await created(station, with_number(value))
     answer = await station.post("", json=content)

@@ -7,7 +7,17 @@ import pytest
 
 from tests.api.audited import audited, named
 from tests.api.refusals import Issue, outcome, refused
-from tests.factories import KIEN_AN, LE_CHAN, Resource, observation, offered, patient, request
+from tests.factories import (
+    KIEN_AN,
+    LE_CHAN,
+    B,
+    Resource,
+    observation,
+    offered,
+    patient,
+    request,
+    summary,
+)
 from tests.running_service import RunningService
 
 EVERYTHING = patient(
@@ -186,6 +196,28 @@ async def test_a_number_that_would_not_come_back_is_told(station: httpx.AsyncCli
     )
     assert answer.status_code == 200
     assert problems(outcome(answer)) == [("business-rule", "Observation.valueQuantity.value")]
+
+
+async def test_a_resource_is_held_against_a_profile(station: httpx.AsyncClient, who: str) -> None:
+    letter = summary(who, content=[{"attachment": {"title": "Nothing to read"}}])
+    assert fine(await told(station, "DocumentReference/$validate", letter))
+    ours = f"{B}/StructureDefinition/summary"
+    expected = [
+        ("required", "DocumentReference.content[0].attachment.contentType"),
+        ("business-rule", "DocumentReference.content[0].attachment"),
+    ]
+    for asked in (parameters(letter, profile=ours), parameters(letter, profile=f"{ours}|1", mode="profile")):
+        assert problems(await told(station, "DocumentReference/$validate", asked)) == expected
+    address = f"DocumentReference/$validate?profile={ours}"
+    assert problems(await told(station, address, letter)) == expected
+    assert problems(await told(station, address, letter | {"meta": []})) == [
+        ("invalid", "DocumentReference.meta")
+    ]
+    of_the_type = "http://hl7.org/fhir/StructureDefinition/DocumentReference"
+    assert fine(await told(station, "DocumentReference/$validate", parameters(letter, profile=of_the_type)))
+    other = parameters(letter, profile="http://other.example/profile", mode="create")
+    (issue,) = await told(station, "DocumentReference/$validate", other)
+    assert (issue["severity"], issue["code"]) == ("warning", "not-supported")
 
 
 async def test_it_is_recorded(service: RunningService, station: httpx.AsyncClient, who: str) -> None:

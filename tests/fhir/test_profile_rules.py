@@ -108,3 +108,23 @@ def test_every_profile_of_the_package_has_its_rules() -> None:
 
 def is_profile(artefact: dict[str, Any]) -> bool:
     return artefact["resourceType"] == "StructureDefinition" and artefact["type"] != "Extension"
+
+
+@pytest.mark.parametrize(
+    ("literal", "fits"),
+    [
+        ("ServiceRequest/1/_history/2", True),
+        ("https://ehr.example/r4/ServiceRequest/1", True),
+        ("https://ehr.example/r4/ServiceRequest/1/_history/2", True),
+        ("https://ehr.example/r4/Task/1", False),
+        ("Task/1", False),
+        ("urn:uuid:0b5a10f4-0000-4000-8000-000000000001", True),
+        ("a/_history/1", True),
+        ("/", True),
+        ("orders", True),
+    ],
+)
+def test_the_focus_of_an_offer_is_a_referral_where_it_says_what_it_is(literal: str, fits: bool) -> None:
+    requested = read(examples()["Task/offer-requested"]) | {"focus": {"reference": literal}}
+    told = [problem.expression for problem in find_problems("Task", requested)]
+    assert told == ([] if fits else ["Task.focus"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from referral.domain.errors import InvalidElement
-from referral.domain.search import Cursor, SortKey
+from referral.domain.search import Cursor, Kind, SortKey
 from referral.fhir.search_cursor import decode_cursor, encode_cursor
 
 MAY = datetime(2024, 5, 1, tzinfo=UTC)
@@ -20,6 +20,19 @@ def test_a_cursor_comes_back(sort, value):
         value = MAY
     text = encode_cursor(sort, value, "a-1.B")
     assert decode_cursor(text, sort) == Cursor(value, "a-1.B")
+
+
+@given(st.floats(allow_nan=False))
+def test_a_cursor_of_a_number_comes_back(value):
+    sort = SortKey("value-quantity", kind=Kind.QUANTITY)
+    assert decode_cursor(encode_cursor(sort, repr(value), "a"), sort) == Cursor(repr(value), "a")
+
+
+@pytest.mark.parametrize("number", ["1e999", "nan", "1_0", "1", " 1.0", "0x1", "eins", ""])
+def test_a_number_that_we_never_write_is_refused(number):
+    sort = SortKey("value-quantity", kind=Kind.QUANTITY)
+    with pytest.raises(InvalidElement, match="_cursor"):
+        decode_cursor(encode_cursor(sort, number, "a"), sort)
 
 
 @pytest.mark.parametrize(

@@ -348,7 +348,7 @@ def test_of_a_choice_the_forms_that_are_meant():
 
 def test_quantities_and_positions():
     found = rows("Observation", valueQuantity={"value": 7, "unit": "mmol/L"})
-    assert found.quantities == [("value-quantity", "", "mmol/L", "7", "7")]
+    assert found.quantities == [("value-quantity", "", "mmol/L", 7.0, 7.0)]
     assert rows("Location", position={"latitude": 20.8, "longitude": 106}).positions == []
     place = read_content(b'{"latitude": 20.80, "longitude": 106}')
     assert rows("Location", position=place).positions == [("near", 20.8, 106.0)]

@@ -40,6 +40,8 @@ CLINICAL = {
     "search_string",
     "search_token",
 }
+# What stands in attachments is read through a function alone.
+BYTES = {"attachment", "blob"}
 # What the service may read whoever asks; what it may not read at all (the audit) stands in neither.
 OPEN = {
     "access_token",
@@ -250,9 +252,39 @@ async def test_the_service_writes_clinical_rows_through_its_two_functions_alone(
         held = await connection.fetch(
             "SELECT t.name, r.name FROM unnest($1::text[]) t (name), unnest($2::text[]) r (name)"
             " WHERE has_table_privilege(t.name, r.name)",
-            sorted(CLINICAL),
+            sorted(CLINICAL | BYTES),
             rights,
         )
         assert [tuple(row) for row in held] == []
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("UPDATE access SET until = NULL")
+
+
+@pytest.mark.parametrize("actor", [None, "", STRANGER, STATION])
+async def test_bytes_are_given_to_a_binary_by_who_writes_it_alone(hub: Hub, actor: str | None):
+    binary = {"resourceType": "Binary", "contentType": "text/plain", "data": "dGV4dA=="}
+    (mine,) = await hub.write(STATION, hub.new(binary))
+    sha1 = bytes(20)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with hub.store.writing(actor) as connection:
+            await connection.execute(statement("blob", "keep"), mine.id, 1, "text/plain", sha1, b"other")
+    async with hub.store.reading(actor) as connection:
+        assert len(await connection.fetch(statement("blob", "find"), [mine.id])) == (actor == STATION)
+        for table in BYTES:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.fetch(f"SELECT FROM {table}")
+
+
+async def test_the_policies_keep_no_search_from_its_index(store: Store):
+    """Before an operator that may tell of a value, a policy is asked of every row."""
+    async with behind_the_wall(store) as owner:
+        telling = await owner.fetch(
+            "SELECT DISTINCT c.relname, o.oid::regoperator::text"
+            " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+            " CROSS JOIN unnest(i.indclass) AS k (class) JOIN pg_opclass p ON p.oid = k.class"
+            " JOIN pg_amop a ON a.amopfamily = p.opcfamily"
+            " AND a.amoplefttype = p.opcintype AND a.amoprighttype = p.opcintype"
+            " JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_proc f ON f.oid = o.oprcode"
+            " WHERE c.relname LIKE 'search_%' AND c.relrowsecurity AND NOT f.proleakproof"
+        )
+    assert telling == []

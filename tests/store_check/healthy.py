@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import asyncpg
+import httpx
 
 from referral.actions.reindex import reindex
 from scripts.store_check.check import check_store
@@ -18,6 +19,7 @@ from tests.factories import (
     OFFICE,
     VIET_TIEP,
     Case,
+    Resource,
     arrived,
     completed,
     completion,
@@ -88,6 +90,7 @@ async def live(service: RunningService) -> tuple[Write, ...]:
     onward = {"businessStatus": {"coding": [{"code": "referred-onward"}]}, "output": [target]}
     await passed_on.moved(passed_on.receiver, "rejected", statusReason=REASON, **onward)
     await _with_package(service)
+    await _with_attachments(service)
     cancelled = await offered(service)
     await _end(cancelled, "revoked")
     mistaken = await offered(service)
@@ -144,6 +147,31 @@ async def _with_package(service: RunningService) -> None:
     assert answer.status_code == 200, answer.text
     about = {"basedOn": [{"reference": path}], "subject": draft["subject"], "status": "completed"}
     await created(station, {"resourceType": "Communication", **about})
+
+
+async def _with_attachments(service: RunningService) -> None:
+    """A scan in the package, and one more that is added to it; a letter that comes back with its own."""
+    station, hospital = await service.system(LE_CHAN), await service.system(KIEN_AN)
+    who = await created(station, patient())
+
+    async def attach(client: httpx.AsyncClient, text: bytes, **headers: str) -> Resource:
+        answer = await client.post("Binary", content=text, headers={"Content-Type": "text/plain"} | headers)
+        assert answer.status_code == 201, answer.text
+        return {"attachment": {"url": f"Binary/{answer.json()['id']}"}}
+
+    scan = await attach(station, b"One scan", **{"X-Security-Context": f"Patient/{who['id']}"})
+    told = await created(station, summary(who["id"], content=[scan]))
+    named = {"supportingInfo": [{"reference": f"DocumentReference/{told['id']}"}]}
+    asked = await created(station, request(who["id"], KIEN_AN, **named))
+    more = {"content": [scan, await attach(station, b"Another scan")]}
+    changed = await station.put(f"DocumentReference/{told['id']}", json=told | more)
+    assert changed.status_code == 200, changed.text
+    found = await hospital.get("Task", params={"focus": f"ServiceRequest/{asked['id']}"})
+    case = Case(station, hospital, KIEN_AN, who, asked, found.json()["entry"][0]["resource"]["id"])
+    await case.moved(hospital, "accepted")
+    await case.moved(hospital, "in-progress")
+    letter = await created(hospital, summary(who["id"], content=[await attach(hospital, b"A letter")]))
+    await case.moved(hospital, "completed", output=completion(letter["id"]))
 
 
 async def _patched_and_deleted(service: RunningService) -> None:

@@ -17,6 +17,7 @@ from referral.fhir.parameters.parameter import (
 )
 
 PARAMETERS: Final[dict[str, tuple[Parameter, ...]]] = {
+    "Binary": (),
     "Composition": (
         reference(
             "attester",

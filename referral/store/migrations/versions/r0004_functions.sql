@@ -222,7 +222,7 @@ BEGIN
   IF changes ? 'quantities' THEN
     DELETE FROM search_quantity s USING unnest(types, ids) AS c (type, id) WHERE s.type = c.type AND s.id = c.id;
     INSERT INTO search_quantity (type, id, param, system, code, low, high)
-      SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::numeric, (r->>6)::numeric FROM jsonb_array_elements(changes->'quantities') r;
+      SELECT r->>0, r->>1, r->>2, r->>3, r->>4, coalesce((r->>5)::float8, '-Infinity'), coalesce((r->>6)::float8, 'Infinity') FROM jsonb_array_elements(changes->'quantities') r;
   END IF;
   IF changes ? 'positions' THEN
     DELETE FROM search_position s USING unnest(types, ids) AS c (type, id) WHERE s.type = c.type AND s.id = c.id;
@@ -231,8 +231,15 @@ BEGIN
   END IF;
 END $$;
 
--- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, access, ended, packages, events, audits, directory,
--- typed (the rows of the network, see apply_directory), replay (see keep_replay).
+-- Whether a resource may go with what is about this patient: it is about him; bytes need not say about whom they are.
+CREATE FUNCTION is_about(p_type text, p_id text, p_patient text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM search_reference o WHERE o.type = p_type AND o.id = p_id AND o.param = '_patient' AND o.target_id = p_patient)
+    OR p_type = 'Binary' AND NOT EXISTS (SELECT FROM search_reference o WHERE o.type = p_type AND o.id = p_id AND o.param = '_patient');
+END $$;
+
+-- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, access, ended, packages,
+-- attachments [[type, id, at]] of what may have some and is written or given to others, events, audits, directory, typed (the rows of the network, see apply_directory), replay (see keep_replay).
 -- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
 CREATE OR REPLACE FUNCTION apply_changes(changes jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
@@ -286,7 +293,7 @@ BEGIN
       SELECT r->>0, r->>1, r->>2, r->>3 FROM jsonb_array_elements(changes->'strings') r;
     IF changes ? 'quantities' THEN
       INSERT INTO search_quantity (type, id, param, system, code, low, high)
-        SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::numeric, (r->>6)::numeric FROM jsonb_array_elements(changes->'quantities') r;
+        SELECT r->>0, r->>1, r->>2, r->>3, r->>4, coalesce((r->>5)::float8, '-Infinity'), coalesce((r->>6)::float8, 'Infinity') FROM jsonb_array_elements(changes->'quantities') r;
     END IF;
     IF changes ? 'positions' THEN
       INSERT INTO search_position (type, id, param, latitude, longitude)
@@ -352,20 +359,32 @@ BEGIN
         JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package'
         WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = r.target_type AND a.id = r.target_id
                       AND a.until IS NULL)
-          AND EXISTS (SELECT FROM search_reference o WHERE o.type = r.target_type AND o.id = r.target_id
-                      AND o.param = '_patient' AND o.target_id = p->>4)
+          AND is_about(r.target_type, r.target_id, p->>4)
         UNION
         SELECT n.offer, n.facility, n.sender, n.patient, n.at, r.target_type, r.target_id
         FROM named n JOIN search_reference r ON r.type = n.type AND r.id = n.id AND r.param = '_package'
         WHERE EXISTS (SELECT FROM access a WHERE a.facility = n.sender AND a.type = r.target_type AND a.id = r.target_id
                       AND a.until IS NULL)
-          AND EXISTS (SELECT FROM search_reference o WHERE o.type = r.target_type AND o.id = r.target_id
-                      AND o.param = '_patient' AND o.target_id = n.patient)
+          AND is_about(r.target_type, r.target_id, n.patient)
       )
       INSERT INTO access (facility, type, id, scope, via, since)
       SELECT n.facility, n.type, n.id, 'package', n.offer, n.at FROM named n
       ON CONFLICT DO NOTHING;
     END IF;
+  END IF;
+
+  IF changes ? 'attachments' THEN
+    -- An attachment is seen as what it is attached to, as far as the author of that sees it.
+    INSERT INTO access (facility, type, id, scope, via, since)
+    SELECT a.facility, r.target_type, r.target_id, a.scope, a.via, (x->>2)::timestamptz
+    FROM jsonb_array_elements(changes->'attachments') x
+    JOIN document d ON d.type = x->>0 AND d.id = x->>1
+    JOIN search_reference r ON r.type = d.type AND r.id = d.id AND r.param = '_package' AND r.target_type = 'Binary'
+    JOIN access a ON a.type = d.type AND a.id = d.id AND a.scope <> 'owner' AND a.until IS NULL
+    WHERE EXISTS (SELECT FROM access o WHERE o.facility = d.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
+      AND is_about(r.target_type, r.target_id,
+                   (SELECT s.target_id FROM search_reference s WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1))
+    ON CONFLICT DO NOTHING;
   END IF;
 
   INSERT INTO event (at, type, id, version, move, from_state, to_state, party, facility, client, network, referral, reason_code, reason_text)
@@ -385,5 +404,5 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION load_for_write(jsonb), apply_changes(jsonb), open_references(jsonb),
-  index_documents(text[], text[], jsonb, jsonb) FROM PUBLIC;
+  index_documents(text[], text[], jsonb, jsonb), is_about(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION load_for_write(jsonb), apply_changes(jsonb) TO referral_service;

@@ -1,2 +1,2 @@
 -- What stands in r0002_functions.sql is put back from there.
-DROP FUNCTION index_documents(text[], text[], jsonb, jsonb), open_references(jsonb);
+DROP FUNCTION index_documents(text[], text[], jsonb, jsonb), open_references(jsonb), is_about(text, text, text);

@@ -1,9 +1,10 @@
 -- Found by: values with their unit, addresses, positions. And which types are the directory's, in one place.
 
--- The exact bounds of what is known of a value, both within: equal for a number, apart for a Range or a comparator; infinity where
--- there is none. One row for the coded unit, and one without a system for the unit in words, where that is another.
+-- The bounds of what is known of a value, both within: equal for a number, apart for a Range or a comparator; infinity where there
+-- is none. Not numeric, whose comparisons are not leakproof: the policies would keep them from the indexes.
+-- One row for the coded unit, and one without a system for the unit in words, where that is another.
 CREATE TABLE search_quantity (type text NOT NULL, id text NOT NULL, param text NOT NULL, system text NOT NULL, code text NOT NULL,
-  low numeric NOT NULL, high numeric NOT NULL);
+  low float8 NOT NULL, high float8 NOT NULL);
 CREATE INDEX search_quantity_low ON search_quantity (type, param, low, id);
 CREATE INDEX search_quantity_high ON search_quantity (type, param, high, id);
 CREATE INDEX search_quantity_document ON search_quantity (type, id);

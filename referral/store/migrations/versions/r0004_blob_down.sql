@@ -1,0 +1,2 @@
+DROP FUNCTION keep_blob(text, int, text, bytea, bytea), find_blobs(text[]), read_blob(text, text, int, int, int);
+DROP TABLE attachment, blob;

@@ -1,0 +1,414 @@
+"""Attachments: https://hl7.org/fhir/R4/binary.html"""
+
+import asyncio
+import hashlib
+import uuid
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from referral.domain.attachment import LARGEST_INLINE, MEBIBYTE, AttachmentRules
+from referral.store.blob import read_part
+from tests.api.audited import audited
+from tests.api.audited import named as audit_named
+from tests.api.doors import bundle
+from tests.api.refusals import rows
+from tests.conftest import Database, serve
+from tests.factories import (
+    KIEN_AN,
+    LE_CHAN,
+    Resource,
+    completion,
+    created,
+    offered,
+    patient,
+    request,
+    summary,
+)
+from tests.owner import behind_the_wall
+from tests.running_service import RunningService
+
+STRANGER = "ninh-giang-medical-centre"
+PDF = {"Content-Type": "application/pdf"}
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+AS_JSON = {"Accept": "application/fhir+json"}
+
+
+def bytes_of(length: int = 2000) -> bytes:
+    """Bytes that nobody has sent before."""
+    start = b"%PDF-1.7 " + uuid.uuid4().bytes
+    return (start * (length // len(start) + 1))[:length]
+
+
+def sha1(content: bytes) -> str:
+    return b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
+
+
+async def sent(client: httpx.AsyncClient, content: bytes, **headers: str) -> str:
+    """Id of a new Binary."""
+    answer = await client.post("Binary", content=content, headers=PDF | headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def document(patient_id: str, binary_id: str, **more: Any) -> Resource:
+    attachment = {"contentType": "application/pdf", "url": f"Binary/{binary_id}"} | more
+    return summary(patient_id, content=[{"attachment": attachment}])
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> Resource:
+    """The first issue of a refusal."""
+    assert answer.status_code == status, answer.text
+    issue: Resource = answer.json()["issue"][0]
+    assert issue["code"] == code
+    return issue
+
+
+async def test_bytes_come_back_as_they_were_sent(station: httpx.AsyncClient, who: str) -> None:
+    content = bytes_of()
+    made = await station.post(
+        "Binary", content=content, headers=TEXT | {"X-Security-Context": f"Patient/{who}"}
+    )
+    assert made.status_code == 201, made.text
+    address = made.headers["Location"]
+    assert "data" not in made.json()
+    for url in (f"Binary/{made.json()['id']}", address):
+        read = await station.get(url, headers={"Accept": "application/pdf"})
+        assert (read.status_code, read.content) == (200, content)
+        assert read.headers["content-type"] == TEXT["Content-Type"]
+        assert read.headers["content-length"] == str(len(content))
+        assert read.headers["etag"] == made.headers["etag"] == 'W/"1"'
+        assert read.headers["last-modified"] == made.headers["last-modified"]
+        assert read.headers["x-content-type-options"] == "nosniff"
+        assert read.headers["content-disposition"] == "attachment"
+        assert read.headers["x-security-context"] == f"Patient/{who}"
+        head = await station.head(url)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(content))
+        known = await station.get(url, headers={"If-None-Match": 'W/"1"'})
+        assert (known.status_code, known.content) == (304, b"")
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 1000, 3 * 128 * 1024, 3 * 128 * 1024 + 1, 2_500_000])
+async def test_bytes_of_every_length_come_in_both_forms(station: httpx.AsyncClient, length: int) -> None:
+    content = bytes_of(length)
+    name = await sent(station, content)
+    assert (await station.get(f"Binary/{name}")).content == content
+    for asked in ({"headers": AS_JSON}, {"params": {"_format": "application/fhir+json"}}):
+        read = await station.get(f"Binary/{name}", **asked)
+        assert read.headers["content-length"] == str(len(read.content))
+        assert read.headers["content-type"] == "application/fhir+json; charset=utf-8"
+        resource = read.json()
+        assert b64decode(resource["data"], validate=True) == content
+        assert (resource["resourceType"], resource["contentType"]) == ("Binary", "application/pdf")
+
+
+async def test_a_binary_is_a_resource_too(station: httpx.AsyncClient) -> None:
+    content = bytes_of()
+    sent_as = {
+        "resourceType": "Binary",
+        "language": "vi",
+        "contentType": "image/png",
+        "data": b64encode(content).decode(),
+    }
+    made = await created(station, sent_as)
+    read = await station.get(f"Binary/{made['id']}", headers=AS_JSON)
+    assert read.json() == {**sent_as, "id": made["id"], "meta": made["meta"]}
+    raw = await station.get(f"Binary/{made['id']}")
+    assert (raw.headers["content-type"], raw.content) == ("image/png", content)
+
+
+async def test_versions_keep_their_bytes(station: httpx.AsyncClient) -> None:
+    first, second, name = bytes_of(), bytes_of(), str(uuid.uuid4())
+    assert (await station.put(f"Binary/{name}", content=first, headers=PDF)).status_code == 201
+    changed = await station.put(f"Binary/{name}", content=second, headers=TEXT | {"If-Match": 'W/"1"'})
+    assert (changed.status_code, changed.headers["etag"]) == (200, 'W/"2"')
+    stale = await station.put(f"Binary/{name}", content=first, headers=PDF | {"If-Match": 'W/"1"'})
+    refused(stale, 412, "conflict")
+    assert (await station.get(f"Binary/{name}/_history/1")).content == first
+    assert (await station.get(f"Binary/{name}")).content == second
+    listed = (await station.get(f"Binary/{name}/_history")).json()
+    assert ["data" in entry["resource"] for entry in listed["entry"]] == [False, False]
+    found = (await station.get("Binary", params={"_id": name})).json()["entry"][0]["resource"]
+    refused(await station.put(f"Binary/{name}", json=found), 422, "required")
+    renamed = [{"op": "replace", "path": "/contentType", "value": "image/png"}]
+    patch = {"Content-Type": "application/json-patch+json"}
+    refused(await station.patch(f"Binary/{name}", json=renamed, headers=patch), 422, "required")
+    assert (await station.delete(f"Binary/{name}")).status_code == 204
+    refused(await station.get(f"Binary/{name}"), 410, "deleted")
+    assert (await station.get(f"Binary/{name}/_history/2")).content == second
+
+
+async def test_equal_bytes_stand_once(service: RunningService, station: httpx.AsyncClient) -> None:
+    content = bytes_of()
+    await sent(station, content)
+    await sent(await service.system(KIEN_AN), content)
+    async with behind_the_wall(service.store) as owner:
+        hashed = hashlib.sha256(content).digest()
+        row = await owner.fetchrow("SELECT size, media_type, content FROM blob WHERE sha256 = $1", hashed)
+        used = await owner.fetchval("SELECT count(*) FROM attachment WHERE sha256 = $1", hashed)
+    assert row is not None
+    assert (row["size"], row["media_type"], row["content"], used) == (2000, "application/pdf", content, 2)
+
+
+async def test_what_is_sent_again_is_stored_once(station: httpx.AsyncClient) -> None:
+    content, once = bytes_of(), {"X-Request-ID": str(uuid.uuid4())}
+    name = await sent(station, content, **once)
+    again = await station.post("Binary", content=content, headers=PDF | once)
+    assert (again.json()["id"], again.headers["x-replayed"]) == (name, "true")
+    # Other bytes, or another kind of them, are another write.
+    other_kind = (await station.post("Binary", content=content, headers=TEXT | once)).json()["id"]
+    assert len({await sent(station, bytes_of(), **once), other_kind, name}) == 3
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    await sent(station, content, **key)
+    refused(await station.post("Binary", content=content, headers=TEXT | key), 422, "business-rule")
+
+
+def _wrong() -> Iterator[tuple[str, bytes, dict[str, str], int, str]]:
+    yield "no media type", b"x", {"Content-Type": ""}, 415, "not-supported"
+    yield "a page", b"<html>", {"Content-Type": "text/html"}, 415, "not-supported"
+    yield "a drawing that runs", b"<svg/>", {"Content-Type": "image/svg+xml"}, 415, "not-supported"
+    yield "no media type at all", b"x", {"Content-Type": "pdf"}, 415, "not-supported"
+    yield "a split header", b"x", {"Content-Type": 'text/plain; a="\\"'}, 415, "not-supported"
+    yield "nothing", b"", PDF, 422, "business-rule"
+    yield "an unknown patient", b"x", PDF | {"X-Security-Context": "Patient/none"}, 422, "business-rule"
+    yield "an empty context", b"x", PDF | {"X-Security-Context": ""}, 400, "invalid"
+    yield (
+        "JSON that is no Binary",
+        b'{"resourceType": "Patient"}',
+        {"Content-Type": "application/json"},
+        400,
+        "invalid",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "code"),
+    [each[1:] for each in _wrong()],
+    ids=[each[0] for each in _wrong()],
+)
+@pytest.mark.usefixtures("nothing_stored")
+async def test_what_is_no_attachment_is_refused(
+    station: httpx.AsyncClient, content: bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    refused(await station.post("Binary", content=content, headers=headers), status, code)
+
+
+@pytest.mark.usefixtures("nothing_stored")
+async def test_a_binary_in_json_is_held_by_the_same_rules(station: httpx.AsyncClient) -> None:
+    for more, status, place in (
+        ({"contentType": "text/html", "data": "eA=="}, 415, "Binary.contentType"),
+        ({"contentType": "text/plain\nX-Evil: 1", "data": "eA=="}, 400, "Binary.contentType"),
+        ({"contentType": "text/plain"}, 422, "Binary.data"),
+        ({"data": "eA=="}, 422, "Binary.contentType"),
+        ({"contentType": "text/plain", "data": "?"}, 400, "Binary.data"),
+    ):
+        resource = {"resourceType": "Binary"} | more
+        answer = await station.post("Binary", json=resource)
+        assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (status, [place]), answer.text
+        whole = await station.post("", json=bundle(("POST", "Binary", resource)))
+        assert whole.status_code == status, whole.text
+        assert whole.json()["issue"][0]["expression"][0].startswith("Bundle.entry[0].resource")
+
+
+@pytest.fixture(scope="module")
+async def narrow(demo_database: Database) -> AsyncIterator[RunningService]:
+    """A service that takes pictures of one MiB."""
+    async with serve(
+        demo_database.dsn, attachments=AttachmentRules(MEBIBYTE, frozenset({"image/png"}))
+    ) as running:
+        yield running
+
+
+async def answered(service: RunningService, bearer: str, begun: bytes) -> bytes:
+    """The first line of the answer to a request that is never ended."""
+    address = urlsplit(service.base_url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    head = (
+        f"POST /fhir/Binary HTTP/1.1\r\nHost: hub\r\nAuthorization: {bearer}\r\nContent-Type: image/png\r\n"
+    )
+    writer.write(head.encode() + begun)
+    line = await reader.readline()
+    writer.close()
+    return line
+
+
+async def test_the_size_and_the_kinds_are_settings(narrow: RunningService) -> None:
+    client, picture = await narrow.system(LE_CHAN), {"Content-Type": "image/png"}
+    before = await rows(narrow)
+    fits = await client.post("Binary", content=bytes(MEBIBYTE), headers=picture)
+    assert fits.status_code == 201, fits.text
+    stored = await rows(narrow)
+    assert stored != before
+    refused(await client.post("Binary", content=b"x", headers=PDF), 415, "not-supported")
+    refused(await client.post("Binary", content=bytes(MEBIBYTE + 1), headers=picture), 413, "too-long")
+    # Before all of it is there: at once where its length is told, else as soon as it is too much.
+    bearer = (await client.get("metadata")).request.headers["Authorization"]
+    whole = b"Content-Length: 100000000\r\n\r\n"
+    parts = b"Transfer-Encoding: chunked\r\n\r\n" + (b"10000\r\n" + bytes(65536) + b"\r\n") * 17
+    for begun in (whole, parts):
+        assert (await answered(narrow, bearer, begun)).startswith(b"HTTP/1.1 413 ")
+    large = {
+        "resourceType": "Binary",
+        "contentType": "image/png",
+        "data": b64encode(bytes(MEBIBYTE + 1)).decode(),
+    }
+    refused(await client.post("Binary", json=large), 413, "too-long")
+    assert await rows(narrow) == stored
+
+
+async def test_a_small_attachment_may_stand_in_its_document(station: httpx.AsyncClient, who: str) -> None:
+    def inline(size: int) -> Resource:
+        data = b64encode(bytes(size)).decode()
+        return summary(who, content=[{"attachment": {"contentType": "image/png", "data": data}}])
+
+    assert (await created(station, inline(LARGEST_INLINE)))["id"]
+    over = inline(LARGEST_INLINE + 1)
+    issue = refused(await station.post("DocumentReference", json=over), 413, "too-long")
+    assert issue["expression"] == ["DocumentReference.content[0].attachment.data"]
+    assert "POST the bytes to Binary" in issue["diagnostics"]
+    extended = patient(
+        extension=[{"url": "urn:test:scan", "valueAttachment": over["content"][0]["attachment"]}]
+    )
+    refused(await station.post("Patient", json=extended), 413, "too-long")
+
+
+async def test_a_document_says_of_a_binary_what_is_so(station: httpx.AsyncClient, who: str) -> None:
+    content = bytes_of()
+    name = await sent(station, content)
+    for more in (
+        {},
+        {"size": len(content)},
+        {"hash": sha1(content)},
+        {"size": len(content), "hash": sha1(content)},
+    ):
+        assert (await created(station, document(who, name, **more)))["id"]
+    for more, element in (({"size": 1}, "size"), ({"hash": sha1(b"other")}, "hash")):
+        issue = refused(
+            await station.post("DocumentReference", json=document(who, name, **more)), 422, "business-rule"
+        )
+        assert issue["expression"] == [f"DocumentReference.content[0].attachment.{element}"]
+    issue = refused(await station.post("DocumentReference", json=document(who, "none")), 422, "business-rule")
+    assert issue["expression"] == ["DocumentReference.content[0].attachment.url"]
+    elsewhere = document(who, name, url="https://archive.example/Binary/1", hash=sha1(b"other"))
+    assert (await created(station, elsewhere))["id"]
+
+
+async def test_a_document_comes_with_its_attachment_in_one_transaction(
+    station: httpx.AsyncClient, who: str
+) -> None:
+    content = bytes_of()
+    binary = {"resourceType": "Binary", "contentType": "application/pdf", "data": b64encode(content).decode()}
+    entries = bundle(("POST", "Binary", binary), ("POST", "DocumentReference", document(who, "x")))
+    entries["entry"][0]["fullUrl"] = "urn:uuid:3fdc72f4-a11d-4a9d-9260-a9f745779e1d"
+    attachment = entries["entry"][1]["resource"]["content"][0]["attachment"]
+    attachment["url"] = entries["entry"][0]["fullUrl"]
+    attachment["hash"] = sha1(b"other")
+    refused(await station.post("", json=entries), 422, "business-rule")
+    attachment["hash"] = sha1(content)
+    answer = await station.post("", json=entries)
+    assert answer.status_code == 200, answer.text
+    stored = answer.json()["entry"][1]["resource"]["content"][0]["attachment"]["url"]
+    assert (await station.get(stored)).content == content
+
+
+async def sees(client: httpx.AsyncClient, name: str) -> bool:
+    """Whether a facility sees a Binary, in every way of looking."""
+    raw = await client.get(f"Binary/{name}")
+    for url in (f"Binary/{name}", f"Binary/{name}/_history/1", f"Binary/{name}/_history"):
+        answer = await client.get(url, headers=AS_JSON)
+        assert answer.status_code == raw.status_code, url
+    found = (await client.get("Binary", params={"_id": name})).json()
+    assert ("entry" in found) is (raw.status_code == 200)
+    assert raw.status_code in {200, 404}
+    return raw.status_code == 200
+
+
+async def test_who_sees_the_document_sees_what_is_attached(
+    service: RunningService, station: httpx.AsyncClient
+):
+    hospital, stranger = await service.system(KIEN_AN), await service.system(STRANGER)
+    who = (await created(station, patient()))["id"]
+    attached, untold, later = [await sent(station, bytes_of()) for _ in range(3)]
+    told = await created(station, document(who, attached))
+    named = {"supportingInfo": [{"reference": f"DocumentReference/{told['id']}"}]}
+    await created(station, document(who, untold))
+    asked = await created(station, request(who, KIEN_AN, **named))
+    assert [await sees(each, attached) for each in (station, hospital, stranger)] == [True, True, False]
+    assert [await sees(each, untold) for each in (station, hospital)] == [True, False]
+    # What is attached later is seen from then on.
+    content = [*told["content"], {"attachment": {"url": f"Binary/{later}"}}]
+    changed = await station.put(f"DocumentReference/{told['id']}", json=told | {"content": content})
+    assert changed.status_code == 200, changed.text
+    assert [await sees(each, later) for each in (station, hospital, stranger)] == [True, True, False]
+    # To name it oneself gives nothing.
+    theirs = (await created(stranger, patient()))["id"]
+    refused(await stranger.post("DocumentReference", json=document(theirs, attached)), 422, "business-rule")
+    # Nor does a document of one's own outlast the offer.
+    mine = (await created(hospital, patient()))["id"]
+    await created(hospital, document(mine, attached))
+    tasks = await hospital.get("Task", params={"focus": f"ServiceRequest/{asked['id']}"})
+    task = tasks.json()["entry"][0]["resource"]
+    declined = task | {"status": "rejected", "statusReason": {"text": "No bed"}}
+    answer = await hospital.put(f"Task/{task['id']}", json=declined, headers={"If-Match": 'W/"1"'})
+    assert answer.status_code == 200, answer.text
+    assert [await sees(hospital, name) for name in (attached, later)] == [False, False]
+    refused(await hospital.put(f"Binary/{attached}", content=b"x", headers=PDF), 404, "not-found")
+
+
+async def test_the_summary_comes_back_with_its_attachment(service: RunningService) -> None:
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    await case.moved(case.receiver, "in-progress")
+    name = await sent(case.receiver, bytes_of())
+    written = await created(case.receiver, document(case.patient["id"], name))
+    assert not await sees(case.sender, name)
+    await case.moved(case.receiver, "completed", output=completion(written["id"]))
+    assert await sees(case.sender, name)
+    refused(await case.sender.put(f"Binary/{name}", content=b"x", headers=PDF), 403, "forbidden")
+
+
+async def test_bytes_about_another_patient_are_not_given(service: RunningService, station: httpx.AsyncClient):
+    hospital = await service.system(KIEN_AN)
+    who, other = [(await created(station, patient()))["id"] for _ in range(2)]
+    name = await sent(station, bytes_of(), **{"X-Security-Context": f"Patient/{other}"})
+    told = await created(station, document(who, name))
+    named = {"supportingInfo": [{"reference": f"DocumentReference/{told['id']}"}]}
+    await created(station, request(who, KIEN_AN, **named))
+    assert (await hospital.get(f"DocumentReference/{told['id']}")).status_code == 200
+    assert not await sees(hospital, name)
+    changed = await station.put(f"DocumentReference/{told['id']}", json=told | {"description": "A scan"})
+    assert changed.status_code == 200, changed.text
+    assert not await sees(hospital, name)
+
+
+async def test_its_readers_are_in_the_audit(service: RunningService, station: httpx.AsyncClient, who: str):
+    name = await sent(station, bytes_of(), **{"X-Security-Context": f"Patient/{who}"})
+    for facility, status in ((LE_CHAN, 200), (STRANGER, 404)):
+        headers = audit_named()
+        answer = await (await service.system(facility)).get(f"Binary/{name}", headers=headers)
+        assert answer.status_code == status
+        (row,) = await audited(service.store, headers)
+        assert (row["action"], row["actor"], row["type"], row["id"]) == ("read", facility, "Binary", name)
+        assert (row["outcome"], row["patient"]) == (status, who)
+
+
+async def test_the_scope_is_asked_for_before_anything_is_read(service: RunningService) -> None:
+    limited = await service.system(LE_CHAN, "system/Binary.r")
+    refused(await limited.post("Binary", content=b"x", headers=PDF), 403, "forbidden")
+    refused(await limited.put("Binary/a", content=b"x", headers=PDF), 403, "forbidden")
+
+
+async def test_no_part_of_it_is_read_by_who_does_not_see_it(
+    service: RunningService, station: httpx.AsyncClient
+) -> None:
+    name = await sent(station, b"0123456789")
+    part = await read_part(service.store, LE_CHAN, (name, 1), start=2, length=3)
+    assert part == (10, b"234")
+    for facility in (STRANGER, "", "' OR true --"):
+        assert await read_part(service.store, facility, (name, 1), start=0, length=3) is None
+    assert await read_part(service.store, LE_CHAN, (name, 2), start=0, length=3) is None
