@@ -50,7 +50,7 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
     # Of several identifiers nobody can say which one stood for the patient.
     if before is not None and same and (len(named) == 1 or not logical):
         # Also where the patient has another identifier since, or somebody else has this one.
-        workspace.standing[draft.key] = {identifier: ("Patient", before) for identifier in logical}
+        workspace.standing[draft.key] = dict.fromkeys(logical, ("Patient", before))
         return
     patient, named_at = _patient(workspace, draft)
     if draft.type != "Patient" and before not in {None, patient}:
