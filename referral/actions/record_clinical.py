@@ -46,7 +46,8 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
     before = known.patient if known is not None else None
     named = [reference for _, reference in subjects(draft.type, draft.content)]
     logical = [identifier for reference in named if (identifier := identifier_of(reference))]
-    same = named == [reference for _, reference in subjects(draft.type, stored)]
+    told = [reference for _, reference in subjects(draft.type, stored)]
+    same = [_as_said(workspace, one) for one in named] == [_as_said(workspace, one) for one in told]
     # Of several identifiers nobody can say which one stood for the patient.
     if before is not None and same and (len(named) == 1 or not logical):
         # Also where the patient has another identifier since, or somebody else has this one.
@@ -58,6 +59,12 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
             "The patient of a record does not change; mark it entered-in-error and write a new one.",
             draft.at(named_at or "subject"),
         )
+
+
+def _as_said(workspace: Workspace, reference: Mapping[str, Any]) -> object:
+    """What makes two references the same without a look at what is stored: `Patient/x` is `<base>/Patient/x`."""
+    literal = {name: value for name, value in reference.items() if name == "reference"}
+    return target_of(literal, workspace.base, lambda _system, _value: None) or reference
 
 
 def _patient(workspace: Workspace, draft: Draft) -> tuple[str | None, str | None]:
