@@ -151,6 +151,14 @@ def test_an_island_without_a_ferry_is_unreachable_and_with_one_it_is_not() -> No
     assert targets(ask(directory(towns, **rows, links=(ferry,)))) == ["near"]
 
 
+def test_ports_by_the_road_change_no_text_however_many_are_asked_for() -> None:
+    towns = [(town("clinic", 0), "station"), (town("isle", 5, "isle"), "station")]
+    towns += [(town(name, north), "satellite") for name, north in (("quay", 2), ("pier", 9), ("city", 11))]
+    ferries = (link("quay", "isle", "600", "ferry"), link("isle", "pier", "600", "ferry"))
+    of = directory(towns, approvals=tuple(approval(name) for name in ("quay", "pier", "city")), links=ferries)
+    assert {x.terms[0].text for x in ask(of).ranked} == {"by road, estimated"}
+
+
 def test_from_an_island_over_a_port_into_the_country() -> None:
     towns = [
         (town("clinic", 0, "isle"), "station"),
