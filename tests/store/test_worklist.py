@@ -20,7 +20,9 @@ from tests.owner import behind_the_wall
 from tests.store.documents import BASE, START, add_document, add_network, write
 
 OPEN = "status=requested,received,accepted,in-progress&_sort=-_lastUpdated"
+OPEN_REQUESTS = "status=draft,active,on-hold&_sort=-_lastUpdated"
 STATUSES = ["requested", "received", "accepted", "in-progress", "completed", "rejected"]
+REQUEST_STATUSES = ["draft", "active", "active", "on-hold", "completed", "revoked"]
 
 
 def asked(address: str) -> SearchQuery:
@@ -37,7 +39,7 @@ def to(kind: str, target: str) -> dict[str, str]:
 async def offers(store: Store) -> None:
     """40 requests with a Task each: of two owners, in every status, seen or not, often of one moment."""
     await add_network(store, "net", "NN", ["station", "hospital", "other"])
-    chance, changes = random.Random(11), ChangeSet()
+    chance, other, changes = random.Random(11), random.Random(12), ChangeSet()
     add_document(changes, "Organization", "hospital", ["net"], name="The hospital")
     for n in range(40):
         at: datetime = START + timedelta(seconds=n // 5)
@@ -50,9 +52,13 @@ async def offers(store: Store) -> None:
             chance.choice([seen, ["station"]]),
             at=at,
             deleted=n == 9,
-            status="active",
+            status=other.choice(REQUEST_STATUSES),
             intent="order",
             subject=subject,
+            requester=to("Organization", "station"),
+            performer=[
+                to("Organization", name) for name in other.choice([["hospital"], ["hospital", "other"]])
+            ],
         )
         owner = chance.choice(["hospital", "hospital", "hospital", "other"])
         add_document(
@@ -85,6 +91,9 @@ ADDRESSES = [
     f"Task?requester=Organization/station&{OPEN}&_count=1&_include=Task:focus",
     f"Task?requester=Organization/station&{OPEN}&_count=200&_include=Task:focus&_include=Task:part-of",
     "Task?owner=Organization/other&status=accepted&_sort=-_lastUpdated&_count=2",
+    f"ServiceRequest?performer=Organization/hospital&{OPEN_REQUESTS}&_count=3&_include=ServiceRequest:patient",
+    f"ServiceRequest?requester=Organization/station&{OPEN_REQUESTS}&_count=4&_include=ServiceRequest:performer",
+    "ServiceRequest?requester=Organization/station&status=draft&_sort=-_lastUpdated&_count=2",
 ]
 
 
