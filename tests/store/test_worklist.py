@@ -168,15 +168,17 @@ async def test_over_the_wall_it_shows_what_the_facility_sees(store: Store, offer
 
 async def test_a_page_reads_no_more_rows_among_thousands(store: Store, offers: None):
     async with behind_the_wall(store) as owner:
-        # The hospital has ended thousands, and others have thousands open.
+        # The hospital has ended thousands and has thousands open, as others have; all older than the page.
         await owner.execute(
             "INSERT INTO document SELECT 'Task', 'x' || n, 1, now(), false, '{}', 'station'"
-            " FROM generate_series(1, 4000) n;"
+            " FROM generate_series(1, 6000) n;"
             "INSERT INTO access SELECT 'hospital', 'Task', 'x' || n, 'owner', '', now()"
-            " FROM generate_series(1, 4000) n;"
+            " FROM generate_series(1, 6000) n;"
             "INSERT INTO search_reference SELECT 'Task', 'x' || n, 'owner', 'Organization',"
-            " CASE WHEN n % 2 = 0 THEN 'hospital' ELSE 'other' END,"
-            " CASE WHEN n % 2 = 0 THEN NULL ELSE 'requested' END, now() FROM generate_series(1, 4000) n;"
+            " CASE WHEN n % 3 = 0 THEN 'other' ELSE 'hospital' END,"
+            " CASE WHEN n % 3 = 1 THEN NULL ELSE 'requested' END,"
+            f" '{START.isoformat()}'::timestamptz - n * interval '1 second'"
+            " FROM generate_series(1, 6000) n;"
             "ANALYZE"
         )
     query = asked(f"Task?owner=Organization/hospital&{OPEN}&_count=5&_include=Task:focus")
@@ -187,6 +189,7 @@ async def test_a_page_reads_no_more_rows_among_thousands(store: Store, offers: N
         rows = await owner.fetch(search_store.statement("search", "open_work"), "hospital", *values)
         after = await _rows_read(owner)
     assert len([row for row in rows if row["at"]]) == 6
+    assert any(row["type"] == "ServiceRequest" for row in rows)
     assert 0 < after - before < 150
 
 
