@@ -57,8 +57,8 @@ def create_app(
     tracing: "Tracing | None" = None,
     seconds_left: Callable[[], float | None] = lambda: None,
 ) -> FastAPI:
-    """The application. While it runs, it keeps the network's snapshot up to date, the count of open offers,
-    and the audit.
+    """The application. While it runs, it keeps the network's snapshot up to date, the count of offers that
+    wait for an answer, and the audit.
 
     seconds_left: how long the end of that may take, asked when it begins; None: as long as it takes.
     """
