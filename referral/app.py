@@ -77,7 +77,10 @@ def create_app(
             for watcher in watchers:
                 watcher.cancel()
             # Where one waits for a database that says nothing, closing the store ends it.
-            await asyncio.wait(watchers, timeout=seconds_left())
+            ended, _ = await asyncio.wait(watchers, timeout=seconds_left())
+            for watcher in ended:
+                with contextlib.suppress(asyncio.CancelledError):
+                    watcher.result()  # one that failed says why
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, read, update, create, metadata, search, transaction)

@@ -215,6 +215,15 @@ async def test_a_store_that_says_nothing_is_not_waited_for_at_the_end(
     assert (line["event"], line["lost"]) == ("audit_incomplete", 1)
 
 
+async def test_a_keeper_that_failed_says_why_at_the_end(store: Store, database: Database, log: io.StringIO):
+    """Here: what it has to tell cannot be written."""
+    log.close()
+    async with busy(database) as (single, _):
+        with pytest.raises(ValueError, match="closed file"):
+            async with kept_audit(single, AuditTrail(), lambda: NOW, lambda: None):
+                pass
+
+
 class Clock:
     """The keeper's clock, which stands still until a test turns it."""
 
