@@ -73,8 +73,8 @@ def create_app(
     seconds_left: Callable[[], float | None] = lambda: None,
     cors_origins: Sequence[str] = (),
 ) -> FastAPI:
-    """The application. While it runs, it keeps the network's snapshot up to date, the count of open offers,
-    and the audit.
+    """The application. While it runs, it keeps the network's snapshot up to date, the count of offers that
+    wait for an answer, and the audit.
 
     seconds_left: how long the end of that may take, asked when it begins; None: as long as it takes.
     cors_origins: the origins whose pages may call it, `*` for all; none: browsers keep all of them from it.
@@ -94,7 +94,10 @@ def create_app(
             for watcher in watchers:
                 watcher.cancel()
             # Where one waits for a database that says nothing, closing the store ends it.
-            await asyncio.wait(watchers, timeout=seconds_left())
+            ended, _ = await asyncio.wait(watchers, timeout=seconds_left())
+            for watcher in ended:
+                with contextlib.suppress(asyncio.CancelledError):
+                    watcher.result()  # one that failed says why
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, history, read, update, create, metadata, search, transaction)

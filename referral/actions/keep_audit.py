@@ -107,7 +107,9 @@ async def kept_audit(
         # Not cancelled at once: what is being written would be written again.
         stopping.set()
         await asyncio.wait({keeping}, timeout=seconds_left())
-        if not keeping.done():
+        if keeping.done():
+            keeping.result()  # a keeper that failed says why
+        else:
             keeping.cancel()
             keeper.tell_lost()
 

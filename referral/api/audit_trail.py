@@ -67,6 +67,8 @@ _WRITES: Final = {
 
 _QUESTIONS: Final = {AuditAction.SEARCH, AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
 
+_MOST_SHOWN: Final = 300
+
 
 def recorder(services: Services) -> Callable[[Scope, int], None]:
     """A function that records the request of a scope, about to be answered with a status."""
@@ -131,7 +133,9 @@ def _query(scope: Scope, action: AuditAction) -> str | None:
         operation = scope["path"].rpartition("/")[2]
         return f"{operation}?{_text(scope['query_string'])}".rstrip("?")
     if action is AuditAction.UNSUPPORTED:
-        return f"{scope['method']} {_text(scope['raw_path'])}?{_text(scope['query_string'])}".rstrip("?")
+        asked = f"{scope['method']} {_text(scope['raw_path'])}?{_text(scope['query_string'])}".rstrip("?")
+        # It may be anything, from anybody: enough to see what was tried.
+        return asked if len(asked) <= _MOST_SHOWN else f"{asked[:_MOST_SHOWN]}... ({len(asked)} characters)"
     return None
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import networkx as nx
 
@@ -27,6 +27,9 @@ _LEAVE = -1
 """Stands for the origin as it leaves by an estimated road; a journey gives its edges their minutes."""
 
 _ESTIMATE = "estimate"
+
+_ROUNDING: Final = 1e-9
+"""The share by which two sums of the same roads may differ; what gains no more than that gains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,8 @@ class Ways:
             return False
         if self.places.landmass(start) != self.places.landmass(end):
             return True
-        # A little more than equal: a sum of many must not fall below by rounding.
-        return bool(data["minutes"] < self.estimate(start, end) * (1 + 1e-9))
+        # A little more than equal: `may_gain` must not skip what a sum of several makes a gain.
+        return bool(data["minutes"] < self.estimate(start, end) * (1 + _ROUNDING))
 
     def may_gain(self, origin: int, budget: float) -> bool:
         """Tell whether some chain of links within the budget may take less time than the estimate.
@@ -154,7 +157,7 @@ class Journey:
         if minutes is None:
             return False
         here = self.ways.places.landmass(place) == self.landmass
-        return not here or minutes < self.ways.estimate(self.origin, place)
+        return not here or _gains_on(self.ways.estimate(self.origin, place), minutes)
 
     def crossings(self) -> Iterator[tuple[int, float]]:
         """Places where a crossing ends from which an estimated road goes on, with the minutes until there."""
@@ -172,12 +175,12 @@ class Journey:
         if landmass == self.landmass:
             best = self.ways.estimate(self.origin, target), self.origin
         linked = self.reached.get(target)
-        if linked is not None and (best is None or linked < best[0]):
+        if linked is not None and (best is None or _gains_on(best[0], linked)):
             best = linked, None
         for place in self._crossed.get(landmass, ()):
             if self.ways.link(place, target) is None:
                 minutes = self.reached[place] + self.ways.estimate(place, target)
-                if best is None or minutes < best[0]:
+                if best is None or _gains_on(best[0], minutes):
                     best = minutes, place
         return best
 
@@ -246,6 +249,11 @@ class Journey:
     def _name(self, place: int) -> str:
         facility = self.ways.places.facilities[place]
         return facility.name_en or facility.name
+
+
+def _gains_on(known: float, minutes: float) -> bool:
+    """Tell whether a way is shorter than the one known; estimates in a line are no way of their own."""
+    return minutes < known * (1 - _ROUNDING)
 
 
 def _minutes(_start: int, _end: int, data: dict[str, float]) -> float:

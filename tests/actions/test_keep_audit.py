@@ -6,20 +6,22 @@ import json
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import pytest
 import structlog
 
+from referral.actions import keep_audit
 from referral.actions.keep_audit import AuditTrail, kept_audit
 from referral.app import configure_logging
 from referral.domain.audit import AuditAction, AuditRecord
 from referral.domain.errors import StoreUnavailable
-from referral.store.pool import Store
+from referral.store.pool import Connection, Store
 from tests.conftest import Database
 from tests.owner import behind_the_wall
 
@@ -211,3 +213,69 @@ async def test_a_store_that_says_nothing_is_not_waited_for_at_the_end(
             trail.add(a_search(1))
         (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
     assert (line["event"], line["lost"]) == ("audit_incomplete", 1)
+
+
+async def test_a_keeper_that_failed_says_why_at_the_end(store: Store, database: Database, log: io.StringIO):
+    """Here: what it has to tell cannot be written."""
+    log.close()
+    async with busy(database) as (single, _):
+        with pytest.raises(ValueError, match="closed file"):
+            async with kept_audit(single, AuditTrail(), lambda: NOW, lambda: None):
+                pass
+
+
+class Clock:
+    """The keeper's clock, which stands still until a test turns it."""
+
+    def __init__(self) -> None:
+        self._waits: asyncio.Queue[float] = asyncio.Queue()
+        self._turns: asyncio.Queue[None] = asyncio.Queue()
+
+    async def wait_for(self, stopped: Coroutine[Any, Any, Any], seconds: float) -> None:
+        """In place of that of asyncio."""
+        self._waits.put_nowait(seconds)
+        either = {asyncio.create_task(stopped), asyncio.create_task(self._turns.get())}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        for task in either:
+            task.cancel()
+        raise TimeoutError
+
+    async def next_wait(self) -> float:
+        """How long it means to wait, once it has done all that was to be done before."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._waits.get()
+
+    def let_pass(self) -> None:
+        """As if it had waited."""
+        self._turns.put_nowait(None)
+
+
+async def test_what_is_read_is_written_within_half_a_second_and_sealed_within_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    """The promise of docs/operations.md ("the last second", "once a second") and decision 0006."""
+    clock, seals = Clock(), 0
+
+    async def seal_audit(connection: Connection, now: datetime) -> bool:
+        nonlocal seals
+        seals += 1
+        return await sealing(connection, now)
+
+    sealing = keep_audit.seal_audit
+    monkeypatch.setattr(keep_audit, "seal_audit", seal_audit)
+    monkeypatch.setattr(
+        keep_audit, "asyncio", SimpleNamespace(**vars(asyncio) | {"wait_for": clock.wait_for})
+    )
+    trail, passed = AuditTrail(), 0.0
+    async with kept_audit(store, trail, lambda: NOW, lambda: None):
+        wait = await clock.next_wait()
+        number = 0
+        while passed < 3:
+            number += 1
+            trail.add(a_search(number))
+            assert wait <= 0.5
+            passed += wait
+            clock.let_pass()
+            wait = await clock.next_wait()
+            assert len(await stored(store)) == number
+            assert seals >= int(passed)

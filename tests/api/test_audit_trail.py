@@ -202,6 +202,18 @@ async def test_what_the_service_cannot_do_is_refused_to_everybody_alike_and_reco
             assert row["patient"] == (who if resource_type and resource_id else None), one
 
 
+async def test_of_an_address_that_is_not_there_so_much_is_kept_as_tells_what_was_tried(
+    service: RunningService, station: httpx.AsyncClient
+) -> None:
+    headers = named()
+    answer = await station.get(f"Patient/a/b?x={'y' * 20_000}", headers=headers)
+    assert answer.status_code == 404
+    (row,) = await audited(service.store, headers)
+    assert row["query"].startswith("GET /fhir/Patient/a/b?x=yyy")
+    assert row["query"].endswith("... (20024 characters)")
+    assert len(row["query"]) < 400
+
+
 async def test_an_address_outside_of_fhir_leaves_no_record(
     service: RunningService, station: httpx.AsyncClient, who: str
 ) -> None:

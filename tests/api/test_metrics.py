@@ -21,6 +21,7 @@ from tests.store.test_messages import placed
 ROOT = Path(__file__).resolve().parents[2]
 
 Labels = dict[str, str]
+PATIENCE = 60  # seconds until a test gives up on what the service does by itself
 DURATION = "referral_request_duration_seconds"
 OLDEST = "referral_offer_oldest_seconds"
 
@@ -133,8 +134,9 @@ async def test_the_pool_tells_who_uses_it_and_who_waits(watched: RunningService)
         assert await value(watched, "referral_pool_connections", state="idle") == 0
         async with watched.anonymous() as nobody:
             asking = asyncio.create_task(nobody.get("/readyz"))
-            while await value(watched, "referral_pool_waiting") < 1:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(PATIENCE):
+                while await value(watched, "referral_pool_waiting") < 1:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
             await all_of_them.aclose()
             assert (await asking).status_code == 200
     assert await value(watched, "referral_pool_uses_total") >= uses + most + 1
@@ -146,10 +148,11 @@ async def test_the_graph_tells_its_version_and_that_it_is_watched(watched: Runni
         version = await connection.fetchval("SELECT version FROM network_version")
     assert await value(watched, "referral_graph_version") == version
     before = await value(watched, "referral_graph_age_seconds")
-    while await value(watched, "referral_graph_unchecked_seconds") >= await value(  # noqa: ASYNC110
-        watched, "referral_graph_age_seconds"
-    ):
-        await asyncio.sleep(0.05)  # until it has been looked at once more, and found to be the same
+    async with asyncio.timeout(PATIENCE):
+        while await value(watched, "referral_graph_unchecked_seconds") >= await value(  # noqa: ASYNC110
+            watched, "referral_graph_age_seconds"
+        ):
+            await asyncio.sleep(0.05)  # until it has been looked at once more, and found to be the same
     assert await value(watched, "referral_graph_age_seconds") > before
 
 
@@ -160,8 +163,9 @@ async def by_state(service: RunningService, name: str) -> dict[str, float]:
 
 async def waiting(service: RunningService) -> dict[str, float]:
     """The offers that wait, by state, as soon as the service has looked for them."""
-    while not (found := await by_state(service, "referral_offers_waiting")):  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await by_state(service, "referral_offers_waiting")):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     return found
 
 

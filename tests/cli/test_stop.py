@@ -57,8 +57,9 @@ async def wire(dsn: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
 
 async def in_flight(http: httpx.AsyncClient, count: int) -> None:
     """Wait until so many requests are."""
-    while f"referral_requests_in_flight {count}.0" not in (await http.get("/metrics")).text:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE):
+        while f"referral_requests_in_flight {count}.0" not in (await http.get("/metrics")).text:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_a_database_that_says_nothing_is_not_waited_for(demo_database: Database) -> None:

@@ -123,6 +123,16 @@ def test_a_ferry_across_a_bay_shortens_the_way_on_one_landmass() -> None:
     assert made.minutes(at["city"]) == pytest.approx(20 + 2 * STEP)
 
 
+@pytest.mark.parametrize(("quay", "pier"), [(1, 4), (1, 7), (2, 9), (3, 8)])
+def test_a_port_by_the_road_is_no_detour(quay: int, pier: int) -> None:
+    """The parts of a road to two ports in a line may sum to a last bit less than the whole."""
+    towns = [town("a", 0), town("quay", quay), town("pier", pier), town("city", 12), town("rock", 5, "rock")]
+    ferries = (link("quay", "rock", "600", "ferry"), link("rock", "pier", "600", "ferry"))
+    made, at = journey("a", towns, *ferries)
+    for target in ("quay", "pier", "city"):
+        assert made.route(at[target]) == "by road, estimated"
+
+
 def test_a_bridge_is_a_crossing_too() -> None:
     towns = [town("clinic", 0, "isle"), town("head", 1), town("city", 2)]
     made, at = journey("clinic", towns, link("clinic", "head", "10"))

@@ -10,6 +10,7 @@ import pytest
 from referral.fhir.search_query import parse_search
 from referral.store.pool import Store
 from referral.store.search import count_statement, page_statement
+from referral.store.worklist import page_values
 from tests.store.documents import BASE, START
 
 # 34,000 referrals of 90 stations to 10 hospitals: a patient, a request and an offer each, one of 20 open.
@@ -72,15 +73,13 @@ def scans(plan: Any) -> Iterator[str]:
 
 
 SEARCHES = [
-    ("h1", "Task?owner=Organization/h1&status=requested,received,accepted,in-progress&_sort=-_lastUpdated"),
-    ("h1", "Task?owner=Organization/h1&status=requested,accepted&_sort=-_lastUpdated&_count=20"),
     ("h1", "Task?owner=Organization/h1&status=requested&_sort=_lastUpdated"),
     ("h1", "Task?owner=Organization/h1&status=requested&_total=accurate&_count=0"),
     ("h1", "Task?owner=Organization/h1&status=requested"),
     ("h1", "Task?owner=Organization/h1&status=requested,completed&_sort=-_lastUpdated"),
     ("s1", "Task?requester=Organization/s1&status=requested,received,accepted,in-progress&_count=20"),
-    ("s1", "ServiceRequest?requester=Organization/s1&status=active&_sort=-_lastUpdated"),
-    ("h1", "ServiceRequest?performer=Organization/h1&status=active&_sort=-_lastUpdated"),
+    ("s1", "ServiceRequest?requester=Organization/s1&status=active&_sort=_lastUpdated"),
+    ("h1", "ServiceRequest?performer=Organization/h1&status=active&_sort=_lastUpdated"),
     ("h1", "Task?owner=Organization/h1&status=requested&_sort=_lastUpdated&_lastUpdated=ge2026-03-05"),
     ("h1", "Task?patient=p11&_sort=-authored-on"),
     ("h1", "Task?focus=ServiceRequest/r11"),
@@ -121,6 +120,8 @@ async def test_no_search_of_every_day_reads_a_whole_table(store: Store, filled: 
                     if name
                 ]
                 query = parse_search(resource_type, pairs, lenient=False, base=BASE)
+                # Those never come here: see the rows that `open_work` reads, in test_worklist.
+                assert page_values(query, [], 1) is None
                 statement = count_statement if query.count == 0 else page_statement
                 sql, values = statement(facility, query)
                 plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values))

@@ -20,7 +20,9 @@ from tests.owner import behind_the_wall
 from tests.store.documents import BASE, START, add_document, add_network, write
 
 OPEN = "status=requested,received,accepted,in-progress&_sort=-_lastUpdated"
+OPEN_REQUESTS = "status=draft,active,on-hold&_sort=-_lastUpdated"
 STATUSES = ["requested", "received", "accepted", "in-progress", "completed", "rejected"]
+REQUEST_STATUSES = ["draft", "active", "active", "on-hold", "completed", "revoked"]
 
 
 def asked(address: str) -> SearchQuery:
@@ -37,7 +39,7 @@ def to(kind: str, target: str) -> dict[str, str]:
 async def offers(store: Store) -> None:
     """40 requests with a Task each: of two owners, in every status, seen or not, often of one moment."""
     await add_network(store, "net", "NN", ["station", "hospital", "other"])
-    chance, changes = random.Random(11), ChangeSet()
+    chance, other, changes = random.Random(11), random.Random(12), ChangeSet()
     add_document(changes, "Organization", "hospital", ["net"], name="The hospital")
     for n in range(40):
         at: datetime = START + timedelta(seconds=n // 5)
@@ -50,9 +52,13 @@ async def offers(store: Store) -> None:
             chance.choice([seen, ["station"]]),
             at=at,
             deleted=n == 9,
-            status="active",
+            status=other.choice(REQUEST_STATUSES),
             intent="order",
             subject=subject,
+            requester=to("Organization", "station"),
+            performer=[
+                to("Organization", name) for name in other.choice([["hospital"], ["hospital", "other"]])
+            ],
         )
         owner = chance.choice(["hospital", "hospital", "hospital", "other"])
         add_document(
@@ -85,6 +91,9 @@ ADDRESSES = [
     f"Task?requester=Organization/station&{OPEN}&_count=1&_include=Task:focus",
     f"Task?requester=Organization/station&{OPEN}&_count=200&_include=Task:focus&_include=Task:part-of",
     "Task?owner=Organization/other&status=accepted&_sort=-_lastUpdated&_count=2",
+    f"ServiceRequest?performer=Organization/hospital&{OPEN_REQUESTS}&_count=3&_include=ServiceRequest:patient",
+    f"ServiceRequest?requester=Organization/station&{OPEN_REQUESTS}&_count=4&_include=ServiceRequest:performer",
+    "ServiceRequest?requester=Organization/station&status=draft&_sort=-_lastUpdated&_count=2",
 ]
 
 
@@ -159,15 +168,17 @@ async def test_over_the_wall_it_shows_what_the_facility_sees(store: Store, offer
 
 async def test_a_page_reads_no_more_rows_among_thousands(store: Store, offers: None):
     async with behind_the_wall(store) as owner:
-        # The hospital has ended thousands, and others have thousands open.
+        # The hospital has ended thousands and has thousands open, as others have; all older than the page.
         await owner.execute(
             "INSERT INTO document SELECT 'Task', 'x' || n, 1, now(), false, '{}', 'station'"
-            " FROM generate_series(1, 4000) n;"
+            " FROM generate_series(1, 6000) n;"
             "INSERT INTO access SELECT 'hospital', 'Task', 'x' || n, 'owner', '', now()"
-            " FROM generate_series(1, 4000) n;"
+            " FROM generate_series(1, 6000) n;"
             "INSERT INTO search_reference SELECT 'Task', 'x' || n, 'owner', 'Organization',"
-            " CASE WHEN n % 2 = 0 THEN 'hospital' ELSE 'other' END,"
-            " CASE WHEN n % 2 = 0 THEN NULL ELSE 'requested' END, now() FROM generate_series(1, 4000) n;"
+            " CASE WHEN n % 3 = 0 THEN 'other' ELSE 'hospital' END,"
+            " CASE WHEN n % 3 = 1 THEN NULL ELSE 'requested' END,"
+            f" '{START.isoformat()}'::timestamptz - n * interval '1 second'"
+            " FROM generate_series(1, 6000) n;"
             "ANALYZE"
         )
     query = asked(f"Task?owner=Organization/hospital&{OPEN}&_count=5&_include=Task:focus")
@@ -178,6 +189,7 @@ async def test_a_page_reads_no_more_rows_among_thousands(store: Store, offers: N
         rows = await owner.fetch(search_store.statement("search", "open_work"), "hospital", *values)
         after = await _rows_read(owner)
     assert len([row for row in rows if row["at"]]) == 6
+    assert any(row["type"] == "ServiceRequest" for row in rows)
     assert 0 < after - before < 150
 
 
