@@ -77,7 +77,6 @@ class Settings:
             attachment_types=_media_types(values, "REFERRAL_ATTACHMENT_TYPES"),
         )
 
-
     @property
     def attachments(self) -> AttachmentRules:
         """What may be attached."""
