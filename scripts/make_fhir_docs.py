@@ -31,6 +31,7 @@ def parameters() -> str:
     return "\n".join(
         f"### {title}\n\n" + table(("parameter", "kind", "looks at"), map(row_of(resource_type), found))
         for title, resource_type, found in chapters
+        if found
     )
 
 

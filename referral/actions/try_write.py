@@ -7,6 +7,7 @@ from typing import NoReturn
 from referral.actions.draft import Draft, Written
 from referral.actions.write_resources import write_resources
 from referral.domain.actor import Actor
+from referral.domain.attachment import AttachmentRules
 from referral.store.pool import Store
 
 
@@ -19,6 +20,7 @@ async def try_write(
     now: datetime,
     new_id: Callable[[], str],
     request_id: str | None,
+    attachments: AttachmentRules,
 ) -> tuple[str, ...]:
     """What the hub would keep as it is although the draft says something else; nothing stays of it.
 
@@ -34,6 +36,7 @@ async def try_write(
             new_id=new_id,
             request_id=request_id,
             render=_leave,
+            attachments=attachments,
         )
     except _LeftError as left:
         return left.written[0].notes

@@ -116,6 +116,8 @@ async def _ask(request: Request, place: int, entry: Mapping[str, Any]) -> _Answe
     if "ifModifiedSince" in asked:
         moment = interval(asked["ifModifiedSince"]).low
         headers.append((b"if-modified-since", format_datetime(moment, usegmt=True).encode()))
+    # Else a Binary would come as what it holds.
+    headers += [(b"accept", b"application/fhir+json")]
     headers += [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
     scope: Scope = {
         **{name: whole[name] for name in ("type", "asgi", "http_version", "scheme", "client", "server")},

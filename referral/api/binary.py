@@ -22,7 +22,7 @@ from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.services import services_of
 from referral.domain.actor import Actor
-from referral.domain.errors import NotFound, TooLarge
+from referral.domain.errors import NotFound, StoreUnavailable, TooLarge
 from referral.domain.scope import Interaction, check_scope
 from referral.domain.search import SearchQuery
 from referral.fhir.attachment import BINARY
@@ -61,7 +61,7 @@ async def write_bytes(
 ) -> Response:
     """Store the body as a Binary of its Content-Type; `X-Security-Context` is kept as its securityContext.
 
-    Raises WrongMediaType, TooLarge before all of it is read, BrokenRule for no bytes at all.
+    Raises WrongMediaType, TooLarge before all of it is read, BrokenRule for no bytes, StoreUnavailable.
     """
     services = services_of(request)
     rules = services.attachments
@@ -79,7 +79,12 @@ async def write_bytes(
     with SpooledTemporaryFile(_IN_MEMORY) as spooled:
         # All that is used of a file it has.
         file = cast("BinaryIO", spooled)
-        blob, digest = await _receive(request, file, rules.largest)
+        try:
+            blob, digest = await _receive(request, file, rules.largest)
+        except OSError as failure:
+            raise StoreUnavailable(
+                "There is no room for it at this moment; send it again later."
+            ) from failure
         rules.check_size(blob.size)
         draft = Draft(BINARY, resource_id, content, is_create, expected, condition=condition, blob=blob)
         # What makes it the same write as another one, in place of a body.

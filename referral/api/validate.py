@@ -112,6 +112,7 @@ async def _write_issues(
             now=services.now(),
             new_id=services.new_id,
             request_id=request.state.request_id,
+            attachments=services.attachments,
         )
     except StoreUnavailable:
         raise

@@ -46,3 +46,17 @@ async def kept_by(
         sorted(params),
     )
     return [((row["type"], row["id"]), row["reason"]) for row in rows]
+
+
+async def find_standing(
+    store: Store, visible_to: str, keys: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """The content of those resources that are there and seen by the facility, as JSON text."""
+    async with store.reading(visible_to) as connection:
+        rows = await connection.fetch(
+            statement("document", "standing"),
+            visible_to,
+            [kind for kind, _ in keys],
+            [name for _, name in keys],
+        )
+    return {(row["type"], row["id"]): row["content"] for row in rows}

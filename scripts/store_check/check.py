@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import asyncpg
 
 from referral.actions.verify_audit import verify_audit
+from scripts.store_check.bytes import check_bytes
 from scripts.store_check.facts import Connection, Facts, read_facts
 from scripts.store_check.index import check_documents
 from scripts.store_check.paths import check_paths
@@ -27,6 +28,7 @@ async def check_store(connection: Connection, base: str, writes: Iterable[Write]
     facts = await read_facts(connection, base)
     found = list(_check(facts, writes))
     found += [violation async for violation in check_documents(connection, facts)]
+    found += [violation async for violation in check_bytes(connection)]
     return found
 
 

@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -412,3 +413,37 @@ async def test_no_part_of_it_is_read_by_who_does_not_see_it(
     for facility in (STRANGER, "", "' OR true --"):
         assert await read_part(service.store, facility, (name, 1), start=0, length=3) is None
     assert await read_part(service.store, LE_CHAN, (name, 2), start=0, length=3) is None
+
+
+async def test_a_batch_reads_it_as_a_resource(station: httpx.AsyncClient) -> None:
+    content = bytes_of()
+    name = await sent(station, content)
+    entry = {"request": {"method": "GET", "url": f"Binary/{name}"}}
+    answer = await station.post("", json={"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+    assert b64decode(answer.json()["entry"][0]["resource"]["data"]) == content
+
+
+async def test_where_there_is_no_room_it_is_to_be_sent_again(
+    station: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    answer = await station.post("Binary", content=bytes_of(300_000), headers=PDF)
+    refused(answer, 503, "transient")
+    assert answer.headers["retry-after"]
+    assert await sent(station, bytes_of(1000))
+
+
+async def test_validation_knows_what_may_be_attached(narrow: RunningService) -> None:
+    client = await narrow.system(LE_CHAN)
+    binary = {"resourceType": "Binary", "contentType": "application/pdf", "data": "eA=="}
+    asked = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "resource", "resource": binary}, {"name": "mode", "valueCode": "create"}],
+    }
+    issues = (await client.post("Binary/$validate", json=asked)).json()["issue"]
+    assert [(each["code"], each["expression"]) for each in issues] == [
+        ("not-supported", ["Binary.contentType"])
+    ]
+    binary["contentType"] = "image/png"
+    issues = (await client.post("Binary/$validate", json=asked)).json()["issue"]
+    assert [each["severity"] for each in issues] == ["information"]

@@ -41,6 +41,14 @@ PLANTED = {
         "document-missing",
         *(f"DELETE FROM {table} WHERE id = {A_REFERRAL}" for table in ("document_version", "document")),
     ),
+    "a Binary has lost its bytes": (
+        "bytes-missing",
+        "DELETE FROM attachment WHERE sha256 = (SELECT max(sha256) FROM attachment)",
+    ),
+    "bytes are of no Binary": (
+        "bytes-unfounded",
+        "INSERT INTO attachment SELECT 'none', 1, max(sha256) FROM attachment",
+    ),
     "a change is not told": (
         "change-missing",
         "DELETE FROM change WHERE seq = (SELECT max(seq) FROM change)",

@@ -79,6 +79,7 @@ _ENTRY_REQUEST: Final = _object(
     ifMatch=_TEXT,
     ifNoneExist=_TEXT,
 )
+_PREFERENCE: Final = "(return=(minimal|representation|OperationOutcome)|handling=(strict|lenient))"
 _OPERATIONS: Final = ("add", "remove", "replace", "move", "copy", "test")
 _ISSUE: Final = _object(
     "severity code diagnostics",
@@ -200,14 +201,20 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
         ),
         _parameter("profile", "query", "A profile to hold it against, by its canonical address."),
         _parameter(
-            "If-Match", "header", 'The version that is changed, as `W/"3"`; needed for referrals and offers.'
+            *("If-Match", "header"),
+            'The version that is changed, as `W/"3"`; needed for referrals and offers.',
+            pattern='^(W/)?"[0-9]{1,9}"$',
         ),
         _parameter("If-None-Exist", "header", "A search; created only where nothing meets it."),
         _parameter("If-None-Match", "header", "Answers 304 where this version is the newest."),
         _parameter("If-Modified-Since", "header", "Answers 304 where nothing changed since."),
         _parameter(
-            *("Prefer", "header"),
-            "`return=minimal`, `representation` or `OperationOutcome`; `handling=lenient` or `strict`.",
+            *(
+                "Prefer",
+                "header",
+                "What a write answers with, if anything; what becomes of unknown parameters.",
+            ),
+            pattern=f"^{_PREFERENCE}(, {_PREFERENCE})*$",
         ),
         _parameter("X-Request-ID", "header", "The same write under the same id is done once."),
         _parameter(
