@@ -136,8 +136,9 @@ class _Keeper:
         self.tell_lost()
 
     def tell_lost(self) -> None:
-        """Say how many records are not known to be stored, at the end."""
-        self._log.error("audit_incomplete", lost=len(self._trail))
+        """Say how many records are not known to be stored, at the end; what is not sealed yet will be."""
+        if lost := len(self._trail):
+            self._log.error("audit_incomplete", lost=lost)
 
     async def _keep(self, *, seal: bool) -> bool:
         """Flush, and seal as much as one transaction may; tells whether it could."""

@@ -96,7 +96,8 @@ async def _stored_case(
     patient = None if found.patient is None else read_content(found.patient)
     network = found.network or _named_network(content, base)
     need = need_of(content, patient, day)
-    if not found.directed:
+    # What is no referral (None) has what it says from its author.
+    if found.directed is False:
         # The hub's, from the last offer: who rejected must not decide where to look next.
         need = replace(need, direction=None)
     return _Case(need, found.sender or actor, network, request)

@@ -50,7 +50,7 @@ def suggest(  # noqa: PLR0917 - the interface everybody calls
 ) -> Suggestions:
     """Rank the facilities of a network for a need of a sender's patient on a day.
 
-    Order: cost, then id. `count` keeps the cheapest; with it and without `with_excluded` only the
+    Order: cost, then id. `count`, from 1, keeps the cheapest; with it and without `with_excluded` only the
     neighbourhood is looked at, however large the network is. With `with_excluded` every member is examined.
     Raises NotFound for an unknown network, BrokenRule when the sender is no member of it on that day.
     """

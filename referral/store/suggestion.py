@@ -10,7 +10,7 @@ from referral.store.statements import statement
 
 @dataclass(frozen=True, slots=True)
 class StoredRequest:
-    """A ServiceRequest that a facility may see. network, sender: None where it is no referral.
+    """A ServiceRequest that a facility may see. network, sender, directed: None where it is no referral.
 
     directed: whether its direction is its sender's word; else it is that of the last offer, or a guess.
     content, patient: JSON. Of the Patient only what a service asks for, birthDate and gender, as the
@@ -20,7 +20,7 @@ class StoredRequest:
     content: bytes
     network: NetworkId | None
     sender: FacilityId | None
-    directed: bool
+    directed: bool | None
     patient: bytes | None
 
 
@@ -41,8 +41,7 @@ async def find_request(connection: Connection, request: str) -> StoredRequest | 
         content=row["content"].encode(),
         network=row["network"],
         sender=row["sender"],
-        # What is no referral has what it says from its author.
-        directed=row["directed"] is not False,
+        directed=row["directed"],
         patient=None if row["patient"] is None else row["patient"].encode(),
     )
 

@@ -70,15 +70,17 @@ async def run(options: argparse.Namespace, postgres: EmbeddedPostgres, folder: P
     store = await Store.open(postgres.dsn, size=2)
     try:
         owner = await asyncpg.connect(dsn)
-        with reserved_ports(2) as (port, floor_port):
-            stage = Stage(options, effort, folder, owner, dsn, store, (port, floor_port))
-            await fill_network(stage)
-            with _service(stage) as service, _floor(stage, postgres) as beside:
-                material = await prepare(stage)
-                works = make_works(material)
-                chosen = [works[name] for name in WORKS if name in (options.work or WORKS)]
-                await show_figures(stage, material, chosen, (service, beside), ready)
-        await owner.close()
+        try:
+            with reserved_ports(2) as (port, floor_port):
+                stage = Stage(options, effort, folder, owner, dsn, store, (port, floor_port))
+                await fill_network(stage)
+                with _service(stage) as service, _floor(stage, postgres) as beside:
+                    material = await prepare(stage)
+                    works = make_works(material)
+                    chosen = [works[name] for name in WORKS if name in (options.work or WORKS)]
+                    await show_figures(stage, material, chosen, (service, beside), ready)
+        finally:
+            await owner.close()
     finally:
         await store.close()
 

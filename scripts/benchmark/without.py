@@ -9,9 +9,7 @@ import asyncpg
 from scripts.benchmark.client import Requests
 from scripts.benchmark.works import Work
 
-WALL: Final = "wall"
-REQUEST_ID: Final = "request-id"
-WITHOUT: Final = (WALL, REQUEST_ID)
+WITHOUT: Final = ("wall", "request-id")
 
 _WALLS: Final = (
     "SELECT oid::regclass::text FROM pg_class"
@@ -21,7 +19,7 @@ _WALLS: Final = (
 
 def can_do_without(name: str, work: Work) -> bool:
     """Whether there is anything to take away: only writes are kept under their X-Request-ID."""
-    return name == WALL or work.unnamed is not None
+    return name == "wall" or work.unnamed is not None
 
 
 @asynccontextmanager
@@ -32,15 +30,18 @@ async def without(name: str, owner: asyncpg.Connection, work: Work) -> AsyncIter
     into its own queries stay. Each connection makes its plans anew then, and afterwards, which for a
     write takes longer than the write: drive as long as a slice before one that counts.
     """
-    if name == REQUEST_ID and work.unnamed is not None:
-        yield work.unnamed
-        return
-    walls = [row[0] for row in await owner.fetch(_WALLS)]
-    try:
-        await _set(owner, walls, "DISABLE")
-        yield work.ours
-    finally:
-        await _set(owner, walls, "ENABLE")
+    match name:
+        case "wall":
+            walls = [row[0] for row in await owner.fetch(_WALLS)]
+            try:
+                await _set(owner, walls, "DISABLE")
+                yield work.ours
+            finally:
+                await _set(owner, walls, "ENABLE")
+        case "request-id" if work.unnamed is not None:
+            yield work.unnamed
+        case _:
+            raise ValueError(f"{name} cannot be taken away from {work.name}")
 
 
 async def _set(owner: asyncpg.Connection, tables: list[str], what: str) -> None:

@@ -204,6 +204,17 @@ async def test_records_that_are_lost_at_the_end_are_told(store: Store, database:
     assert lines[-1]["lost"] == 1
 
 
+async def test_where_nothing_is_lost_nothing_is_told_at_the_end(
+    store: Store, database: Database, log: io.StringIO
+):
+    async with (
+        busy(database, patience=3600) as (single, _),
+        kept_audit(single, AuditTrail(), lambda: NOW, lambda: 0),
+    ):
+        pass
+    assert log.getvalue() == ""
+
+
 async def test_a_store_that_says_nothing_is_not_waited_for_at_the_end(
     store: Store, database: Database, log: io.StringIO
 ):

@@ -46,7 +46,7 @@ async def hurried(demo_database: Database) -> AsyncIterator[RunningService]:
         yield running
 
 
-class Line:
+class ByteLine:
     """One connection, byte by byte. Nothing is read until somebody asks."""
 
     def __init__(self, service: RunningService) -> None:
@@ -99,20 +99,20 @@ async def dropped(service: RunningService, reason: str) -> float:
 
 
 async def test_who_says_nothing_is_dropped(hurried: RunningService) -> None:
-    async with Line(hurried) as line:
+    async with ByteLine(hurried) as line:
         assert await line.rest() == b""
     assert await dropped(hurried, "silent") >= 1
 
 
 @pytest.mark.parametrize("begun", [b"G", b"\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 async def test_a_head_that_does_not_end_is_answered_in_time(hurried: RunningService, begun: bytes) -> None:
-    async with Line(hurried) as line:
+    async with ByteLine(hurried) as line:
         await line.send(begun)
         assert await line.answer() == (408, "timeout")
 
 
 async def test_a_second_head_on_a_connection_must_end_too(hurried: RunningService) -> None:
-    async with Line(hurried) as line:
+    async with ByteLine(hurried) as line:
         await line.send(ALIVE)
         await line.send(b"GET /healthz HT")
         first, _, second = (await line.rest()).partition(b"HTTP/1.1 408")
@@ -124,13 +124,13 @@ async def test_a_second_head_on_a_connection_must_end_too(hurried: RunningServic
     "length", [b"Content-Length: 500\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n5\r\n"]
 )
 async def test_a_body_that_does_not_end_is_answered_in_time(hurried: RunningService, length: bytes) -> None:
-    async with Line(hurried) as line:
+    async with ByteLine(hurried) as line:
         await line.send(TOKEN + length + b"gran")
         assert await line.answer() == (408, "timeout")
 
 
 async def test_a_body_that_goes_on_after_its_answer_is_not_read_for_ever(demo_database: Database) -> None:
-    async with serve(demo_database.dsn, replace(SMALL, linger_seconds=0.1)) as brief, Line(brief) as line:
+    async with serve(demo_database.dsn, replace(SMALL, linger_seconds=0.1)) as brief, ByteLine(brief) as line:
         await line.send(b"POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
         told = await line.rest()
         assert told.startswith(b"HTTP/1.1 401")
@@ -157,7 +157,7 @@ async def test_a_body_that_goes_on_after_its_answer_is_not_read_for_ever(demo_da
     ],
 )
 async def test_a_head_that_is_too_long_is_answered(small: RunningService, head: bytes) -> None:
-    async with Line(small) as line:
+    async with ByteLine(small) as line:
         with contextlib.suppress(ConnectionError):
             await line.send(head)
         assert await line.answer() == (431, "too-long")
@@ -165,28 +165,28 @@ async def test_a_head_that_is_too_long_is_answered(small: RunningService, head: 
 
 async def test_what_is_sent_with_a_short_head_does_not_count_as_head(small: RunningService) -> None:
     body = b"grant_type=" + b"x" * 40_000
-    async with Line(small) as line:
+    async with ByteLine(small) as line:
         await line.send(TOKEN + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         assert (await line.rest()).startswith(b"HTTP/1.1 400")
 
 
 async def test_what_is_not_http_is_answered(small: RunningService) -> None:
-    async with Line(small) as line:
+    async with ByteLine(small) as line:
         await line.send(b"\x16\x03\x01\x02\x00\x01\x00")
         assert await line.answer() == (400, "structure")
 
 
 async def test_a_chunk_that_is_none_ends_the_request(small: RunningService) -> None:
-    async with Line(small) as line:
+    async with ByteLine(small) as line:
         await line.send(TOKEN + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n")
         assert await line.answer() == (400, "structure")
 
 
 async def test_requests_sent_ahead_are_answered_in_order_up_to_a_number(small: RunningService) -> None:
-    async with Line(small) as line:
+    async with ByteLine(small) as line:
         await line.send(ALIVE * 10 + ALIVE.replace(b"Host", b"Connection: close\r\nHost"))
         assert (await line.rest()).count(b"HTTP/1.1 200") == 11
-    async with Line(small) as line:
+    async with ByteLine(small) as line:
         with contextlib.suppress(ConnectionError):
             await line.send(ALIVE * 5_000)
         assert (await line.rest()).count(b"HTTP/1.1 200") <= SMALL.pipelined
@@ -201,7 +201,7 @@ async def test_an_answer_that_nobody_reads_is_given_up_and_leaves_no_memory(
     long = [{"text": "x" * 300_000}]
     for _ in range(18):  # 5.4 MB, more than the system keeps between two processes
         await created(station, observation(who["id"], note=long))
-    async with serve(demo_database.dsn, replace(SMALL, unread_seconds=0.1)) as brief, Line(brief) as line:
+    async with serve(demo_database.dsn, replace(SMALL, unread_seconds=0.1)) as brief, ByteLine(brief) as line:
         await line.send(
             f"GET /fhir/Observation?subject=Patient/{who['id']}&_count=50 HTTP/1.1\r\nHost: x\r\n"
             f"Authorization: Bearer {station.auth._token}\r\n\r\n".encode()
@@ -218,7 +218,7 @@ async def test_bodies_that_wait_are_held_up_to_a_size(demo_database: Database) -
     many = 39
     wide = Limits(connections=1000, held=1_000_000)
     async with serve(demo_database.dsn, wide) as held, contextlib.AsyncExitStack() as all_of_them:
-        lines = [await all_of_them.enter_async_context(Line(held)) for _ in range(many)]
+        lines = [await all_of_them.enter_async_context(ByteLine(held)) for _ in range(many)]
         for line in lines:
             await line.send(head + body)
         # 16 of them are a million bytes; the others are gone.
@@ -236,7 +236,7 @@ async def test_others_are_served_while_many_dribble(demo_database: Database) -> 
         station = await full.system(LE_CHAN)
         who = await created(station, patient())
         for number in range(120):
-            line = await all_of_them.enter_async_context(Line(full))
+            line = await all_of_them.enter_async_context(ByteLine(full))
             await line.send(half[number % len(half)])
             if number % 10 == 0:
                 async with full.anonymous() as somebody:
@@ -255,7 +255,7 @@ async def test_who_is_being_answered_is_never_dropped_for_another(demo_database:
             asking = [asyncio.create_task(somebody.get("/readyz")) for _ in range(10)]
             while full.store.use.waiting < 10:  # noqa: ASYNC110 - told by nothing else
                 await asyncio.sleep(0.01)
-            async with Line(full) as line:
+            async with ByteLine(full) as line:
                 await line.send(ALIVE)
                 assert await line.answer() == (503, "transient")
             await pool.aclose()
@@ -266,9 +266,9 @@ async def test_who_is_being_answered_is_never_dropped_for_another(demo_database:
 
 async def test_connections_that_break_leave_the_watch_at_work(hurried: RunningService) -> None:
     for begun in (b"G", TOKEN + b"Content-Length: 9\r\n\r\nx", ALIVE * 3, b""):
-        async with Line(hurried) as line:
+        async with ByteLine(hurried) as line:
             await line.send(begun)
             # Closed by a reset.
             line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    async with Line(hurried) as line:
+    async with ByteLine(hurried) as line:
         assert await line.rest() == b""
