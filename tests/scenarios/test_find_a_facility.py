@@ -5,8 +5,10 @@ Matching Care Services, and ITI-91, Request Care Services Updates.
 """
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from math import asin, cos, radians, sin, sqrt
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -76,6 +78,23 @@ async def told_of(
         if len(told.get(last, ())) == changes:
             return told
         await asyncio.sleep(0.05)
+
+
+def told_questions() -> list[str]:
+    """What docs/fhir.md says to ask."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "fhir.md").read_text(encoding="utf-8")
+    chapter = page.split("## Finding a facility\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"`GET ([^`]+)`", chapter)
+
+
+@pytest.mark.parametrize("question", told_questions())
+async def test_what_the_docs_say_to_ask_finds_something(doctor: httpx.AsyncClient, question: str) -> None:
+    answer = await doctor.get(question.replace("2026-03-01", "2020-03-01"))
+    assert answer.status_code == 200, answer.text
+    entries = answer.json()["entry"]
+    modes = {entry["search"]["mode"] for entry in entries if "search" in entry}
+    assert ("include" in modes) == ("include=" in question or ":iterate=" in question)
+    assert "match" in modes or "_history" in question
 
 
 @pytest.mark.parametrize("written", ["Kiến An", "kien an", "KIEN AN HOSPITAL"])
