@@ -62,7 +62,7 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
 
 
 def _as_said(workspace: Workspace, reference: Mapping[str, Any]) -> object:
-    """What makes two references the same without a look at what is stored: `Patient/x` is `<base>/Patient/x`."""
+    """What makes two references the same whatever is stored: `Patient/x` is `<base>/Patient/x`."""
     literal = {name: value for name, value in reference.items() if name == "reference"}
     return target_of(literal, workspace.base, lambda _system, _value: None) or reference
 

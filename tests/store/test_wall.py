@@ -63,13 +63,19 @@ OPEN = {
 # What the service runs with the eyes of the owner. Each is a door, and to be judged: what it tells, and whom.
 OVER_THE_WALL = {
     "apply_changes",
+    "find_blobs",
     "find_replay",
+    "first_change",
+    "keep_blob",
+    "kept_by",
     "load_for_write",
     "network_of_number",
     "open_work",
+    "read_blob",
     "record_audit",
     "request_to_place",
     "seal_audit",
+    "type_history",
     "waiting_offers",
 }
 # Of the clinical ones, those of which the scene has no row. Positions are of the directory.
