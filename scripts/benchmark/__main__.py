@@ -13,7 +13,7 @@ from referral.embedded import EmbeddedPostgres
 from referral.store.migrate import migrate
 from scripts.benchmark.run import FULL, QUICK, run
 from scripts.benchmark.without import WITHOUT
-from scripts.benchmark.works import WORKS
+from scripts.benchmark.works import MORE, WORKS
 
 DEFAULT_SEED = 10_000
 QUICK_SEED = 2_000
@@ -37,9 +37,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--work",
         action="append",
-        choices=WORKS,
+        choices=(*WORKS, *MORE),
         metavar="NAME",
-        help=f"only this; may be repeated: {', '.join(WORKS)}",
+        help=f"only this; may be repeated: {', '.join(WORKS)}, {', '.join(MORE)}",
     )
     parser.add_argument(
         "--without",

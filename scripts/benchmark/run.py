@@ -28,7 +28,7 @@ from scripts.benchmark.measure import CONNECTIONS, Effort, measure
 from scripts.benchmark.profiling import profile
 from scripts.benchmark.seed import RECEIVER, SENDER, Maker, Shape, read_shapes, sealed
 from scripts.benchmark.stage import Systems, floor_command, running, serve_command
-from scripts.benchmark.works import WORKS, Material, Work, make_works
+from scripts.benchmark.works import MORE, WORKS, Material, Work, make_works
 from scripts.ports import reserved_ports
 from scripts.superuser import superuser_dsn
 
@@ -77,7 +77,7 @@ async def run(options: argparse.Namespace, postgres: EmbeddedPostgres, folder: P
                 with _service(stage) as service, _floor(stage, postgres) as beside:
                     material = await prepare(stage)
                     works = make_works(material)
-                    chosen = [works[name] for name in WORKS if name in (options.work or WORKS)]
+                    chosen = [works[name] for name in (*WORKS, *MORE) if name in (options.work or WORKS)]
                     await show_figures(stage, material, chosen, (service, beside), ready)
         finally:
             await owner.close()

@@ -14,12 +14,15 @@ from urllib.parse import quote
 
 import asyncpg
 
+from referral.domain.search import STRING_SEPARATOR
 from scripts.benchmark import country, story
 from scripts.benchmark.client import Requests, http_request
 from scripts.benchmark.seed import Maker, load, sealed
 from scripts.benchmark.stage import Systems
 
 WORKS: Final = ("read", "worklist", "search", "place", "move", "transaction", "suggest")
+MORE: Final = ("name", "chain", "revinclude", "history")
+"""Measured where they are asked for by name."""
 OPEN: Final = "requested,received,accepted,in-progress"
 _KNOWN: Final = 2000  # resources that reads and searches ask for in turn
 _MOVES_PER_SECOND: Final = 1500  # more than there can be; twice as many moves as offers
@@ -41,6 +44,8 @@ class Material:
     people: story.People = field(default_factory=lambda: story.People("W"))
     requests: list[tuple[str, str]] = field(default_factory=list)  # (id, sender) of stored referrals
     patients: list[tuple[str, str]] = field(default_factory=list)  # (id, owner)
+    names: list[tuple[str, str]] = field(default_factory=list)  # (folded name of a patient, owner)
+    numbers: list[tuple[str, str]] = field(default_factory=list)  # (system|value of a patient, owner)
     offers: list[dict[str, str]] = field(default_factory=list)  # requested, as values of the shape
     floor_rows: list[str] = field(default_factory=list)
     askers: list[str] = field(default_factory=list)  # stations of the country, for suggestions
@@ -55,6 +60,20 @@ class Material:
         )
         self.requests = [(row["id"], row["sender"]) for row in rows]
         self.patients = [(row["patient"], row["sender"]) for row in rows]
+        by_id = dict(self.patients)
+        named = await self.owner.fetch(
+            "SELECT id, split_part(folded, $2, 1) AS text FROM search_string"
+            " WHERE type = 'Patient' AND param = 'name' AND id = ANY ($1::text[]) ORDER BY md5(id)",
+            list(by_id),
+            STRING_SEPARATOR,
+        )
+        self.names = [(row["text"], by_id[row["id"]]) for row in named]
+        numbered = await self.owner.fetch(
+            "SELECT id, system || '|' || code AS text FROM search_token"
+            " WHERE type = 'Patient' AND param = 'identifier' AND id = ANY ($1::text[]) ORDER BY md5(id)",
+            list(by_id),
+        )
+        self.numbers = [(row["text"], by_id[row["id"]]) for row in numbered]
         self.floor_rows = [
             row["id"] for row in await self.owner.fetch("SELECT id FROM floor ORDER BY md5(id)")
         ]
@@ -89,6 +108,10 @@ def make_works(material: Material) -> dict[str, Work]:
         "read": (_reads, read),
         "worklist": (_worklists, read),
         "search": (_searches, read),
+        "name": (_names, read),
+        "chain": (_chains, read),
+        "revinclude": (_revincludes, read),
+        "history": (_histories, read),
         "suggest": (_questions, Requests(floor, 200, lambda: _roads(material))),
     }
     writes: dict[str, tuple[int, Callable[[Material, _Names], Iterator[bytes]]]] = {
@@ -149,6 +172,33 @@ def _worklists(material: Material) -> Iterator[bytes]:
             f"owner=Organization/{receiver}&status={OPEN}&_sort=-_lastUpdated&_count=20&_include=Task:focus"
         )
         yield http_request("GET", f"/fhir/Task?{query}", material.systems.token(receiver))
+
+
+def _names(material: Material) -> Iterator[bytes]:
+    """By the whole name, in lower case and without marks, as people type it."""
+    for name, owner in _shuffled(material.names):
+        query = f"name={quote(name)}&_count=20"
+        yield http_request("GET", f"/fhir/Patient?{query}", material.systems.token(owner))
+
+
+def _chains(material: Material) -> Iterator[bytes]:
+    """The referrals of a patient who is known by a number."""
+    for number, owner in _shuffled(material.numbers):
+        query = f"patient.identifier={quote(number)}&_count=20"
+        yield http_request("GET", f"/fhir/ServiceRequest?{query}", material.systems.token(owner))
+
+
+def _revincludes(material: Material) -> Iterator[bytes]:
+    """A referral with its offers."""
+    for request, sender in _shuffled(material.requests):
+        query = f"_id={request}&_revinclude=Task:focus"
+        yield http_request("GET", f"/fhir/ServiceRequest?{query}", material.systems.token(sender))
+
+
+def _histories(material: Material) -> Iterator[bytes]:
+    for request, sender in _shuffled(material.requests):
+        address = f"/fhir/ServiceRequest/{request}/_history"
+        yield http_request("GET", address, material.systems.token(sender))
 
 
 def _searches(material: Material) -> Iterator[bytes]:
