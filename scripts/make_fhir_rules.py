@@ -12,11 +12,10 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from r4_definitions import LICENCE, NAME, WHEEL, definitions
+from r4_definitions import LICENCE, NAME, WHEEL, definitions, fingerprint
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "referral" / "fhir" / "r4_rules.json"
@@ -42,17 +41,10 @@ def main() -> int:
         FILE.write_text(_text(*_read()), encoding="utf-8")
         return 0
     written = json.loads(FILE.read_text(encoding="utf-8"))
-    if written.pop("made", None) == _fingerprint(written):
+    if written.pop("made", None) == fingerprint(written, __file__):
         return 0
     print(f"{FILE} is stale: run scripts/{Path(__file__).name}", file=sys.stderr)
     return 1
-
-
-def _fingerprint(written: Mapping[str, Any]) -> str:
-    """Of the content and of what makes it, which names the wheel: so a check needs no network."""
-    makers = [Path(__file__), Path(__file__).with_name("r4_definitions.py")]
-    parts = [json.dumps(written, sort_keys=True).encode(), *(maker.read_bytes() for maker in makers)]
-    return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
 
 
 def _read() -> tuple[list[dict[str, Any]], Definitions, Definitions]:
@@ -91,7 +83,7 @@ def _text(types: list[dict[str, Any]], value_sets: Definitions, code_systems: De
         "simpleQuantities": sorted(simple),
         "valueSets": {url: _codes(value_sets[url], value_sets, code_systems) for url in used},
     }
-    made = {"made": _fingerprint(written)}
+    made = {"made": fingerprint(written, __file__)}
     return json.dumps(made | written, indent=1, ensure_ascii=False) + "\n"
 
 

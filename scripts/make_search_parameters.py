@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from r4_definitions import LICENCE, NAME, WHEEL, definitions
+from r4_definitions import LICENCE, NAME, WHEEL, definitions, fingerprint
 
 ROOT = Path(__file__).resolve().parent.parent
 if importlib.util.find_spec("referral") is None:
@@ -37,11 +37,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=f"Write {FILE.name} from the definitions of R4.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file is stale")
     options = parser.parse_args()
-    made = _text()
     if not options.check:
-        FILE.write_text(made, encoding="utf-8")
+        FILE.write_text(_text(), encoding="utf-8")
         return 0
-    if FILE.read_text(encoding="utf-8") == made:
+    written = json.loads(FILE.read_text(encoding="utf-8"))
+    current = written.pop("made", None) == fingerprint(written, __file__)
+    if current and written["parameters"].keys() == {*TYPES}:
         return 0
     print(f"{FILE} is stale: run scripts/{Path(__file__).name}", file=sys.stderr)
     return 1
@@ -64,7 +65,8 @@ def _text() -> str:
                 if parameters[resource_type].setdefault(each["code"], row) is not row:
                     raise ValueError(f"{resource_type} has two parameters {each['code']}")
     written = {"source": f"{NAME}, as in the wheel {WHEEL}", "licence": LICENCE, "parameters": parameters}
-    return json.dumps(written, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    made = {"made": fingerprint(written, __file__)}
+    return json.dumps(made | written, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _row(

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,16 @@ def definitions(*kinds: str) -> Iterator[dict[str, Any]]:
                 file = package.extractfile(member)
                 if file and member.name.removeprefix("package/").startswith(tuple(f"{k}-" for k in kinds)):
                     yield json.load(file)
+
+
+def fingerprint(written: Mapping[str, Any], maker: str) -> str:
+    """Of what was written from the definitions and of the programs that did: so a check needs no network.
+
+    maker: path of the program; this file names the wheel.
+    """
+    parts = [
+        json.dumps(written, sort_keys=True).encode(),
+        Path(maker).read_bytes(),
+        Path(__file__).read_bytes(),
+    ]
+    return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
