@@ -185,13 +185,13 @@ async def test_a_bad_request_id_is_replaced(lines: Lines, logged: RunningService
 
 async def test_the_request_id_stands_in_the_audit(logged: RunningService) -> None:
     station = await logged.system(LE_CHAN)
-    answer = await station.post("Patient", json=patient(), headers={"X-Request-ID": "audited-7"})
+    answer = await station.post("Patient", json=patient(), headers={"X-Request-ID": "written-and-named"})
     async with behind_the_wall(logged.store) as connection:
         audited = await connection.fetch(
             "SELECT action, actor, request_id FROM audit WHERE type = 'Patient' AND id = $1",
             answer.json()["id"],
         )
-    assert [tuple(row) for row in audited] == [("create", LE_CHAN, "audited-7")]
+    assert [tuple(row) for row in audited] == [("create", LE_CHAN, "written-and-named")]
 
 
 # A fault of the service: a small application with one, as there is none to be had otherwise.
