@@ -1,11 +1,27 @@
 """What changes something: updates, moves, new resources that name it, each by one of the doors."""
 
-from collections.abc import Iterator
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from tests.api.attempt import BUNDLES, CREATE, UPDATE, Attempt, Form
+from tests.api.attempt import (
+    BUNDLES,
+    CREATE,
+    DELETE,
+    DELETE_FOUND,
+    PATCH,
+    PATCH_FOUND,
+    UPDATE,
+    UPDATE_FOUND,
+    VALIDATE,
+    VALIDATE_STORED,
+    Attempt,
+    Form,
+    Route,
+)
 from tests.api.line import Answer
-from tests.api.matrix import AUTHOR, OFFER, PARTIES, REFERRAL, row
+from tests.api.matrix import AUTHOR, DELETED, OFFER, PARTIES, REFERRAL, row
 from tests.api.scenes import FACILITIES, TYPES, Resource, Scene
 from tests.factories import (
     AN_LAO,
@@ -190,36 +206,132 @@ def conditions(scene: Scene, viewer: str) -> Iterator[Attempt]:
         yield replace(made, headers={"If-None-Exist": asked}, found=is_it, nothing=nothing)
 
 
-WRITES: tuple[Form, ...] = (updates, moves_of_the_request, moves_of_the_offers, new_ones, conditions)
+def deletes(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """Each of them; what is hidden is gone already, as what never was."""
+    for name, one in scene.ids.items():
+        answer = "-"
+        if name in scene.seen_by(viewer):
+            answer = DELETED[name] if AUTHOR.get(name, viewer) == viewer else "403"
+            if (name, scene.state) == ("words", "unplaced"):
+                # Nobody else has heard them yet.
+                answer = "ok"
+        yield Attempt(f"delete {name}", DELETE, f"/{TYPES[name]}/{one}", answer, 204)
+
+
+WRITES: tuple[Form, ...] = (updates, moves_of_the_request, moves_of_the_offers, new_ones, conditions, deletes)
+Door = Callable[[Scene, Attempt], Attempt]
 STATES, VIEWERS = tuple(REFERRAL), tuple(FACILITIES)
 
 
 def changes(scene: Scene, viewer: str) -> Iterator[Attempt]:
-    """Every write by one of its doors: by itself, or as the last entry of a transaction, in turn.
+    """Every write by itself or as the last entry of a transaction, and each fourth by another door, in turn.
 
-    What is there, or stays as it is, is asked for by itself: the answer shows it.
+    What is there, or stays as it is, is asked for outside of transactions: the answer shows it.
     """
-    turn = STATES.index(scene.state) + VIEWERS.index(viewer)
+    state = STATES.index(scene.state)
+    turn = state + VIEWERS.index(viewer)
     for form in WRITES:
         for attempt in form(scene, viewer):
             turn += 1
-            alone = turn % 2 == 0 or attempt.answer in {"same", "found"}
-            yield attempt if alone else _in_bundle(attempt, BUNDLES[turn % 4 // 2])
+            shown = attempt.answer in {"same", "found"}
+            plain = _alone if turn % 2 == 0 or shown else _in_transaction
+            others = OTHER_DOORS[attempt.route]
+            other = others[(turn // 4 + state) % len(others)]
+            # Only a create asks whether it is there, and never one that is only tried.
+            if form is conditions or (shown and other is _patched_in_transaction):
+                other = _in_batch
+            if form is deletes:
+                # One of its doors is enough.
+                yield (plain, other)[turn // 2 % 2](scene, attempt)
+                continue
+            yield plain(scene, attempt)
+            # Few are 422.
+            if turn % 4 == 0 or attempt.answer == "422":
+                yield other(scene, attempt)
 
 
-def _in_bundle(attempt: Attempt, door: tuple[str, str]) -> Attempt:
+def _alone(_scene: Scene, attempt: Attempt) -> Attempt:
+    return attempt
+
+
+def _patched(scene: Scene, attempt: Attempt) -> Attempt:
+    """The same change as a patch of what is stored; who does not see that guesses."""
+    wanted = attempt.content
+    assert isinstance(wanted, dict)
+    stored = next(one for one in scene.contents.values() if one["id"] == wanted["id"])
+    if attempt.answer == "-":
+        stored = {name: wanted[name] for name in ("id", "resourceType")}
+    steps = [
+        {"op": "add", "path": f"/{name}", "value": value}
+        for name, value in wanted.items()
+        if stored.get(name) != value
+    ]
+    steps += [{"op": "remove", "path": f"/{name}"} for name in stored if name not in wanted]
+    headers = {**attempt.headers, "Content-Type": "application/json-patch+json"}
+    label = f"{attempt.label}, as a patch"
+    return replace(attempt, label=label, route=PATCH, content=steps, headers=headers, nothing=404)
+
+
+def _searched(_scene: Scene, attempt: Attempt) -> Attempt:
+    """The same of what a search for its id finds."""
+    route = {UPDATE: UPDATE_FOUND, PATCH: PATCH_FOUND, DELETE: DELETE_FOUND}[attempt.route]
+    _, kind, one = attempt.address.split("/")
+    nothing = 412 if route == UPDATE_FOUND else attempt.nothing
+    label = f"{attempt.label}, by a search"
+    return replace(attempt, label=label, route=route, address=f"/{kind}?_id={one}", nothing=nothing)
+
+
+def _validated(_scene: Scene, attempt: Attempt) -> Attempt:
+    """Whether it would be done."""
+    mode = {UPDATE: "update", CREATE: "create", DELETE: "delete"}[attempt.route]
+    route = VALIDATE if mode == "create" else VALIDATE_STORED
+    address = f"{attempt.address}/$validate?mode={mode}"
+    label = f"{attempt.label}, only asked"
+    return replace(attempt, label=label, route=route, address=address, nothing=200)
+
+
+def _in_transaction(_scene: Scene, attempt: Attempt) -> Attempt:
+    """As the last entry of a transaction."""
+    first = {"request": {"method": "POST", "url": "Patient"}, "resource": {"resourceType": "Patient"}}
+    # Of a delete of nothing only the first entry is done, and that is undone.
+    nothing = 409 if attempt.route[0] == "DELETE" else attempt.nothing
+    label = f"{attempt.label}, in a transaction"
+    return replace(_in_bundle(attempt, "transaction", [first, _entry(attempt)]), label=label, nothing=nothing)
+
+
+def _in_batch(_scene: Scene, attempt: Attempt) -> Attempt:
+    label = f"{attempt.label}, in a batch"
+    return replace(_in_bundle(attempt, "batch", [_entry(attempt)]), label=label, in_batch=True)
+
+
+def _entry(attempt: Attempt) -> Resource:
     asked = {"method": attempt.route[0], "url": attempt.address.removeprefix("/")}
     for header, element in (("If-Match", "ifMatch"), ("If-None-Exist", "ifNoneExist")):
         if header in attempt.headers:
             asked[element] = attempt.headers[header]
-    first = {"request": {"method": "POST", "url": "Patient"}, "resource": {"resourceType": "Patient"}}
-    entries = [first, {"request": asked, "resource": attempt.content}]
-    bundle: Resource = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-    return replace(
-        attempt,
-        label=f"{attempt.label}, in a transaction",
-        route=door,
-        address=door[1].removeprefix("/fhir"),
-        content=bundle,
-        headers={},
-    )
+    content = attempt.content
+    if isinstance(content, list):
+        data = b64encode(json.dumps(content).encode()).decode()
+        content = {"resourceType": "Binary", "contentType": attempt.headers["Content-Type"], "data": data}
+    return {"request": asked} | ({} if content is None else {"resource": content})
+
+
+def _in_bundle(attempt: Attempt, kind: str, entries: list[Resource]) -> Attempt:
+    route = BUNDLES[len(attempt.label) % 2]
+    bundle: Resource = {"resourceType": "Bundle", "type": kind, "entry": entries}
+    return replace(attempt, route=route, address=route[1].removeprefix("/fhir"), content=bundle, headers={})
+
+
+def _patched_in_transaction(scene: Scene, attempt: Attempt) -> Attempt:
+    return _in_transaction(scene, _patched(scene, attempt))
+
+
+def _patched_by_search(scene: Scene, attempt: Attempt) -> Attempt:
+    return _searched(scene, _patched(scene, attempt))
+
+
+OTHER_DOORS: dict[Route, tuple[Door, ...]] = {
+    UPDATE: (_patched, _searched, _validated, _in_batch, _patched_in_transaction, _patched_by_search),
+    CREATE: (_validated, _in_batch),
+    DELETE: (_searched, _in_batch, _validated),
+}

@@ -4,7 +4,7 @@ The words stand for sender, receiver, next, office, journey sender and stranger,
 
 ok             it is done
 same           200, and nothing is written, for it asks for what is so already
-403, 409, 422  refused, with a reason
+403, 405, 409, 422  refused, with a reason
 -              answered as if it were not there
 """
 
@@ -138,13 +138,32 @@ AUTHOR = {
 }
 """Who changes what is no request and no offer; others who see it are refused with 403."""
 
+DELETED = {
+    "request": "405",
+    "offer": "405",
+    "next offer": "405",
+    # The referral names these, or they were told of it.
+    "patient": "409",
+    "package": "409",
+    "part": "409",
+    "words": "409",
+    "reply": "409",
+    "summary": "409",
+    "other": "ok",
+    "result": "ok",
+}
+"""How a delete is answered: referral and offers to all who see them, the others to their author.
+
+Others who see those are refused with 403.
+"""
+
 DECLINED = {"rejected", "rejected and offered to the next", "referred onward"}
 """Where the receiver has said no, and is told as ruled out to whom may see the request."""
 
 POINTS_AT = {
     "request": {"patient", "first"},
     "offer": {"request", "patient"},
-    "package": {"patient"},
+    "package": {"patient", "part"},
     "part": {"patient"},
     "other": {"patient"},
     "words": {"request"},

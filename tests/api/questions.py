@@ -7,17 +7,21 @@ from urllib.parse import urlencode
 from referral.domain.search import Kind
 from referral.fhir.parameters import PARAMETERS, reverse_references
 from tests.api.attempt import (
+    BUNDLES,
     DRAFT_SUGGEST,
+    HISTORY,
     POSTED_SEARCH,
     POSTED_SUGGEST,
     READ,
     SEARCH,
     SUGGEST,
+    TYPE_HISTORY,
+    VREAD,
     Attempt,
 )
 from tests.api.line import Answer
 from tests.api.matrix import DECLINED, SEES_FIRST, points_at
-from tests.api.scenes import TYPES, Scene
+from tests.api.scenes import TYPES, Resource, Scene
 from tests.factories import VIET_TIEP, request
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -31,6 +35,109 @@ def reads(scene: Scene, viewer: str) -> Iterator[Attempt]:
 
         answer = "found" if name in scene.seen_by(viewer) else "-"
         yield Attempt(f"read {name}", READ, f"/{TYPES[name]}/{one}", answer, 404, found=is_it)
+
+
+def versions(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """The version that stands, and all there were."""
+    for name, one in scene.ids.items():
+        newest = int(scene.contents[name]["meta"]["versionId"])
+
+        def is_it(answer: Answer, name: str = name) -> bool:
+            return bool(answer.json() == scene.contents[name])
+
+        def are_they(answer: Answer, name: str = name, newest: int = newest) -> bool:
+            entries = answer.json()["entry"]
+            tags = [entry["response"]["etag"] for entry in entries]
+            return (
+                tags == [f'W/"{number}"' for number in range(newest, 0, -1)]
+                and entries[0]["resource"] == scene.contents[name]
+                and {entry["resource"]["id"] for entry in entries} == {scene.ids[name]}
+            )
+
+        answer, address = "found" if name in scene.seen_by(viewer) else "-", f"/{TYPES[name]}/{one}/_history"
+        yield Attempt(f"version of {name}", VREAD, f"{address}/{newest}", answer, 404, found=is_it)
+        yield Attempt(f"versions of {name}", HISTORY, address, answer, 404, found=are_they)
+
+
+def histories(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """What was written since the patient was: tried in one state."""
+    if scene.state != "arrived":
+        return
+    since = {"_since": scene.contents["patient"]["meta"]["lastUpdated"], "_count": 200}
+    for kind in scene.types():
+        expected = {scene.ids[name] for name in scene.of_type(kind) if name in scene.seen_by(viewer)}
+
+        def has(answer: Answer, expected: set[str] = expected) -> bool:
+            told = {entry["resource"]["id"] for entry in answer.json().get("entry", ())}
+            return told & set(scene.ids.values()) == expected
+
+        address = f"/{kind}/_history?{urlencode(since)}"
+        yield Attempt(f"history of {kind}", TYPE_HISTORY, address, "found", 200, found=has, waits=True)
+
+
+def batches(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """All in one batch, each beside one of its type that never was."""
+    urls = [
+        f"{TYPES[name]}/{one}"
+        for name, stored in scene.ids.items()
+        for one in (stored, f"no-such-{TYPES[name].lower()}")
+    ]
+    entries = [{"request": {"method": "GET", "url": url}} for url in urls]
+    content: Resource = {"resourceType": "Bundle", "type": "batch", "entry": entries}
+
+    def are_they(answer: Answer) -> bool:
+        told = answer.json()["entry"]
+        for name, entry, nothing in zip(scene.ids, told[::2], told[1::2], strict=True):
+            if nothing["response"]["status"] != "404 Not Found":
+                return False
+            if name not in scene.seen_by(viewer):
+                if entry != nothing:
+                    return False
+            elif (entry["response"]["status"], entry["resource"]) != ("200 OK", scene.contents[name]):
+                return False
+        return True
+
+    yield Attempt("read all in a batch", BUNDLES[0], "", "found", 200, content, found=are_they)
+
+
+CHAINS = {
+    "Task": "patient",
+    "ServiceRequest": "subject",
+    "Observation": "subject",
+    "Condition": "subject",
+    "DocumentReference": "patient",
+}
+"""The parameters by which the patient is named."""
+REVERSED = {
+    **{("patient", kind): name for kind, name in CHAINS.items()},
+    ("request", "Task"): "focus",
+    ("request", "Communication"): "based-on",
+    ("part", "Condition"): "evidence-detail",
+}
+"""By which parameter another one names it."""
+
+
+def chains(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """What leads over something that is not seen leads to nothing."""
+    seen, number = scene.seen_by(viewer), scene.contents["patient"]["identifier"][0]["value"]
+    for kind in CHAINS.keys() & scene.types():
+        matches = set(scene.of_type(kind)) & seen if "patient" in seen else set()
+        chain = f"{CHAINS[kind]}:Patient.identifier"
+        yield _finding(scene, f"{kind} by its patient", kind, {chain: number}, matches)
+    for (target, kind), parameter in REVERSED.items():
+        sources = {name for name in scene.of_type(kind) if points_at(name, target)}
+        if sources:
+            matches = {target} & seen if sources & seen else set()
+            pairs = {f"_has:{kind}:{parameter}:_id": ",".join(scene.ids[name] for name in sorted(sources))}
+            # What else they name of this type stays out.
+            pairs |= {"_id": scene.ids[target]}
+            yield _finding(scene, f"{target} that has a {kind}", TYPES[target], pairs, matches)
+
+
+def _finding(scene: Scene, label: str, kind: str, pairs: dict[str, str], matches: set[str]) -> Attempt:
+    address = f"/{kind}?{urlencode(pairs | {'_total': 'accurate'})}"
+    answer, is_it = "found" if matches else "-", _finds(scene, matches, set())
+    return Attempt(label, SEARCH, address, answer, 200, found=is_it)
 
 
 def searches(scene: Scene, viewer: str) -> Iterator[Attempt]:
@@ -139,10 +246,6 @@ def what_is_not_supported(scene: Scene, _viewer: str) -> Iterator[Attempt]:
     for name in ("request", "patient"):
         kind, one = TYPES[name], scene.ids[name]
         for method, address, status in (
-            ("DELETE", f"/{kind}/{one}", 405),
-            ("PATCH", f"/{kind}/{one}", 405),
-            ("GET", f"/{kind}/{one}/_history", 404),
-            ("GET", f"/{kind}/{one}/_history/1", 404),
             ("GET", f"/{kind}/{one}/$everything", 404),
             ("GET", f"/Task?{kind}._id={one}", 400),
             ("GET", f"/Task?_has:{kind}:_id={one}", 400),

@@ -1,5 +1,7 @@
 """The viewers of the scenes: how they are answered, and that nothing has changed by it."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from tests.api.attempt import Attempt
+from tests.api.attempt import VALIDATE, VALIDATE_STORED, Attempt
 from tests.api.changes import NUMBERS
 from tests.api.line import Answer, Line
 from tests.api.scenes import FACILITIES, TYPES, Scene
@@ -23,7 +25,8 @@ BEGIN
   RAISE EXCEPTION 'undone' USING ERRCODE = '23505', CONSTRAINT = 'client_pkey';
 END $$;
 CREATE CONSTRAINT TRIGGER undo_for_a_test AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-  WHEN (NEW.action IN ('create', 'update') AND NEW.outcome = 200 AND NEW.request_id LIKE 'undone-%')
+  WHEN (NEW.action IN ('create', 'update', 'delete') AND NEW.version IS NOT NULL
+    AND NEW.outcome = 200 AND NEW.request_id LIKE 'undone-%')
   EXECUTE FUNCTION undo_for_a_test();
 """
 _NO_LONGER = "DROP TRIGGER undo_for_a_test ON audit; DROP FUNCTION undo_for_a_test();"
@@ -36,7 +39,13 @@ SELECT (SELECT max(seq) FROM change), (SELECT max(seq) FROM event), (SELECT coun
   (SELECT string_agg(r::text, ' ') FROM referral r WHERE id = ANY ($1::text[])),
   (SELECT string_agg(o::text, ' ' ORDER BY id) FROM offer o WHERE id = ANY ($1::text[]))
 """
-_CODES = {403: "forbidden", 409: "conflict", 412: "multiple-matches", 422: "business-rule"}
+_CODES = {
+    403: "forbidden",
+    405: "not-supported",
+    409: "conflict",
+    412: "multiple-matches",
+    422: "business-rule",
+}
 _NO_HEADERS: Mapping[str, str] = {}
 _Plain = tuple[int, dict[str, str], str]
 
@@ -74,6 +83,13 @@ class Viewers:
     async def wrong(self, scene: Scene, viewer: str, attempt: Attempt) -> str | None:
         """How the answer differs from what it should be; None where it does not."""
         answer = await self.ask(viewer, attempt.route[0], attempt.address, attempt.body, attempt.headers)
+        for _ in range(200 * attempt.waits):
+            if attempt.found(answer):
+                break
+            await asyncio.sleep(0.05)
+            answer = await self.ask(viewer, attempt.route[0], attempt.address, attempt.body, attempt.headers)
+        if attempt.in_batch:
+            answer = _of_the_entry(answer)
         if attempt.answer == "-":
             expected = await self._of_nothing(scene, viewer, attempt)
             fault = _plain(answer, self._names(scene)) != expected or expected[0] != attempt.nothing
@@ -100,6 +116,8 @@ class Viewers:
         if key not in self._nothing:
             sent = None if body is None else body.encode()
             answer = await self.ask(viewer, attempt.route[0], put_aside(attempt.address), sent, headers)
+            if attempt.in_batch:
+                answer = _of_the_entry(answer)
             invented = {name: put_aside(value) for name, value in names.items()}
             self._nothing[key] = _plain(answer, invented)
         return self._nothing[key]
@@ -134,7 +152,21 @@ class Viewers:
             line.close()
 
 
+def _of_the_entry(answer: Answer) -> Answer:
+    """The answer to the one entry of a batch, as if it had been asked by itself."""
+    (entry,) = answer.json()["entry"]
+    response = entry["response"]
+    content = entry.get("resource", response.get("outcome"))
+    return Answer(int(response["status"][:3]), response, json.dumps(content) if content else "")
+
+
 def _is_right(scene: Scene, attempt: Attempt, answer: Answer) -> bool:
+    if attempt.route in {VALIDATE, VALIDATE_STORED}:
+        told = {(issue["severity"], issue["code"]) for issue in answer.json()["issue"]}
+        code = "" if attempt.answer in {"ok", "same"} else _CODES[int(attempt.answer)]
+        return answer.status_code == 200 and told == {
+            ("error", code) if code else ("information", "informational")
+        }
     match attempt.answer:
         case "ok":
             return answer.status_code == 409 and _UNDONE in answer.text
