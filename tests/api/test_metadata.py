@@ -159,7 +159,8 @@ async def test_every_operation_that_it_lists_is_there_and_no_other(
         name = resource["type"]
         listed = {each["name"] for each in resource["operation"]}
         for operation in OPERATIONS:
-            for place in (name, f"{name}/none"):
+            # Of what is not there, one address will do.
+            for place in (name, f"{name}/none") if operation in listed else (f"{name}/none",):
                 answer = await system.post(f"{place}/${operation}", json={"resourceType": name})
                 assert answer.json()["resourceType"] == "OperationOutcome", (place, operation)
                 if operation == "validate":
