@@ -80,8 +80,9 @@ def _shown(
     if query.summary is None and not elements:
         yield from found
         return
+    shown_of = {kind: shown_elements(kind, query.summary, elements) for kind in {one.type for one in found}}
     for one in found:
-        shown = shown_elements(one.type, query.summary, elements)
+        shown = shown_of[one.type]
         yield one if shown is None else one._replace(content=subset(one.content, shown))
 
 

@@ -71,6 +71,8 @@ class Element:
     """Invariants of what stands here, besides those of its type."""
     targets: frozenset[str] | None = None
     """Resource types that a Reference here may be to; None for any."""
+    summary: bool = False
+    """Whether R4 shows it in a summary (https://hl7.org/fhir/R4/search.html#summary)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +145,18 @@ def _structure(model: Any) -> Structure:
             binding=binding,
             rules=rules_at(where),
             targets=_R4_TARGETS.get(where) or _targets(known.get("enum_reference_types", ())),
+            summary=bool(known.get("summary_element_property")),
         )
         names = [name]
         if elements[name].check and (model.__name__, name) != ("Extension", "url") and name != "id":
             names.append(f"_{name}")
             elements[f"_{name}"] = Element(
-                segment, name, many, choice=choice is not None, model=FHIRPrimitiveExtensionType
+                segment,
+                name,
+                many,
+                choice=choice is not None,
+                model=FHIRPrimitiveExtensionType,
+                summary=elements[name].summary,
             )
         if known.get("one_of_many_required") or known.get("element_required") or field.is_required():
             required.setdefault(segment, []).extend(names)

@@ -65,10 +65,9 @@ def _all(resource_type: str) -> frozenset[str]:
 
 @cache
 def _in_summary(resource_type: str) -> frozenset[str]:
-    from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 - slow, so not before it is needed
-
-    names = get_fhir_model_class(resource_type).summary_elements_sequence()
-    return frozenset(names) | {f"_{name}" for name in names}
+    structure = structure_of_type(resource_type)
+    elements = structure.elements.items() if structure else ()
+    return frozenset(name for name, element in elements if element.summary)
 
 
 def _properties(resource_type: str, names: frozenset[str]) -> frozenset[str]:
