@@ -33,7 +33,7 @@ from tests.factories import (
 from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
-STRANGER = "ninh-giang-medical-centre"
+STRANGER = "nam-sach-medical-centre"
 PDF = {"Content-Type": "application/pdf"}
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 AS_JSON = {"Accept": "application/fhir+json"}

@@ -10,7 +10,8 @@ import httpx
 from tests.api.secrets import Names, bundle
 from tests.factories import KIEN_AN, observation, offer, request, summary
 
-STRANGER = "ninh-giang-medical-centre"
+# Nobody else looks through the eyes of this one: not a patient is its own.
+STRANGER = "binh-giang-medical-centre"
 """No other test signs it in: whatever it found would be somebody else's."""
 PATCH = "application/json-patch+json"
 _SHOWN = {"_total", "_summary", "_include", "_revinclude"}

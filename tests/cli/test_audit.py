@@ -19,6 +19,86 @@ from referral.fhir.content import read_content
 from referral.fhir.validation import check_resource
 from referral.store.audit import seal_audit
 from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
+from referral.store.audit import seal_audit
+from referral.store.pool import Store
 from tests.api.audited import audited, named
 from tests.cli.program import Program
 from tests.conftest import Database
@@ -172,6 +252,966 @@ async def test_an_export_by_an_account_without_a_name_tells_its_number(
     last = "SELECT details->>'account' FROM audit WHERE action = 'export' ORDER BY seq DESC LIMIT 1"
     assert await owner.fetchval(last) == str(number)
     await owner.close()
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
+
+
+async def test_an_export_without_an_end_has_what_a_clock_that_was_ahead_has_dated(
+    store: Store, database: Database, tmp_path: Path
+) -> None:
+    headers, seals = named(), tmp_path / "seals"
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        "INSERT INTO audit (at, action, request_id) VALUES ('2999-05-05 12:00Z', 'read', $1)",
+        headers["X-Request-ID"],
+    )
+    while not await owner.fetchval("SELECT count(*) FROM audit_seal"):
+        async with store.writing(None) as connection:
+            await seal_audit(connection, datetime.now(UTC))
+    await owner.execute("UPDATE audit_seal SET day = '2999-05-05'")
+    await owner.close()
+    program = Program(database.dsn, {"DATABASE_OWNER_URL": database.owner_dsn})
+    events = await exported(program, "--seals", str(seals))
+    assert of_request(events, headers)["recorded"].startswith("2999-05-05")
+    assert [json.loads(line)["day"] for line in seals.read_text().splitlines()] == ["2999-05-05"]
+    until_then = tmp_path / "until-then"
+    events = await exported(program, "--to", "2999-05-04", "--seals", str(until_then))
+    assert [event["type"]["code"] for event in events] == ["110106", "110106"]
+    assert until_then.read_text() == ""
 
 
 async def test_it_is_refused_in_one_line_where_it_cannot_work(program: Program, tmp_path: Path) -> None:

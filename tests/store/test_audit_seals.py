@@ -305,6 +305,1246 @@ async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, dat
     assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=2000)])
+async def test_a_clock_that_is_ahead_puts_no_seal_into_the_future(
+    store: Store, owner: Owner, database: Database, ahead: timedelta
+):
+    await record(store, a_read(1))
+    await sealed(store, owner, datetime.now(UTC) + ahead)
+    late = "SELECT count(*) FROM audit_seal WHERE sealed_at > clock_timestamp() OR day > sealed_at::date"
+    assert await owner.fetchval(late) == 0
+    assert await faults(database) == []
+
+
+@pytest.mark.parametrize("day", ["2999-05-05", "9999-12-31", "infinity"])
+async def test_the_first_seal_of_a_day_to_come_is_named(
+    store: Store, owner: Owner, database: Database, day: str
+):
+    await chain(store, owner)
+    await owner.execute("UPDATE audit_seal SET day = $1::text::date WHERE day = $2", day, TOMORROW)
+    told = [line for line in await faults(database) if line.endswith("lies in the future")]
+    shown = day if day[0].isdigit() else "9999-12-31"
+    assert told == [f"{shown}, seal 1: its day or time lies in the future"]
+
+
+async def test_a_seal_of_a_time_to_come_is_named(store: Store, owner: Owner, database: Database):
+    await chain(store, owner)
+    to_come = "now() + interval '1 hour'"
+    await owner.execute(
+        f"UPDATE audit_seal SET sealed_at = {to_come} WHERE day = $1 AND number = 2", TOMORROW
+    )
+    assert f"{TOMORROW}, seal 2: its day or time lies in the future" in await faults(database)
+
+
 async def test_a_transaction_that_is_still_open_is_waited_for(store: Store, owner: Owner, database: Database):
     await record(store, a_read(1))
     await sealed(store, owner)
