@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     AnyConnection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 # Revisions are numbers of four digits: as text they sort as they follow each other.
-NEEDED = "0004"
+NEEDED = "0005"
 """The oldest revision on which this version works: it expands what the version before had."""
 
-NEWEST = "0004"
+NEWEST = "0005"
 """The newest migration of this version."""
 
 RELATIONS = (
