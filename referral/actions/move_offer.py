@@ -4,18 +4,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from referral.actions.draft import Draft, instant
-from referral.actions.name_facility import named_facility, require_known
+from referral.actions.name_facility import named_facility
 from referral.actions.open_offer import open_offer
-from referral.actions.return_patient import open_return
+from referral.actions.return_patient import end_care
 from referral.actions.workspace import Workspace, same_content
-from referral.domain.codes import AccessScope, Direction, Disposition
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
 from referral.domain.lifecycle import (
     Need,
     OfferMove,
     OfferState,
     Party,
-    ReferralState,
     check_offer_move,
     missing_needs,
     plan_offer_moves,
@@ -47,7 +45,6 @@ _WITHOUT_CARE = {
     OfferState.LAPSED,
     OfferState.ENTERED_IN_ERROR,
 }
-_SUMMARY_TYPES = {"DocumentReference", "Composition"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     _tell(workspace, update, move, after.state, (code, text))
     referral = _follow(workspace, update, after, move)
     if move is OfferMove.COMPLETE:
-        _complete(workspace, update, referral, disposition)
+        end_care(workspace, update.draft.content, after, referral, disposition)
     if move is OfferMove.REFER_ONWARD:
         _pass_on(workspace, update, referral)
     return replace(update, offer=after, referral=referral)
@@ -198,38 +195,6 @@ def _tell(
         referral=update.referral,
         reason=reason,
     )
-
-
-def _complete(
-    workspace: Workspace, update: _Update, referral: Referral, disposition: Disposition | None
-) -> None:
-    """Check what comes back, let the senders of the journey read it, and open the way down."""
-    summary = output_reference(update.draft.content, "summary")
-    if summary is not None:
-        key, known = require_known(workspace, summary, "Task.output")
-        if key[0] not in _SUMMARY_TYPES:
-            raise BrokenRule("A summary is a DocumentReference or a Composition.", "Task.output")
-        if known.patient != referral.patient:
-            raise BrokenRule("The summary must be about the patient of the referral.", "Task.output")
-        for facility in ({referral.sender} | workspace.journey_senders(referral)) - {known.owner}:
-            workspace.grant(facility, *key, AccessScope.PACKAGE, via=referral.id)
-    # A patient whom the lower level sends back goes up again, by a new referral of its own.
-    returns = disposition is Disposition.RETURNED_TO_REFERRER and referral.direction is not Direction.DOWN
-    if returns and not _has_return(workspace, referral, update.offer.owner):
-        open_return(workspace, referral, update.offer, summary)
-
-
-def _has_return(workspace: Workspace, referral: Referral, receiver: str) -> bool:
-    """Whether the receiver has sent the patient down already, or does so in this very transaction."""
-    stored = workspace.loaded.referrals.get(referral.id)
-    brought = any(
-        other.based_on == referral.id
-        and other.direction is Direction.DOWN
-        and other.sender == receiver
-        and other.state is not ReferralState.DRAFT
-        for other in workspace.referrals.values()
-    )
-    return brought or (stored is not None and receiver in stored.returned_by)
 
 
 def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:

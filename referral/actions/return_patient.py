@@ -1,17 +1,61 @@
-"""Open the way back: the down-referral that follows an up-referral whose patient returns."""
+"""The way back: what comes back when care ends, and the down-referral of a patient who returns."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from referral.actions.draft import Draft
+from referral.actions.name_facility import require_known
 from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.place_referral import submit
 from referral.actions.workspace import Workspace
-from referral.domain.codes import Direction, Priority
+from referral.domain.codes import AccessScope, Direction, Disposition, Priority
+from referral.domain.errors import BrokenRule
 from referral.domain.lifecycle import ReferralState
 from referral.domain.referral import Offer, Referral
 from referral.fhir import systems
 from referral.fhir.elements import concept, reference
+from referral.fhir.offer import output_reference
+
+_SUMMARY_TYPES = {"DocumentReference", "Composition"}
+
+
+def end_care(
+    workspace: Workspace,
+    content: Mapping[str, Any],
+    offer: Offer,
+    referral: Referral,
+    disposition: Disposition | None,
+) -> None:
+    """Check what comes back, let the senders of the journey read it, and open the way down.
+
+    content: the Task of the offer as it is completed. Raises BrokenRule where the summary is none.
+    """
+    summary = output_reference(content, "summary")
+    if summary is not None:
+        key, known = require_known(workspace, summary, "Task.output")
+        if key[0] not in _SUMMARY_TYPES:
+            raise BrokenRule("A summary is a DocumentReference or a Composition.", "Task.output")
+        if known.patient != referral.patient:
+            raise BrokenRule("The summary must be about the patient of the referral.", "Task.output")
+        for facility in ({referral.sender} | workspace.journey_senders(referral)) - {known.owner}:
+            workspace.grant(facility, *key, AccessScope.PACKAGE, via=referral.id)
+    # A patient whom the lower level sends back goes up again, by a new referral of its own.
+    returns = disposition is Disposition.RETURNED_TO_REFERRER and referral.direction is not Direction.DOWN
+    if returns and not _has_return(workspace, referral, offer.owner):
+        open_return(workspace, referral, offer, summary)
+
+
+def _has_return(workspace: Workspace, referral: Referral, receiver: str) -> bool:
+    """Whether the receiver has sent the patient down already, or does so in this very transaction."""
+    stored = workspace.loaded.referrals.get(referral.id)
+    brought = any(
+        other.based_on == referral.id
+        and other.direction is Direction.DOWN
+        and other.sender == receiver
+        and other.state is not ReferralState.DRAFT
+        for other in workspace.referrals.values()
+    )
+    return brought or (stored is not None and receiver in stored.returned_by)
 
 
 def open_return(
