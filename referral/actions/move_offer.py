@@ -6,7 +6,7 @@ from typing import Any
 from referral.actions.draft import Draft, instant
 from referral.actions.name_facility import named_facility
 from referral.actions.open_offer import open_offer
-from referral.actions.return_patient import end_care
+from referral.actions.return_patient import end_care, ended_as
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
 from referral.domain.lifecycle import (
@@ -27,7 +27,6 @@ from referral.fhir.offer import (
     disposition_of,
     given_needs,
     merge_update,
-    outcome_of,
     output_reference,
     reason_of,
     require_needs,
@@ -45,6 +44,7 @@ _WITHOUT_CARE = {
     OfferState.LAPSED,
     OfferState.ENTERED_IN_ERROR,
 }
+_AFTER_CARE = {OfferState.COMPLETED, OfferState.STOPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +105,19 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     """Carry out one move; returns the update with offer and referral as they then stand."""
     content, offer = update.draft.content, update.offer
     rule = check_offer_move(offer.state, move, update.parties)
-    disposition = None
-    if move is OfferMove.COMPLETE:
-        outcome_of(content)
-        disposition = disposition_of(content)
+    ending = ended_as(content, move)
+    disposition = disposition_of(content) if move is OfferMove.COMPLETE else None
     given = given_needs(content, update.before)
     missing = missing_needs(rule, given, direction=update.referral.direction, disposition=disposition)
     require_needs(missing, move, "Task")
     reasoned = {Need.REASON, Need.TEXT} & set(rule.needs)
-    code, text = reason_of(content, move) if reasoned else (None, None)
+    code, text = reason_of(content, move) if reasoned else (ending, None)
     after = replace(offer, state=rule.target or offer.state, updated_at=workspace.now)
     workspace.offers[offer.id] = after
     stamp_offer(content, after, update.referral, instant(workspace.now))
     workspace.put(*update.draft.key, content, offer.requester)
     _tell(workspace, update, move, after.state, (code, text))
-    referral = _follow(workspace, update, after, move)
+    referral = _follow(workspace, update, after, move, code if after.state in _AFTER_CARE else None)
     if move is OfferMove.COMPLETE:
         end_care(workspace, update.draft.content, after, referral, disposition)
     if move is OfferMove.REFER_ONWARD:
@@ -127,8 +125,13 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     return replace(update, offer=after, referral=referral)
 
 
-def _follow(workspace: Workspace, update: _Update, after: Offer, move: OfferMove) -> Referral:
-    """What an offer's new state does to its referral and to who sees the package; returns the referral."""
+def _follow(
+    workspace: Workspace, update: _Update, after: Offer, move: OfferMove, code: str | None
+) -> Referral:
+    """What an offer's new state does to its referral and to who sees the package; returns the referral.
+
+    code: why its care ended.
+    """
     before = update.offer
     referral = workspace.referral(after.referral)
     if referral is None:
@@ -138,7 +141,7 @@ def _follow(workspace: Workspace, update: _Update, after: Offer, move: OfferMove
     state = referral_after(after.state, before=before.state)
     if state is None or after.state is before.state or state is referral.state:
         return referral
-    return change_referral(workspace, replace(referral, state=state), move, _party(update))
+    return change_referral(workspace, replace(referral, state=state), move, _party(update), (code, None))
 
 
 def change_referral(

@@ -8,15 +8,30 @@ from referral.actions.name_facility import require_known
 from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.place_referral import submit
 from referral.actions.workspace import Workspace
-from referral.domain.codes import AccessScope, Direction, Disposition, Priority
+from referral.domain.codes import AccessScope, Direction, Disposition, Outcome, Priority
 from referral.domain.errors import BrokenRule
-from referral.domain.lifecycle import ReferralState
+from referral.domain.lifecycle import OfferMove, ReferralState
 from referral.domain.referral import Offer, Referral
 from referral.fhir import systems
 from referral.fhir.elements import concept, reference
-from referral.fhir.offer import output_reference
+from referral.fhir.offer import disposition_of, outcome_of, output_reference
 
 _SUMMARY_TYPES = {"DocumentReference", "Composition"}
+
+
+def ended_as(content: Mapping[str, Any], move: OfferMove) -> str | None:
+    """The code of what became of the patient, where the move ends care: the disposition, `died` before it.
+
+    Raises UnknownCode, BrokenRule where outcome and disposition contradict each other.
+    """
+    if move is not OfferMove.COMPLETE:
+        return None
+    outcome, disposition = outcome_of(content), disposition_of(content)
+    if outcome is None or disposition is None:
+        return disposition or (Disposition.DIED if outcome is Outcome.DIED else None)
+    if (outcome is Outcome.DIED) is not (disposition is Disposition.DIED):
+        raise BrokenRule("Who died has both the outcome and the disposition died.", "Task.output")
+    return disposition
 
 
 def end_care(

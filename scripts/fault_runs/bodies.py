@@ -118,8 +118,9 @@ def output(code: str, **value: Any) -> Resource:
 
 def completion(written: str | None, disposition: str) -> list[Resource]:
     """The outputs of a completed offer; `written` is the reference to its summary."""
+    outcome = "died" if disposition == "died" else "improved"
     parts = [
-        output("outcome", valueCodeableConcept=concept(systems.OUTCOME, "improved")),
+        output("outcome", valueCodeableConcept=concept(systems.OUTCOME, outcome)),
         output("disposition", valueCodeableConcept=concept(systems.DISPOSITION, disposition)),
     ]
     if written:

@@ -49,6 +49,8 @@ async def test_completing_needs_outcome_disposition_and_summary(service: Running
     assert all(word in bare.text for word in ("outcome", "disposition", "summary"))
     wrong = await case.move(case.receiver, "completed", output=completion(None, "discharged", "splendid"))
     assert (wrong.status_code, wrong.json()["issue"][0]["code"]) == (400, "code-invalid")
+    both = await case.move(case.receiver, "completed", output=completion(None, "discharged", "died"))
+    assert (both.status_code, both.json()["issue"][0]["code"]) == (422, "business-rule")
     other = await created(case.receiver, summary((await created(case.receiver, patient()))["id"]))
     foreign = await case.move(case.receiver, "completed", output=completion(other["id"]))
     assert foreign.status_code == 422
