@@ -6,7 +6,7 @@ import traceback
 import structlog
 
 from referral.domain.errors import StoreUnavailable
-from referral.domain.policy import PolicyError
+from referral.domain.policy_reader import PolicyError
 from referral.network.snapshot import Snapshot, SnapshotHolder, build_snapshot
 from referral.store.network import DirectoryRows, load_directory, network_version
 from referral.store.pool import Store

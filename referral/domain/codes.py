@@ -48,6 +48,14 @@ class Disposition(StrEnum):
     DIED = "died"
 
 
+class ReferralGround(StrEnum):
+    """Why a patient is referred, in the words of the insurer's slip (Decision 4750/QD-BYT, table 13)."""
+
+    MEETS_CONDITIONS = "meets-conditions"
+    BEYOND_CAPABILITY = "beyond-capability"
+    PATIENT_REQUEST = "patient-request"
+
+
 class RejectReason(StrEnum):
     """Why a receiver does not take an offer."""
 

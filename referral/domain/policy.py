@@ -1,66 +1,61 @@
-"""The rules of one network: who refers to whom, how travel is estimated, limits and weights.
+"""The policy of one network: who refers to whom, clocks, slips, lists, weights, each rule of its days.
 
 A policy is built from a mapping (the parsed `policy.toml`, or the same kept as JSON); only `[network]` is
-required.
+required. What a rule needs to know of the moment (day, working calendar) is an argument.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from types import MappingProxyType
 
-from referral.domain.codes import Priority
-from referral.domain.facility import NetworkId, Tier, in_force
+from referral.domain.calendar import WorkingCalendar
+from referral.domain.codes import Direction, Priority
+from referral.domain.facility import Facility, NetworkId, Tier
+from referral.domain.policy_lists import read_lists
+from referral.domain.policy_reader import PolicyError, Reader, Table
+from referral.domain.policy_rules import (
+    WARN_PERCENT,
+    Basis,
+    CalendarRules,
+    Clock,
+    ClockKind,
+    Code,
+    CodeList,
+    CodeSet,
+    Forms,
+    InsurerCodes,
+    Item,
+    ListKind,
+    Pair,
+    Recognition,
+    Requirement,
+    Skipping,
+    Slip,
+    TravelSettings,
+    Weights,
+    runs_in_working_time,
+)
+from referral.domain.policy_tables import (
+    KEYS,
+    read_auto_redirect,
+    read_calendar,
+    read_clocks,
+    read_forms,
+    read_insurer_codes,
+    read_limits,
+    read_pairs,
+    read_prefix,
+    read_recognition,
+    read_required,
+    read_slip,
+    read_travel,
+    read_version,
+    read_weights,
+)
 
-Fault = tuple[str, str]
-"""Where in the mapping (`pairs[0].from`), and the rule that it breaks."""
-
-
-class PolicyError(ValueError):
-    """The mapping is no policy; `faults` lists everything that is wrong with it."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(f"{path}: {rule}" for path, rule in faults))
-
-
-class Skipping(StrEnum):
-    """Whether a pair may leave out the tiers between sender and target."""
-
-    NEVER = "never"
-    WHEN_NEXT_LEVEL_LACKS = "when-next-level-lacks"
-    ALWAYS = "always"
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A tier may refer to these tiers, from `valid_from` to `valid_to`; `source` is the text it rests on."""
-
-    sender: Tier
-    targets: frozenset[Tier]
-    skipping: Skipping = Skipping.WHEN_NEXT_LEVEL_LACKS
-    valid_from: date | None = None
-    valid_to: date | None = None
-    source: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TravelSettings:
-    """How a road that nobody measured is estimated: great-circle distance x `detour` at `speed_kmh`."""
-
-    detour: float = 1.4
-    speed_kmh: float = 40.0
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """`travel` multiplies minutes of travel; `level` is minutes for each level above what is needed."""
-
-    travel: Decimal = Decimal("1.0")
-    level: Decimal = Decimal(30)
+_DAY = 24 * 60
 
 
 def default_pairs() -> tuple[Pair, ...]:
@@ -77,38 +72,64 @@ def default_pairs() -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
+def default_clocks() -> Mapping[ClockKind, Clock]:
+    """How long somebody has where the policy does not say: estimates of this program, without a source."""
+    minutes = {
+        ClockKind.PLACE: (15, 60, 4 * 60, 9 * 60),
+        ClockKind.ACKNOWLEDGE: (10, 30, 2 * 60, 9 * 60),
+        ClockKind.ANSWER: (15, 60, 4 * 60, 18 * 60),
+        ClockKind.SUMMARY: (14 * _DAY, 14 * _DAY, 14 * _DAY, 90 * 60),
+        ClockKind.CLOSE: (7 * _DAY, 7 * _DAY, 7 * _DAY, 45 * 60),
+    }
+    return {
+        kind: Clock(kind, dict(zip(reversed(Priority), times, strict=True)))
+        for kind, times in minutes.items()
+    }
+
+
+_DEFAULT_CLOCKS = default_clocks()
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The rules of one network.
 
-    `unknown` names what nothing reads: top-level tables, and keys of a stored policy (`travel.toll`).
-    `slip` and `clocks` are kept as given.
+    basis: of the whole policy; its `valid_from` is the day from which it is to hold. unknown: what nothing
+    reads: top-level tables, and keys of a stored policy (`travel.toll`).
     """
 
     network: NetworkId
     name: str
     prefix: str
     office: str | None = None
+    basis: Basis = field(default_factory=Basis)
     pairs: tuple[Pair, ...] = field(default_factory=default_pairs)
-    travel: TravelSettings = TravelSettings()
+    travel: TravelSettings = field(default_factory=TravelSettings)
     limits: Mapping[Priority, Decimal] = field(default_factory=dict)
-    weights: Weights = Weights()
-    slip: Mapping[str, object] = field(default_factory=dict)
-    clocks: Mapping[str, object] = field(default_factory=dict)
+    weights: Weights = field(default_factory=Weights)
+    calendar: CalendarRules = field(default_factory=CalendarRules)
+    clocks: tuple[Clock, ...] = ()
+    auto_redirect: bool = False
+    slip: Slip = field(default_factory=Slip)
+    lists: tuple[CodeList, ...] = ()
+    required: tuple[Requirement, ...] = ()
+    recognition: tuple[Recognition, ...] = ()
+    insurer_codes: tuple[InsurerCodes, ...] = ()
+    forms: Forms = field(default_factory=Forms)
     unknown: tuple[str, ...] = ()
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, object]) -> "Policy":
+    def from_mapping(cls, mapping: Table) -> "Policy":
         """Read a policy that a person wrote. Raises PolicyError with every fault at once."""
-        return _Reader(lenient=False).policy(mapping)
+        return _read(Reader(lenient=False), mapping)
 
     @classmethod
-    def from_stored(cls, mapping: Mapping[str, object]) -> "Policy":
-        """Read a policy that was imported, perhaps by a newer version: keys not known here go to `unknown`.
+    def from_stored(cls, mapping: Table) -> "Policy":
+        """Read a policy that was stored, perhaps by a newer version: keys not known here go to `unknown`.
 
         Raises PolicyError for what cannot be read even so.
         """
-        return _Reader(lenient=True).policy(mapping)
+        return _read(Reader(lenient=True), mapping)
 
     def limit(self, priority: Priority) -> Decimal | None:
         """Longest travel in minutes for this priority; None when there is no limit."""
@@ -123,9 +144,7 @@ class Policy:
         rules = {
             pair.skipping
             for pair in self.pairs
-            if pair.sender is sender
-            and target in pair.targets
-            and in_force(pair.valid_from, pair.valid_to, on)
+            if pair.sender is sender and target in pair.targets and pair.basis.in_force(on)
         }
         generous_first = (Skipping.ALWAYS, Skipping.WHEN_NEXT_LEVEL_LACKS, Skipping.NEVER)
         return next((rule for rule in generous_first if rule in rules), None)
@@ -148,171 +167,135 @@ class Policy:
         lacks = "only when the next level lacks the technique or service"
         return f"policy: a {sender.label} refers to a {target.label} {lacks}"
 
+    def goes_straight(self, codes: Collection[Code], tier: Tier, target: Facility, on: date) -> bool:
+        """Tell whether a list lets what has one of these codes go to the target's tier or level at once."""
+        for listed in self.listed(ListKind.STRAIGHT_TO_LEVEL, codes, on):
+            stands = tier if isinstance(listed.to, Tier) else target.level
+            if stands is not None and listed.to is not None and stands.rank >= listed.to.rank:
+                return True
+        return False
 
-class _Reader:
-    """Reads the tables one by one and collects faults, so that a person can mend all of them at once."""
-
-    def __init__(self, *, lenient: bool) -> None:
-        self.lenient = lenient
-        self.faults: list[Fault] = []
-        self.skipped: list[str] = []
-
-    def policy(self, mapping: Mapping[str, object]) -> Policy:
-        network = self.table(mapping, "network", ("id", "name", "prefix", "office"))
-        if "network" not in mapping:
-            self.faults.append(("network", "is required"))
-            raise PolicyError(self.faults)
-        policy = Policy(
-            network=NetworkId(self.text(network, "network", "id") or ""),
-            name=self.text(network, "network", "name") or "",
-            prefix=self.prefix(network),
-            office=self.text(network, "network", "office", required=False),
-            pairs=self.pairs(mapping["pairs"]) if "pairs" in mapping else default_pairs(),
-            travel=self.travel(mapping),
-            limits=self.limits(mapping),
-            weights=self.weights(mapping),
-            slip=MappingProxyType(dict(self.table(mapping, "slip", None))),
-            clocks=MappingProxyType(dict(self.table(mapping, "clocks", None))),
-        )
-        if self.faults:
-            raise PolicyError(self.faults)
-        tables = (name for name in mapping if name not in _TABLES)
-        return replace(policy, unknown=(*tables, *self.skipped))
-
-    def table(
-        self, mapping: Mapping[str, object], name: str, keys: tuple[str, ...] | None
-    ) -> Mapping[str, object]:
-        return self.known(mapping.get(name, {}), name, keys)
-
-    def known(self, value: object, path: str, keys: tuple[str, ...] | None) -> Mapping[str, object]:
-        """Take a table with no other keys than these (None: any); lenient: others are skipped."""
-        if not isinstance(value, Mapping):
-            self.faults.append((path, "must be a table"))
-            return {}
-        others = [] if keys is None else [f"{path}.{key}" for key in value if key not in keys]
-        if self.lenient:
-            self.skipped += others
-        else:
-            self.faults += [(other, "is not known here") for other in others]
-        return value
-
-    def text(self, table: Mapping[str, object], path: str, key: str, *, required: bool = True) -> str | None:
-        value = table.get(key)
-        if value is None and not required:
-            return None
-        if isinstance(value, str) and value.strip():
-            return value
-        self.faults.append(
-            (f"{path}.{key}", "is required" if value is None else "must be a text that is not empty")
-        )
-        return None
-
-    def prefix(self, network: Mapping[str, object]) -> str:
-        value = self.text(network, "network", "prefix")
-        if value is not None and not re.fullmatch("[A-Z]{2}", value):
-            self.faults.append(("network.prefix", "must be two capital letters A-Z"))
-        return value or ""
-
-    def number(
-        self, table: Mapping[str, object], path: str, default: Decimal, *, zero: bool = False
-    ) -> Decimal:
-        """Take a positive number (zero too, where it means something)."""
-        key = path.rpartition(".")[2]
-        value = table.get(key, default)
-        if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-            number = Decimal(str(value))
-            if number.is_finite() and (number > 0 or (zero and number == 0)) and number <= _LARGEST:
-                return number
-        least = "zero or more" if zero else "above zero"
-        self.faults.append((path, f"must be a number, {least}, at most {_LARGEST}"))
-        return default
-
-    def day(self, table: Mapping[str, object], path: str, key: str) -> date | None:
-        value = table.get(key)
-        if value is None or type(value) is date:
-            return value
-        if isinstance(value, str):
-            try:
-                return date.fromisoformat(value)
-            except ValueError:
-                pass
-        self.faults.append((f"{path}.{key}", "must be a date like 2025-07-01"))
-        return None
-
-    def travel(self, mapping: Mapping[str, object]) -> TravelSettings:
-        table = self.table(mapping, "travel", ("detour", "speed_kmh"))
-        usual = TravelSettings()
-        return TravelSettings(
-            detour=float(self.number(table, "travel.detour", Decimal(str(usual.detour)))),
-            speed_kmh=float(self.number(table, "travel.speed_kmh", Decimal(str(usual.speed_kmh)))),
-        )
-
-    def limits(self, mapping: Mapping[str, object]) -> Mapping[Priority, Decimal]:
-        table = self.table(mapping, "limits", tuple(Priority))
-        none = Decimal(0)
-        return MappingProxyType(
-            {
-                priority: self.number(table, f"limits.{priority}", none)
-                for priority in Priority
-                if priority.value in table
-            }
-        )
-
-    def weights(self, mapping: Mapping[str, object]) -> Weights:
-        table = self.table(mapping, "weights", ("travel", "level"))
-        usual = Weights()
-        return Weights(
-            travel=self.number(table, "weights.travel", usual.travel, zero=True),
-            level=self.number(table, "weights.level", usual.level, zero=True),
-        )
-
-    def pairs(self, value: object) -> tuple[Pair, ...]:
-        if not isinstance(value, list | tuple):
-            self.faults.append(("pairs", "must be a list of tables"))
-            return ()
+    def listed(self, kind: ListKind, codes: Collection[Code], on: date) -> tuple[CodeList, ...]:
+        """Give the lists of a kind that name one of the codes on a day."""
         return tuple(
-            pair
-            for index, entry in enumerate(value)
-            if (pair := self.pair(entry, f"pairs[{index}]")) is not None
+            one
+            for one in self.lists
+            if one.kind is kind and one.basis.in_force(on) and any(map(one.names, codes))
         )
 
-    def pair(self, value: object, path: str) -> Pair | None:
-        before = len(self.faults)
-        table = self.known(value, path, ("from", "to", "skipping", "valid_from", "valid_to", "source"))
-        if not isinstance(value, Mapping):
-            return None
-        sender = self.tier(table.get("from"), f"{path}.from")
-        to = table.get("to")
-        listed = [to] if isinstance(to, str) else to
-        targets: list[Tier | None] = []
-        if isinstance(listed, list | tuple) and listed:
-            targets = [self.tier(target, f"{path}.to") for target in listed]
-        else:
-            self.faults.append((f"{path}.to", "must list at least one tier"))
-        skipping = self.skipping(table, path)
-        valid_from = self.day(table, path, "valid_from")
-        valid_to = self.day(table, path, "valid_to")
-        if valid_from is not None and valid_to is not None and valid_to < valid_from:
-            self.faults.append((f"{path}.valid_to", "must not be before valid_from"))
-        source = self.text(table, path, "source", required=False)
-        if sender is None or len(self.faults) > before:
-            return None
-        known = frozenset(target for target in targets if target is not None)
-        return Pair(sender, known, skipping, valid_from, valid_to, source)
+    def clock(self, kind: ClockKind, on: date) -> Clock:
+        """Give the clock of a kind on a day; the program's own where the policy has none."""
+        ours = (clock for clock in self.clocks if clock.kind is kind and clock.basis.in_force(on))
+        return next(ours, _DEFAULT_CLOCKS[kind])
 
-    def tier(self, value: object, path: str) -> Tier | None:
-        if isinstance(value, str) and value in tuple(Tier):
-            return Tier(value)
-        self.faults.append((path, f"must be one of {', '.join(Tier)}"))
+    def due_at(
+        self,
+        kind: ClockKind,
+        priority: Priority,
+        since: datetime,
+        calendar: WorkingCalendar,
+        *,
+        on: date,
+        percent: int = WARN_PERCENT,
+        spent: timedelta = timedelta(),
+    ) -> datetime:
+        """Give the instant at which so much of a clock has run, of which `spent` before `since`.
+
+        Routine runs in working time alone. `on`: the day whose rules hold, that of the referral.
+        """
+        left = self.clock(kind, on).time(priority) * percent / 100 - spent
+        if runs_in_working_time(priority):
+            return calendar.add_time(since, left)
+        return since + max(left, timedelta())
+
+    def slip_end(self, signed: datetime, codes: Collection[Code], calendar: WorkingCalendar) -> date:
+        """Give the last day of a slip; `codes` are those of the referral (diagnosis, technique)."""
+        day = calendar.day_of(signed)
+        if not self.listed(ListKind.LONG_SLIP, codes, day):
+            return calendar.add_days(day, self.slip.working_days)
+        year = day.year + self.slip.years
+        try:
+            return day.replace(year=year)
+        except ValueError:  # the 29th of February
+            return day.replace(year=year, day=28)
+
+    def slip_warning(self, end: date, calendar: WorkingCalendar) -> date:
+        """Give the day on which both sides are warned that a slip ends."""
+        return calendar.add_days(end, -self.slip.warn_working_days)
+
+    def required_items(
+        self,
+        direction: Direction | None,
+        priority: Priority,
+        specialty: str | None,
+        on: date,
+        *,
+        age: int | None = None,
+    ) -> tuple[Item, ...]:
+        """Give what the package of a referral has to hold on a day. age: in completed years."""
+        needed = {
+            item
+            for rule in self.required
+            if rule.basis.in_force(on) and rule.applies(direction, priority, specialty, age)
+            for item in rule.items
+        }
+        return tuple(item for item in Item if item in needed)
+
+    def recognised_days(self, code: Code, on: date) -> int | None:
+        """Give for how many days a result need not be repeated; None where there is no rule."""
+        rules = [rule for rule in self.recognition if rule.basis.in_force(on) and rule.names(code)]
+        # A rule that names the code goes before one for every result.
+        return next((rule.days for rule in sorted(rules, key=lambda rule: not rule.codes)), None)
+
+    def insurer_code(self, of: CodeSet, code: str, on: date) -> str | None:
+        """Give the insurer's code for one of ours; None where none is known."""
+        for known in self.insurer_codes:
+            if known.of is of and known.basis.in_force(on):
+                return known.codes.get(code)
         return None
 
-    def skipping(self, table: Mapping[str, object], path: str) -> Skipping:
-        value = table.get("skipping", Skipping.WHEN_NEXT_LEVEL_LACKS)
-        if isinstance(value, str) and value in tuple(Skipping):
-            return Skipping(value)
-        self.faults.append((f"{path}.skipping", f"must be one of {', '.join(Skipping)}"))
-        return Skipping.WHEN_NEXT_LEVEL_LACKS
+
+def _read(reader: Reader, mapping: Table) -> Policy:
+    network = reader.table(mapping.get("network", {}), "network", KEYS["network"])
+    if "network" not in mapping:
+        reader.fault("network", "is required")
+        raise PolicyError(reader.faults)
+    mapping = _without_old_clocks(reader, mapping)
+    policy = Policy(
+        network=NetworkId(reader.required_text(network, "network", "id")),
+        name=reader.required_text(network, "network", "name"),
+        prefix=read_prefix(reader, network),
+        office=reader.text(network, "network", "office"),
+        basis=read_version(reader, mapping),
+        pairs=read_pairs(reader, mapping) if "pairs" in mapping else default_pairs(),
+        travel=read_travel(reader, mapping),
+        limits=read_limits(reader, mapping),
+        weights=read_weights(reader, mapping),
+        calendar=read_calendar(reader, mapping),
+        clocks=read_clocks(reader, mapping),
+        auto_redirect=read_auto_redirect(reader, mapping),
+        slip=read_slip(reader, mapping),
+        lists=read_lists(reader, mapping),
+        required=read_required(reader, mapping),
+        recognition=read_recognition(reader, mapping),
+        insurer_codes=read_insurer_codes(reader, mapping),
+        forms=read_forms(reader, mapping),
+    )
+    if reader.faults:
+        raise PolicyError(reader.faults)
+    tables = (name for name in mapping if name not in KEYS)
+    return replace(policy, unknown=(*tables, *reader.skipped))
 
 
-_LARGEST = Decimal(1_000_000)
-_TABLES = ("network", "pairs", "travel", "limits", "weights", "slip", "clocks")
+def _without_old_clocks(reader: Reader, mapping: Table) -> Table:
+    """Version 0.3 stored [clocks] and [slip] as they were given, and read neither."""
+    if not reader.lenient:
+        return mapping
+    kept = dict(mapping)
+    for name, read in (("clocks", read_clocks), ("slip", read_slip)):
+        trial = Reader(lenient=True)
+        read(trial, mapping)
+        if trial.faults:
+            reader.skipped.append(name)
+            del kept[name]
+    return MappingProxyType(kept)

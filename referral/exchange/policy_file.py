@@ -7,7 +7,8 @@ from datetime import date, datetime, time
 from math import isfinite
 from pathlib import Path
 
-from referral.domain.policy import Policy, PolicyError
+from referral.domain.policy import Policy
+from referral.domain.policy_reader import PolicyError
 from referral.exchange.csv_table import RowFault, is_clean, read_text, shown
 from referral.fhir.primitives import ID
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 import networkx as nx
 
 from referral.domain.facility import Link, LinkKind
-from referral.domain.policy import TravelSettings
+from referral.domain.policy_rules import TravelSettings
 from referral.network.places import HALF_AROUND_KM, Places
 
 _LEAVE = -1

@@ -1,13 +1,15 @@
 """Reading a policy, and what it permits."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from referral.domain.codes import Priority
 from referral.domain.facility import Tier
-from referral.domain.policy import Policy, PolicyError, Skipping
+from referral.domain.policy import Policy
+from referral.domain.policy_reader import PolicyError
+from referral.domain.policy_rules import ClockKind, Skipping
 
 TODAY = date(2025, 7, 1)
 NETWORK = {"id": "harbour", "name": "Harbour network", "prefix": "HN"}
@@ -50,8 +52,8 @@ def test_every_table_is_read() -> None:
             "travel": {"detour": 1.25, "speed_kmh": 50},
             "limits": {"stat": 60, "urgent": Decimal("90.5")},
             "weights": {"travel": 2, "level": 0},
-            "slip": {"working_days": 10},
-            "clocks": {"answer": {"stat": 15}},
+            "slip": {"working_days": 5},
+            "clocks": [{"kind": "answer", "stat": 5, "asap": 6, "urgent": 7, "routine": 8}],
             "library": {},
         }
     )
@@ -63,7 +65,8 @@ def test_every_table_is_read() -> None:
         None,
     )
     assert (full.weights.travel, full.weights.level) == (Decimal(2), Decimal(0))
-    assert (full.slip["working_days"], full.clocks["answer"]) == (10, {"stat": 15})
+    assert full.slip.working_days == 5
+    assert full.clock(ClockKind.ANSWER, TODAY).time(Priority.STAT) == timedelta(minutes=5)
     assert full.unknown == ("library",)
 
 
@@ -111,9 +114,11 @@ def test_a_pair_holds_on_its_days_only() -> None:
     assert permitted(dated, lacks=False, on=date(2026, 1, 1)) == set()
 
 
-def test_of_two_rules_for_a_pair_the_more_generous_holds() -> None:
+def test_of_two_stored_rules_for_a_pair_the_more_generous_holds() -> None:
     rules = [{"from": "station", "to": "core", "skipping": rule} for rule in ("never", "always")]
-    assert policy(pairs=rules).skipping(STATION, CORE, TODAY) is Skipping.ALWAYS
+    stored = Policy.from_stored({"network": NETWORK, "pairs": rules})
+    assert stored.skipping(STATION, CORE, TODAY) is Skipping.ALWAYS
+    assert "pairs[1].valid_from" in faults({"network": NETWORK, "pairs": rules})
 
 
 def test_a_refusal_says_why_in_plain_words() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from referral.domain.facility import Facility, Link
-from referral.domain.policy import TravelSettings
+from referral.domain.policy_rules import TravelSettings
 from referral.network.places import Places
 from referral.network.travel import Journey, Ways
 from tests.network.towns import link, town
