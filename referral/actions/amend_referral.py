@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from referral.actions.draft import Draft, instant
-from referral.actions.move_offer import change_referral
+from referral.actions.carry_out import carry_out, change_referral
+from referral.actions.draft import Draft
 from referral.actions.place_referral import reread_draft, submit
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import WithdrawReason
@@ -19,10 +19,9 @@ from referral.domain.lifecycle import (
     legal_referral_moves,
 )
 from referral.domain.permissions import parties_of
-from referral.domain.referral import Offer, Referral
+from referral.domain.referral import Referral
 from referral.fhir import systems
 from referral.fhir.elements import code_of, set_extension
-from referral.fhir.offer import stamp_offer
 from referral.fhir.references import Key
 from referral.fhir.referral import (
     check_frozen,
@@ -112,7 +111,8 @@ def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[
                 (referral.id, offer.id, offer.owner, referral.sender, referral.patient, workspace.now)
             )
         if offer.is_open and offer.priority is not after.priority:
-            _put_offer(workspace, replace(offer, priority=after.priority), "amend", Party.SENDER)
+            raised = replace(offer, priority=after.priority)
+            carry_out(workspace, raised, "amend", offer.state, party=Party.SENDER, follow=False)
 
 
 def _end(
@@ -141,33 +141,18 @@ def _end(
             if move is ReferralMove.CANCEL
             else (OfferState.ENTERED_IN_ERROR, OfferMove.MARK_ERROR)
         )
-        after = replace(offer, state=ended)
-        _put_offer(workspace, after, offer_move, party, reason)
-        workspace.end_access(after)
+        carry_out(
+            workspace,
+            offer,
+            offer_move,
+            ended,
+            party=party,
+            status_reason=reason or None,
+            reason=(code or "other", text or None),
+            follow=False,
+        )
     kept = dict(before)
     if reason:
         set_extension(kept, systems.STATUS_REASON_EXTENSION, {"valueCodeableConcept": reason})
     workspace.put(*draft.key, kept, referral.sender)
     change_referral(workspace, replace(referral, state=state), move, party, (code or "other", text or None))
-
-
-def _put_offer(
-    workspace: Workspace,
-    after: Offer,
-    move: str,
-    party: Party,
-    reason: Any = None,
-) -> None:
-    """Write the Task of an offer that changes because its referral does."""
-    key = ("Task", after.id)
-    content, before = workspace.current(*key), workspace.offer(after.id)
-    referral = workspace.referral(after.referral)
-    if content is None or before is None or referral is None:
-        raise LookupError(f"no document of offer {after.id}")
-    if reason:
-        content["statusReason"] = dict(reason)
-    after = replace(after, updated_at=workspace.now)
-    workspace.offers[after.id] = after
-    stamp_offer(content, after, referral, instant(workspace.now))
-    workspace.put(*key, content, after.requester)
-    workspace.tell(key, move, before=before.state, after=after.state, party=party, referral=referral)

@@ -3,30 +3,25 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from referral.actions.carry_out import Reason, carry_out
 from referral.actions.draft import Draft, instant
 from referral.actions.name_facility import named_facility
 from referral.actions.open_offer import open_offer
+from referral.actions.question import put_question
 from referral.actions.return_patient import end_care, ended_as
+from referral.actions.show_to_sender import show_to_sender
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
-from referral.domain.lifecycle import (
-    Need,
-    OfferMove,
-    OfferState,
-    Party,
-    check_offer_move,
-    missing_needs,
-    plan_offer_moves,
-    referral_after,
-)
+from referral.domain.lifecycle import Need, OfferMove, OfferState, Party, missing_needs
+from referral.domain.next_step import check_possible, nearest
 from referral.domain.permissions import parties_of
-from referral.domain.referral import Offer, Referral
+from referral.domain.referral import DemandKind, Offer, Referral
+from referral.fhir.abort import abort_reason
 from referral.fhir.offer import (
-    brings_report,
-    business_status,
     disposition_of,
     given_needs,
     merge_update,
+    named_parts,
     output_reference,
     reason_of,
     require_needs,
@@ -34,17 +29,9 @@ from referral.fhir.offer import (
     write_systems,
 )
 from referral.fhir.references import Key
-from referral.fhir.referral import stamp_referral
-from referral.fhir.states import REFERRAL_STATUS, status_of, target_state
+from referral.fhir.task_update import wanted_moves
 
-_WITHOUT_CARE = {
-    OfferState.REJECTED,
-    OfferState.REDIRECTED,
-    OfferState.WITHDRAWN,
-    OfferState.LAPSED,
-    OfferState.ENTERED_IN_ERROR,
-}
-_AFTER_CARE = {OfferState.COMPLETED, OfferState.STOPPED}
+_CARRIED = {"means", "escort"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +59,7 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
     parties = parties_of(actor, sender=offer.requester, receiver=offer.owner, office=offer.network)
     if not parties:
         raise Forbidden("Only the parties of an offer change it.")
-    moves = _moves(draft.content, before, offer, parties)
+    moves = wanted_moves(before, draft.content, workspace.stands(offer), parties)
     write_systems(draft.content, moves)
     content, aside = merge_update(
         before, draft.content, moves, is_open=offer.is_open, by_sender=Party.SENDER in parties
@@ -83,129 +70,96 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
     if not moves and not same_content(content, before):
         stamp_offer(content, offer, referral, instant(workspace.now))
         workspace.put(*draft.key, content, offer.requester)
-        _tell(workspace, update, "amend", offer.state)
+        workspace.tell(
+            draft.key,
+            "amend",
+            before=offer.state,
+            after=offer.state,
+            party=nearest(parties),
+            referral=referral,
+        )
     for move in moves:
         update = _move(workspace, update, move)
     return draft.key
 
 
-def _moves(
-    content: dict[str, Any], before: dict[str, Any], offer: Offer, parties: frozenset[Party]
-) -> tuple[OfferMove, ...]:
-    """The moves that an update stands for, by its statuses, or by a report that changes none."""
-    target = target_state(offer.state, status_of(content), business_status(content))
-    if target is not None:
-        return plan_offer_moves(offer.state, target, parties)
-    if Party.RECEIVER in parties and brings_report(before, content):
-        return (OfferMove.REPORT,)
-    return ()
-
-
 def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     """Carry out one move; returns the update with offer and referral as they then stand."""
     content, offer = update.draft.content, update.offer
-    rule = check_offer_move(offer.state, move, update.parties)
+    standing = workspace.stands(offer)
+    rule = check_possible(standing, move, update.parties)
     ending = ended_as(content, move)
     disposition = disposition_of(content) if move is OfferMove.COMPLETE else None
     given = given_needs(content, update.before)
+    if standing.abort:
+        given |= {Need.ABORT_TASK}
     missing = missing_needs(rule, given, direction=update.referral.direction, disposition=disposition)
     require_needs(missing, move, "Task")
-    reasoned = {Need.REASON, Need.TEXT} & set(rule.needs)
-    code, text = reason_of(content, move) if reasoned else (ending, None)
-    after = replace(offer, state=rule.target or offer.state, updated_at=workspace.now)
-    workspace.offers[offer.id] = after
-    stamp_offer(content, after, update.referral, instant(workspace.now))
-    workspace.put(*update.draft.key, content, offer.requester)
-    _tell(workspace, update, move, after.state, (code, text))
-    referral = _follow(workspace, update, after, move, code if after.state in _AFTER_CARE else None)
-    if move is OfferMove.COMPLETE:
-        end_care(workspace, update.draft.content, after, referral, disposition)
-    if move is OfferMove.REFER_ONWARD:
-        _pass_on(workspace, update, referral)
-    return replace(update, offer=after, referral=referral)
-
-
-def _follow(
-    workspace: Workspace, update: _Update, after: Offer, move: OfferMove, code: str | None
-) -> Referral:
-    """What an offer's new state does to its referral and to who sees the package; returns the referral.
-
-    code: why its care ended.
-    """
-    before = update.offer
-    referral = workspace.referral(after.referral)
-    if referral is None:
-        raise LookupError(f"no referral {after.referral}")
-    if after.state in _WITHOUT_CARE:
-        workspace.end_access(after)
-    state = referral_after(after.state, before=before.state)
-    if state is None or after.state is before.state or state is referral.state:
-        return referral
-    return change_referral(workspace, replace(referral, state=state), move, _party(update), (code, None))
-
-
-def change_referral(
-    workspace: Workspace,
-    after: Referral,
-    move: str,
-    party: Party,
-    reason: tuple[str | None, str | None] = (None, None),
-) -> Referral:
-    """Give a referral its new state, with its document where the FHIR status differs, and its event."""
-    before = workspace.referral(after.id)
-    if before is None:
-        raise LookupError(f"no referral {after.id}")
-    after = replace(after, updated_at=workspace.now)
-    workspace.referrals[after.id] = after
-    key = ("ServiceRequest", after.id)
-    if REFERRAL_STATUS[before.state] != REFERRAL_STATUS[after.state]:
-        content = workspace.current(*key)
-        if content is None:
-            raise LookupError(f"no document of referral {after.id}")
-        stamp_referral(content, after)
-        workspace.put(*key, content, after.sender)
-    workspace.tell(
-        key,
+    reason: Reason = (ending, None)
+    if {Need.REASON, Need.TEXT} & set(rule.needs):
+        reason = reason_of(content, move)
+    elif move is OfferMove.STOP:
+        if Need.REASON not in given:
+            content["statusReason"] = _why_to_stop(workspace, offer)
+        reason = reason_of(content, move)
+    after = carry_out(
+        workspace,
+        offer,
         move,
-        before=before.state,
-        after=after.state,
-        party=party,
-        referral=after,
+        rule.target or offer.state,
+        party=nearest(update.parties & rule.by),
+        content=content,
         reason=reason,
     )
-    return after
+    referral = workspace.referrals.get(offer.referral, update.referral)
+    match move:
+        case OfferMove.ASK:
+            put_question(workspace, after, str(reason[1]))
+        case OfferMove.SCHEDULE:
+            show_to_sender(workspace, content, "appointment", after)
+        case OfferMove.REPORT:
+            show_to_sender(workspace, content, "preliminary", after)
+        case OfferMove.COMPLETE:
+            end_care(workspace, content, after, referral, disposition)
+        case OfferMove.REFER_ONWARD:
+            _pass_on(workspace, update, referral)
+    return replace(update, offer=after, referral=workspace.referrals.get(offer.referral, referral))
 
 
-def _party(update: _Update) -> Party:
-    """The party that the actor speaks for in this update, the closest to the patient first."""
-    order = (Party.RECEIVER, Party.SENDER, Party.OFFICE)
-    return next(party for party in order if party in update.parties)
-
-
-def _tell(
-    workspace: Workspace,
-    update: _Update,
-    move: str,
-    after: OfferState,
-    reason: tuple[str | None, str | None] = (None, None),
-) -> None:
-    workspace.tell(
-        update.draft.key,
-        move,
-        before=update.offer.state,
-        after=after,
-        party=_party(update),
-        referral=update.referral,
-        reason=reason,
-    )
+def _why_to_stop(workspace: Workspace, offer: Offer) -> dict[str, Any]:
+    """What the sender said when it asked the receiver to stop."""
+    open_ones = (one for one in workspace.demands_of(offer.id) if one.is_open)
+    abort = next(one for one in open_ones if one.kind is DemandKind.ABORT)
+    content = workspace.current("Task", abort.id)
+    return abort_reason(content or {})
 
 
 def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:
     """Open the offer to the place that a receiver names instead of itself."""
-    reference = output_reference(update.draft.content, "target")
+    content = update.draft.content
+    reference = output_reference(content, "target")
     if reference is None:
         raise MissingElement("To refer onward, name the target in an output.", "Task.output")
     target = named_facility(workspace, reference, "Task.output")
     if target is None or target == update.offer.owner:
         raise BrokenRule("The target of referring onward is another facility.", "Task.output")
-    open_offer(workspace, referral, target, owner=reference, reasoned=True, onward=True)
+    if any(
+        one.owner == target and one.state in {OfferState.REJECTED, OfferState.REDIRECTED}
+        for one in workspace.offers_of(referral.id)
+    ):
+        raise BrokenRule(
+            "This facility has declined the referral already: its sender alone asks it once more.",
+            "Task.output",
+        )
+    # Who is on the way comes as he was sent; when, the new target is told anew.
+    on_the_way = update.offer.state is OfferState.IN_TRANSIT
+    inputs = [part for name, part in named_parts(content, "input").items() if name in _CARRIED]
+    open_offer(
+        workspace,
+        referral,
+        target,
+        owner=reference,
+        reasoned=True,
+        onward=True,
+        inputs=inputs if on_the_way else (),
+    )

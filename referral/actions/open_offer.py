@@ -1,6 +1,6 @@
 """Put a referral to one target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -61,11 +61,13 @@ def open_offer(
     offer_id: str | None = None,
     reasoned: bool = False,
     onward: bool = False,
+    inputs: Sequence[Mapping[str, Any]] = (),
 ) -> Offer:
     """Open an offer of `referral` to the facility `target`, giving it what it needs to decide.
 
     content: the Task of a client; without it the hub makes one, naming the owner as `owner` does.
     reasoned: a reason for asking once more is given elsewhere. onward: by a receiver who passes it on.
+    inputs: of the Task that the hub makes.
     Raises BrokenRule, MissingElement or IllegalMove when this target cannot be asked now.
     """
     actor = workspace.actor.facility
@@ -104,7 +106,7 @@ def open_offer(
     if placed.direction is not referral.direction:
         _write_direction(workspace, placed)
     key = ("Task", offer.id)
-    _put_offer(workspace, offer, placed, content, owner)
+    _put_offer(workspace, offer, placed, content, new_offer(offer, owner, inputs))
     party = Party.OFFICE if actor == referral.network else Party.RECEIVER if onward else Party.SENDER
     workspace.tell(key, "offer", after=offer.state, party=party, referral=placed)
     workspace.tell(
@@ -133,9 +135,8 @@ def _put_offer(
     offer: Offer,
     referral: Referral,
     content: dict[str, Any] | None,
-    owner: Mapping[str, Any] | None,
+    made: dict[str, Any],
 ) -> None:
-    made = new_offer(offer, owner)
     if content is not None:
         write_systems(content, ())
         for name in ("requester", "for", "focus", "owner"):

@@ -10,7 +10,8 @@ from referral.actions.index_document import index_document
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
 from referral.domain.lifecycle import OfferState, ReferralState
-from referral.domain.referral import Offer, Referral
+from referral.domain.next_step import OfferStanding
+from referral.domain.referral import Demand, DemandKind, Offer, Referral
 from referral.fhir.attachment import ATTACHED_AT, attached
 from referral.fhir.content import reread_content, write_content
 from referral.fhir.package import patient_of
@@ -65,6 +66,7 @@ class Workspace:
     pending: dict[Key, Pending] = field(default_factory=dict)
     referrals: dict[str, Referral] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
+    demands: dict[tuple[DemandKind, str], Demand] = field(default_factory=dict)
     notes: dict[Key, list[str]] = field(default_factory=dict)
     absent: dict[Key, int] = field(default_factory=dict)
     brought: Mapping[tuple[str, str], Key] = field(default_factory=dict)
@@ -134,6 +136,16 @@ class Workspace:
         for offer in (self.loaded.offers | self.offers).values():
             if offer.referral == referral_id:
                 yield offer
+
+    def demands_of(self, offer_id: str) -> list[Demand]:
+        """What the parties of an offer asked of each other, as it stands now, the first asked first."""
+        found = (self.loaded.demands | self.demands).values()
+        return sorted((one for one in found if one.offer == offer_id), key=lambda one: one.asked_at)
+
+    def stands(self, offer: Offer) -> OfferStanding:
+        """How the offer stands between its parties."""
+        wanted = {one.kind for one in self.demands_of(offer.id) if one.is_open}
+        return OfferStanding(offer.state, DemandKind.QUESTION in wanted, DemandKind.ABORT in wanted)
 
     def journey_senders(self, referral: Referral) -> frozenset[str]:
         """The senders of the referrals before this one in its journey, without its own."""
@@ -306,6 +318,7 @@ class Workspace:
                 changes.identifiers.append((referral.id, referral.sender, numbers))
         changes.referrals = list(self.referrals.values())
         changes.offers = list(self.offers.values())
+        changes.demands = list(self.demands.values())
         return changes
 
     def _parties(self, resource_type: str, resource_id: str) -> list[tuple[str, str]]:

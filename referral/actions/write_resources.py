@@ -21,6 +21,8 @@ from referral.actions.open_offer import plan_new_offer
 from referral.actions.patch_resource import patched
 from referral.actions.place_referral import plan_new_referral
 from referral.actions.record_clinical import plan_clinical
+from referral.actions.said import plan_said
+from referral.actions.stop_care import abort_of, plan_abort
 from referral.actions.workspace import Workspace
 from referral.actions.write_directory import directory_references, plan_directory
 from referral.domain.actor import Actor
@@ -167,7 +169,7 @@ def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
     if gone:
         return gone + _in_order([draft for draft in drafts if not draft.is_delete], base)
     if len({draft.type for draft in drafts}) == len(drafts):
-        return sorted(drafts, key=lambda draft: _ORDER.index(draft.type))
+        return sorted(drafts, key=_rank)
     keys = {draft.key for draft in drafts}
     named: dict[Key, set[Key]] = {draft.key: set() for draft in drafts}
     for draft in drafts:
@@ -180,7 +182,13 @@ def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
     except CycleError:
         # What names itself in a circle is refused where it matters.
         places = {key: place for place, key in enumerate(named)}
-    return sorted(drafts, key=lambda draft: (_ORDER.index(draft.type), places[draft.key]))
+    return sorted(drafts, key=lambda draft: (_rank(draft), places[draft.key]))
+
+
+def _rank(draft: Draft) -> int:
+    # What is said of an offer is said before it is moved: a question that comes with its words.
+    moves = draft.type == "Task" and draft.expected not in {None, ABSENT}
+    return _ORDER.index("Communication" if moves else draft.type) + moves
 
 
 def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
@@ -196,11 +204,23 @@ def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
             _check_server_id(draft)
             return plan_new_referral(workspace, draft, offered=draft.id in offered)
     if draft.type == "Task":
-        if not draft.is_create and workspace.offer(draft.id) is not None:
-            return plan_offer_update(workspace, draft)
-        if is_offer(draft.content) and not _is_other_order(workspace, draft):
-            _check_server_id(draft)
-            return plan_new_offer(workspace, draft)
+        return _plan_task(workspace, draft)
+    is_new = draft.key not in workspace.loaded.documents
+    key = plan_clinical(workspace, draft)
+    if draft.type == "Communication" and is_new:
+        plan_said(workspace, draft)
+    return key
+
+
+def _plan_task(workspace: Workspace, draft: Draft) -> Key:
+    if not draft.is_create and workspace.offer(draft.id) is not None:
+        return plan_offer_update(workspace, draft)
+    if is_offer(draft.content) and not _is_other_order(workspace, draft):
+        _check_server_id(draft)
+        return plan_new_offer(workspace, draft)
+    stopped = abort_of(workspace, draft)
+    if stopped is not None:
+        return plan_abort(workspace, draft, stopped)
     return plan_clinical(workspace, draft)
 
 
@@ -279,7 +299,11 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
             target = target_of(reference, base, lambda _system, _value: None)
             if target is not None and target[0] in SUPPORTED:
                 references.add(target)
-                if draft.type in _ABOUT_REFERRALS and target[0] in {"ServiceRequest", "Task"}:
+                if draft.type in _ABOUT_REFERRALS and target[0] in {
+                    "ServiceRequest",
+                    "Task",
+                    "Communication",
+                }:
                     focus.add(target[1])
             elif logical is not None:
                 # A contained resource with an identifier comes here too, and its type may be a concept.

@@ -82,6 +82,12 @@ class WithdrawReason(StrEnum):
     OTHER = "other"
 
 
+class EndReason(StrEnum):
+    """Why a referral ended by itself: the hub writes it, nobody says it."""
+
+    SLIP_EXPIRED = "slip-expired"
+
+
 class MissReason(StrEnum):
     """Why an expected patient is not there."""
 

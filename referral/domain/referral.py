@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from referral.domain.codes import Direction, Priority
 from referral.domain.lifecycle import OPEN_OFFER, OfferState, ReferralState
@@ -50,3 +51,32 @@ class Offer:
     def is_open(self) -> bool:
         """Whether it still holds the referral; one referral has at most one such offer."""
         return self.state in OPEN_OFFER
+
+
+class DemandKind(StrEnum):
+    """What one party of an offer asks of the other."""
+
+    QUESTION = "question"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A question of the receiver, or the sender's wish that the receiver stops; open until it is settled.
+
+    id: of the Communication that asks, or of the Task with the code abort. settled_by: the Communication
+    that answers; None also where the offer ended before.
+    """
+
+    kind: DemandKind
+    id: str
+    offer: str
+    referral: str
+    asked_at: datetime
+    settled_at: datetime | None = None
+    settled_by: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the other party still owes something."""
+        return self.settled_at is None

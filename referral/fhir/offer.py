@@ -1,9 +1,9 @@
 """An offer as a Task (http://hl7.org/fhir/R4/task.html): code `fulfill`, intent order, focus a referral."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from referral.domain.codes import Disposition, Outcome, RejectReason, WithdrawReason
+from referral.domain.codes import Disposition, MissReason, Outcome, RejectReason, WithdrawReason
 from referral.domain.errors import BrokenRule, MissingElement, UnknownCode
 from referral.domain.lifecycle import Need, OfferMove
 from referral.domain.referral import Offer, Referral
@@ -30,7 +30,7 @@ _HUB_OWNED = frozenset(
 # Elements to which every party adds and from which none takes away.
 _GROWING = frozenset({"note", "identifier"})
 # Elements that change with a move alone, and with which.
-_REASONED = frozenset(
+REASONED = frozenset(
     {
         OfferMove.ASK,
         OfferMove.REJECT,
@@ -42,7 +42,7 @@ _REASONED = frozenset(
     }
 )
 _WITH_MOVE = {
-    "statusReason": _REASONED,
+    "statusReason": REASONED,
     "output": frozenset({OfferMove.COMPLETE, OfferMove.REPORT, OfferMove.REFER_ONWARD, OfferMove.SCHEDULE}),
     "executionPeriod": frozenset({OfferMove.SCHEDULE}),
 }
@@ -53,7 +53,9 @@ _OUTPUTS = ("outcome", "disposition", "summary", "preliminary", "target", "appoi
 _INPUTS = ("means", "escort", "eta")
 _REASONS = {
     OfferMove.REJECT: (systems.REJECT_REASON, frozenset(RejectReason)),
+    OfferMove.REFER_ONWARD: (systems.REJECT_REASON, frozenset(RejectReason)),
     OfferMove.WITHDRAW: (systems.WITHDRAW_REASON, frozenset(WithdrawReason)),
+    OfferMove.MISS: (systems.MISS_REASON, frozenset(MissReason)),
 }
 
 
@@ -222,9 +224,16 @@ def given_needs(content: Mapping[str, Any], before: Mapping[str, Any]) -> frozen
         given |= {Need.REASON, Need.TEXT}
     if len(content.get("note", ())) > len(before.get("note", ())):
         given.add(Need.NOTE)
-    if content.get("executionPeriod") != before.get("executionPeriod"):
-        given.add(Need.TIME)
-    return frozenset(given)
+    return frozenset(given - {Need.PLACE}) | _visit(content, before)
+
+
+def _visit(content: Mapping[str, Any], before: Mapping[str, Any]) -> frozenset[Need]:
+    """Time and place, where one of them is new; the other may be as it was."""
+    period, place = content.get("executionPeriod", {}), named_parts(content, "output").get("place")
+    if period == before.get("executionPeriod", {}) and place == named_parts(before, "output").get("place"):
+        return frozenset()
+    has = {Need.TIME: "start" in period, Need.PLACE: place is not None and "valueString" in place}
+    return frozenset(need for need, is_there in has.items() if is_there)
 
 
 def stamp_offer(content: dict[str, Any], offer: Offer, referral: Referral, modified: str) -> None:
@@ -240,9 +249,11 @@ def stamp_offer(content: dict[str, Any], offer: Offer, referral: Referral, modif
     content["lastModified"] = modified
 
 
-def new_offer(offer: Offer, owner: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def new_offer(
+    offer: Offer, owner: Mapping[str, Any] | None = None, inputs: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """The Task that the hub makes when it opens an offer by itself. `owner`: as the sender named it."""
-    return {
+    made: dict[str, Any] = {
         "resourceType": "Task",
         "intent": "order",
         "code": concept(systems.TASK_CODE, "fulfill"),
@@ -252,6 +263,7 @@ def new_offer(offer: Offer, owner: Mapping[str, Any] | None = None) -> dict[str,
         "requester": reference("Organization", offer.requester),
         "owner": dict(owner) if owner else reference("Organization", offer.owner),
     }
+    return made | {"input": [dict(part) for part in inputs]} if inputs else made
 
 
 def require_needs(missing: tuple[Need, ...], move: OfferMove, expression: str) -> None:
@@ -264,14 +276,13 @@ def require_needs(missing: tuple[Need, ...], move: OfferMove, expression: str) -
         Need.NOTE: "note",
         Need.TIME: "executionPeriod",
     }
-    not_yet = {Need.COMMUNICATION, Need.ABORT_TASK}
     texts = [
-        f"{need} (which cannot be given over FHIR yet)"
-        if need in not_yet
+        "communication (POST one that is partOf this Task, inResponseTo the question)"
+        if need is Need.COMMUNICATION
         else f"{need} (in {places.get(need, f'output of type {need}')})"
         for need in missing
     ]
     raise MissingElement(
         f"To {move} this offer it needs {', '.join(texts)}.",
-        f"{expression}.{places.get(missing[0], 'output')}",
+        None if missing[0] is Need.COMMUNICATION else f"{expression}.{places.get(missing[0], 'output')}",
     )

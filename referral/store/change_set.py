@@ -9,7 +9,7 @@ import orjson
 
 from referral.domain.codes import Direction, Priority
 from referral.domain.lifecycle import OfferState, ReferralState
-from referral.domain.referral import Offer, Referral
+from referral.domain.referral import Demand, DemandKind, Offer, Referral
 from referral.store.owner import OwnerConnection
 from referral.store.pool import Connection
 from referral.store.replay import Answer, Once
@@ -20,12 +20,23 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a facility says of a patient who turned up: number of the referral and birth date, as text."""
+
+    number: str
+    birth_date: str
+    client: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class WriteRequest:
     """What a command needs to know before it decides.
 
     update: resources that it changes (locked). focus: referrals that it moves, or offers of them (locked).
     references: resources that it names. identifiers: (types, system, value) that stand for resources.
     numbers: how many referral numbers it may need. once: what makes it the same as one before.
+    claim: instead of all this the referral that is claimed, and no other.
     """
 
     actor: str
@@ -35,6 +46,7 @@ class WriteRequest:
     identifiers: Sequence[tuple[Sequence[str], str, str]] = ()
     numbers: int = 0
     once: Once | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +116,23 @@ class StoredReferral:
 
 @dataclass(slots=True)
 class Loaded:
-    """The answer to a WriteRequest. replay: what this write was answered before; the rest is then empty."""
+    """The answer to a WriteRequest. replay: what this write was answered before; the rest is then empty.
+
+    claimed: the referral of a claim; None where there is none. held: too many claims were tried of late.
+    """
 
     documents: dict[Key, StoredDocument] = field(default_factory=dict)
     references: dict[Key, StoredReference] = field(default_factory=dict)
     identifiers: dict[tuple[str, str], list[Key]] = field(default_factory=dict)
     referrals: dict[str, StoredReferral] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
+    demands: dict[tuple[DemandKind, str], Demand] = field(default_factory=dict)
     facilities: dict[str, StoredFacility] = field(default_factory=dict)
     networks: dict[str, StoredNetwork] = field(default_factory=dict)
     numbers: list[int] = field(default_factory=list)
     replay: Answer | None = None
+    claimed: str | None = None
+    held: bool = False
 
     def not_before(self, now: datetime) -> datetime:
         """The time of a command: now, but never before what it changes, though a clock was set back since."""
@@ -126,22 +144,8 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
 
     Raises BrokenRule when the Idempotency-Key was that of another request.
     """
-    asked = orjson.dumps(
-        {
-            "actor": request.actor,
-            "update": request.update,
-            "focus": request.focus,
-            "references": request.references,
-            "identifiers": [
-                {"types": types, "system": system, "value": value}
-                for types, system, value in request.identifiers
-            ],
-            "numbers": request.numbers,
-            **({"replay": request.once.asked()} if request.once else {}),
-        }
-    )
     loaded = Loaded()
-    for row in await connection.fetch(statement("change_set", "load"), asked.decode()):
+    for row in await connection.fetch(statement("change_set", "load"), _asked(request)):
         kind, key = row["kind"], (row["type"], row["id"])
         data = orjson.loads(row["data"]) if row["data"] else {}
         match kind:
@@ -166,19 +170,50 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                 )
             case "identifier":
                 loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)
-            case "referral":
-                loaded.referrals[row["id"]] = _referral(data)
-            case "offer":
-                loaded.offers[row["id"]] = _offer(data)
-            case "facility":
-                loaded.facilities[row["id"]] = StoredFacility(
-                    data["name"], bool(data["active"]), data["office_of"], data["memberships"]
-                )
-            case "network":
-                loaded.networks[row["id"]] = StoredNetwork(data["name"], data["prefix"])
             case "number":
                 loaded.numbers.append(row["version"])
+            case _:
+                _take_row(loaded, kind, row["id"], data)
     return loaded
+
+
+def _take_row(loaded: Loaded, kind: str, row_id: str, data: dict[str, Any]) -> None:
+    """A typed row; what a newer schema tells besides is passed over."""
+    match kind:
+        case "referral":
+            loaded.referrals[row_id] = _referral(data)
+        case "offer":
+            loaded.offers[row_id] = _offer(data)
+        case "demand":
+            demand = _demand(data)
+            loaded.demands[demand.kind, demand.id] = demand
+        case "claim":
+            loaded.claimed, loaded.held = row_id, data["held"]
+        case "facility":
+            loaded.facilities[row_id] = StoredFacility(
+                data["name"], bool(data["active"]), data["office_of"], data["memberships"]
+            )
+        case "network":
+            loaded.networks[row_id] = StoredNetwork(data["name"], data["prefix"])
+
+
+def _asked(request: WriteRequest) -> str:
+    """The argument of the SQL function `load_for_write`."""
+    return orjson.dumps(
+        {
+            "actor": request.actor,
+            "update": request.update,
+            "focus": request.focus,
+            "references": request.references,
+            "identifiers": [
+                {"types": types, "system": system, "value": value}
+                for types, system, value in request.identifiers
+            ],
+            "numbers": request.numbers,
+            **({"replay": request.once.asked()} if request.once else {}),
+            **({"claim": request.claim} if request.claim else {}),
+        }
+    ).decode()
 
 
 def _referral(data: dict[str, Any]) -> StoredReferral:
@@ -208,6 +243,18 @@ def _offer(data: dict[str, Any]) -> Offer:
     )
 
 
+def _demand(data: dict[str, Any]) -> Demand:
+    settled = data["settled_at"]
+    return Demand(
+        **data
+        | {
+            "kind": DemandKind(data["kind"]),
+            "asked_at": datetime.fromisoformat(data["asked_at"]),
+            "settled_at": datetime.fromisoformat(settled) if settled else None,
+        }
+    )
+
+
 @dataclass(slots=True)
 class ChangeSet:
     """Everything that one transaction writes. Rows are in the order of the SQL function `apply_changes`.
@@ -232,6 +279,7 @@ class ChangeSet:
     positions: list[tuple[str, str, str, float, float]] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
+    demands: list[Demand] = field(default_factory=list)
     identifiers: list[tuple[str, str, list[tuple[str, str]]]] = field(default_factory=list)
     access: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
     ended: list[tuple[str, str, datetime, bool]] = field(default_factory=list)

@@ -23,6 +23,7 @@ from tests.store.test_messages import placed
 CLINICAL = {
     "access",
     "change",
+    "demand",
     "document",
     "document_version",
     "document_version_0",
@@ -75,11 +76,12 @@ OVER_THE_WALL = {
     "record_audit",
     "request_to_place",
     "seal_audit",
+    "standing_of",
     "type_history",
     "waiting_offers",
 }
 # Of the clinical ones, those of which the scene has no row. Positions are of the directory.
-EMPTY = {"referral_identifier", "search_position"}
+EMPTY = {"demand", "referral_identifier", "search_position"}
 STRANGER = "stranger"
 # What stands in a statement in place of the condition: its first value is still bound.
 _FORGOTTEN = "$1::text IS NOT NULL"
@@ -101,7 +103,11 @@ async def hub(store: Store) -> Hub:
 
 def _clinical(table: str) -> str:
     """The number of clinical rows, as whoever counts sees them."""
-    where = "" if table in {"referral", "referral_identifier", "offer"} else f"WHERE type <> ALL ({_TYPES})"
+    where = (
+        ""
+        if table in {"demand", "referral", "referral_identifier", "offer"}
+        else f"WHERE type <> ALL ({_TYPES})"
+    )
     return f"SELECT count(*) FROM {table} {where}"
 
 

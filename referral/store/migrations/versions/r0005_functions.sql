@@ -1,10 +1,10 @@
 -- The two calls of a command, in place of those of 0004.
 
 -- request: actor text, update [[type, id]], focus [id of a referral or an offer], references [[type, id]],
---          identifiers [{types, system, value}], numbers int, replay (see find_replay)
+--          identifiers [{types, system, value}], numbers int, replay (see find_replay), claim {number, birth_date, client, at}
 -- The actor is the one that the connection acts for, whatever `actor` says.
 -- Rows: document (content and version, locked), reference, identifier, referral (locked when its document, offer or focus is
--- named), offer, facility, network, number.
+-- named), offer, demand, facility, network, number; claim: the referral that is claimed, which the actor sees from then on.
 CREATE OR REPLACE FUNCTION load_for_write(request jsonb)
 RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb)
 -- The plans are the same whatever the request: planning them once saves more than the work itself costs. They are made
@@ -16,6 +16,8 @@ DECLARE
   actor CONSTANT text := current_setting('referral.actor', true);
   networks CONSTANT text[] := ARRAY(SELECT a.network FROM actor_network a WHERE a.facility = current_setting('referral.actor', true));
   locked text[];
+  claimed text;
+  held boolean;
   reference_types text[];
   reference_ids text[];
 BEGIN
@@ -33,6 +35,17 @@ BEGIN
     END IF;
   END IF;
 
+  IF request ? 'claim' THEN
+    SELECT f.referral, f.held INTO claimed, held FROM find_claim(
+      request->'claim'->>'number', request->'claim'->>'birth_date', request->'claim'->>'client', (request->'claim'->>'at')::timestamptz) f;
+    RETURN QUERY SELECT 'claim', 'ServiceRequest', claimed, NULL::int, NULL::boolean, NULL::text, NULL::text, jsonb_build_object('held', held);
+    IF claimed IS NULL THEN
+      RETURN;
+    END IF;
+    locked := ARRAY[claimed];
+    PERFORM FROM referral r WHERE r.id = claimed FOR UPDATE;
+  END IF;
+
   -- What a request leaves out costs nothing: a statement that finds nothing costs as much as one that finds a row.
   IF request->'update' <> '[]' OR request->'focus' <> '[]' THEN
     -- Lock referrals first and in one order, then read: what a waiting command reads is what the one before it left.
@@ -41,6 +54,9 @@ BEGIN
       UNION ALL SELECT u->>1 FROM jsonb_array_elements(request->'update') u WHERE u->>0 = 'ServiceRequest'
       UNION ALL SELECT f FROM jsonb_array_elements_text(request->'focus') f
       UNION ALL SELECT o.referral FROM jsonb_array_elements_text(request->'focus') f JOIN offer o ON o.id = f
+      -- What asks or is to stop is about its offer, whatever else it names.
+      UNION ALL SELECT q.referral FROM jsonb_array_elements_text(request->'focus') f JOIN demand q ON q.kind = 'question' AND q.id = f
+      UNION ALL SELECT q.referral FROM jsonb_array_elements(request->'update') u JOIN demand q ON u->>0 = 'Task' AND q.kind = 'abort' AND q.id = u->>1
     ) found;
     PERFORM FROM referral r WHERE r.id = ANY (locked) ORDER BY r.id FOR UPDATE;
     PERFORM FROM document d JOIN jsonb_array_elements(request->'update') u ON d.type = u->>0 AND d.id = u->>1
@@ -102,14 +118,21 @@ BEGIN
         UNION SELECT 'Task', o.id FROM offer o
           WHERE o.referral = ANY (locked)
             AND o.state NOT IN ('rejected', 'redirected', 'withdrawn', 'lapsed', 'stopped', 'entered-in-error', 'closed')
+        UNION SELECT 'Task', q.id FROM demand q WHERE q.referral = ANY (locked) AND q.kind = 'abort' AND q.settled_at IS NULL
       ) n JOIN document d ON d.type = n.type AND d.id = n.id
       CROSS JOIN LATERAL (SELECT
-        EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
+        -- A claim names nothing else; who knows number and birth date sees the request.
+        claimed IS NOT NULL
+        OR EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
         OR EXISTS (SELECT FROM directory x WHERE x.network = ANY (networks) AND x.type = d.type AND x.id = d.id OFFSET 0) AS visible OFFSET 0) AS seen;
 
     RETURN QUERY
       SELECT 'offer', 'Task', o.id, NULL::int, true, NULL::text, NULL::text, to_jsonb(o)
       FROM offer o WHERE o.referral = ANY (locked);
+
+    RETURN QUERY
+      SELECT 'demand', NULL::text, q.id, NULL::int, true, NULL::text, NULL::text, to_jsonb(q)
+      FROM demand q WHERE q.referral = ANY (locked);
   END IF;
 
   IF locked IS NOT NULL OR 'ServiceRequest' = ANY (reference_types) THEN
@@ -160,7 +183,7 @@ BEGIN
   END IF;
 END $$;
 
--- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, access, ended, packages,
+-- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, demands, access, ended, packages,
 -- attachments [[type, id, at]] of what may have some and is written or given to others, events, audits, directory, typed (the rows of the network, see apply_directory), replay (see keep_replay).
 -- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
 CREATE OR REPLACE FUNCTION apply_changes(changes jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
@@ -256,6 +279,12 @@ BEGIN
     INSERT INTO offer
     SELECT c.* FROM jsonb_populate_recordset(NULL::offer, changes->'offers') c
     WHERE c.id <> ALL (coalesce(known_offers, '{}'));
+  END IF;
+
+  IF changes ? 'demands' THEN
+    INSERT INTO demand AS q
+    SELECT * FROM jsonb_populate_recordset(NULL::demand, changes->'demands')
+    ON CONFLICT (kind, id) DO UPDATE SET settled_at = excluded.settled_at, settled_by = excluded.settled_by;
   END IF;
 
   IF changes ? 'ended' THEN

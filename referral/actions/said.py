@@ -1,0 +1,106 @@
+"""What is said in a Communication about an offer: a question of the receiver, the sender's answer to it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from referral.actions.carry_out import carry_out, settle
+from referral.actions.draft import Draft
+from referral.actions.question import open_question
+from referral.actions.workspace import Workspace
+from referral.domain.codes import AccessScope
+from referral.domain.errors import IllegalMove
+from referral.domain.lifecycle import OfferMove, OfferState, Party
+from referral.domain.next_step import check_possible, possible_offer_moves
+from referral.domain.referral import Demand, DemandKind, Offer
+from referral.fhir.references import references_at, target_of
+
+_SAID: Final = frozenset({"in-progress", "completed"})
+_RECEIVER, _SENDER = frozenset({Party.RECEIVER}), frozenset({Party.SENDER})
+
+
+def plan_said(workspace: Workspace, draft: Draft) -> None:
+    """Carry out the move that a new Communication is, where it is one: it is partOf the Task of an offer.
+
+    Words of the receiver that answer nothing ask, where it may ask now; what the sender says inResponseTo a
+    question answers it, and so does whatever it says while the offer waits for that. All else is only said.
+    Raises IllegalMove for an answer to a question that is answered or whose offer has ended.
+    """
+    if draft.content.get("status") not in _SAID:
+        return
+    actor, questions = workspace.actor.facility, _answered(workspace, draft)
+    offer = workspace.offer(questions[0].offer) if questions else _offer_of(workspace, draft)
+    if offer is None:
+        return
+    if actor == offer.requester:
+        if not questions and offer.state is OfferState.AWAITING_INFORMATION:
+            questions = [one for one in _questions(workspace, offer) if one.is_open]
+        elif not questions:
+            return
+        _answer(workspace, draft, offer, questions)
+    elif actor == offer.owner and "inResponseTo" not in draft.content:
+        _ask(workspace, draft, offer)
+
+
+def _ask(workspace: Workspace, draft: Draft, offer: Offer) -> None:
+    text = _words(draft.content)
+    standing = workspace.stands(offer)
+    possible = {rule.move: rule for rule in possible_offer_moves(standing, _RECEIVER)}
+    if not text or OfferMove.ASK not in possible:
+        return
+    after = carry_out(
+        workspace,
+        offer,
+        OfferMove.ASK,
+        possible[OfferMove.ASK].target or offer.state,
+        party=Party.RECEIVER,
+        status_reason={"text": text},
+        reason=("other", text),
+    )
+    open_question(workspace, after, draft.id)
+
+
+def _answer(workspace: Workspace, draft: Draft, offer: Offer, questions: list[Demand]) -> None:
+    """Settle these questions. There may be none: what was asked before questions were kept."""
+    standing = workspace.stands(offer)
+    if any(not one.is_open for one in questions):
+        possible = [rule.move for rule in possible_offer_moves(standing, _SENDER)]
+        raise IllegalMove(
+            "This question is answered already, or its offer has ended.", possible, draft.at("inResponseTo")
+        )
+    rule = check_possible(standing, OfferMove.ANSWER, _SENDER)
+    for question in questions:
+        settle(workspace, question, by=draft.id)
+    carry_out(workspace, offer, OfferMove.ANSWER, rule.target or offer.state, party=Party.SENDER)
+    workspace.grant(offer.owner, *draft.key, AccessScope.REFERRAL, via=offer.referral)
+
+
+def _offer_of(workspace: Workspace, draft: Draft) -> Offer | None:
+    """The offer whose Task the Communication is part of."""
+    for _, reference in references_at(draft.content, "partOf"):
+        key = target_of(reference, workspace.base, workspace.resolve)
+        if key is not None and key[0] == "Task" and workspace.known(*key) is not None:
+            offer = workspace.offer(key[1])
+            if offer is not None:
+                return offer
+    return None
+
+
+def _answered(workspace: Workspace, draft: Draft) -> list[Demand]:
+    """The questions that the Communication says it answers, of whichever offer of its referral."""
+    questions = workspace.loaded.demands | workspace.demands
+    found = []
+    for _, reference in references_at(draft.content, "inResponseTo"):
+        key = target_of(reference, workspace.base, workspace.resolve)
+        if key is not None and key[0] == "Communication":
+            question = questions.get((DemandKind.QUESTION, key[1]))
+            found += [question] if question is not None else []
+    return found
+
+
+def _questions(workspace: Workspace, offer: Offer) -> list[Demand]:
+    return [one for one in workspace.demands_of(offer.id) if one.kind is DemandKind.QUESTION]
+
+
+def _words(content: Mapping[str, Any]) -> str:
+    texts = (str(part.get("contentString", "")).strip() for part in content.get("payload", ()))
+    return "\n".join(text for text in texts if text)

@@ -1,0 +1,148 @@
+"""Questions and answers about an offer, as a thread of Communications.
+
+https://hl7.org/fhir/R4/communication.html
+"""
+
+from typing import Any
+
+import httpx
+
+from tests.api.refusals import refused
+from tests.factories import AN_LAO, Case, Resource, business, created, offer, offered
+from tests.owner import behind_the_wall
+from tests.running_service import RunningService
+
+ASKED = {"businessStatus": {"coding": [{"code": "awaiting-information"}]}}
+
+
+def words(case: Case, text: str, answers: str | None = None, **more: Any) -> Resource:
+    """What is said about an offer; answers: the Communication that asked."""
+    said: Resource = {
+        "resourceType": "Communication",
+        "status": "completed",
+        "basedOn": [{"reference": f"ServiceRequest/{case.request['id']}"}],
+        "partOf": [{"reference": f"Task/{case.offer_id}"}],
+        "payload": [{"contentString": text}],
+    }
+    if answers is not None:
+        said["inResponseTo"] = [{"reference": f"Communication/{answers}"}]
+    return said | more
+
+
+async def thread(client: httpx.AsyncClient, case: Case) -> list[Resource]:
+    """All that was said about the offer, as this party sees it."""
+    found = await client.get("Communication", params={"part-of": f"Task/{case.offer_id}", "_sort": "_id"})
+    return [entry["resource"] for entry in found.json().get("entry", [])]
+
+
+async def moves(service: RunningService, case: Case) -> list[str]:
+    async with behind_the_wall(service.store) as owner:
+        rows = await owner.fetch("SELECT move, party FROM event WHERE id = $1 ORDER BY seq", case.offer_id)
+    return [f"{row['move']} by {row['party']}" for row in rows]
+
+
+async def test_a_question_by_the_task_is_answered_by_words(service: RunningService):
+    case = await offered(service)
+    task = await case.moved(case.receiver, "received", **ASKED, statusReason={"text": "Which medicine?"})
+    assert business(task) == "awaiting-information"
+    (question,) = await thread(case.sender, case)
+    assert question["payload"] == [{"contentString": "Which medicine?"}]
+    assert question["subject"]["reference"] == f"Patient/{case.patient['id']}"
+    answer = await created(case.sender, words(case, "None since yesterday", question["id"]))
+    after = await case.task()
+    assert (after["status"], business(after)) == ("received", "received")
+    assert "statusReason" not in after
+    assert [one["id"] for one in await thread(case.receiver, case)] == [question["id"], answer["id"]]
+    assert await moves(service, case) == ["offer by sender", "ask by receiver", "answer by sender"]
+    again = await case.sender.post("Communication", json=words(case, "Once more", question["id"]))
+    refused(again, 409, "conflict", "Communication.inResponseTo")
+
+
+async def test_words_of_the_receiver_ask_and_those_of_the_sender_answer(service: RunningService):
+    case = await offered(service)
+    question = await created(case.receiver, words(case, "How long has she been ill?"))
+    task = await case.task()
+    assert (business(task), task["statusReason"]) == (
+        "awaiting-information",
+        {"text": "How long has she been ill?"},
+    )
+    # Words without the question that they answer: there is but one.
+    await created(case.sender, words(case, "Three days"))
+    assert business(await case.task()) == "received"
+    late = words(case, "Four, in fact", question["id"])
+    refused(await case.sender.post("Communication", json=late), 409, "conflict", "Communication.inResponseTo")
+
+
+async def test_after_acceptance_and_arrival_a_question_changes_no_status(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    by_task = await case.moved(case.receiver, "accepted", **ASKED, statusReason={"text": "Who comes along?"})
+    assert business(by_task) == "accepted"
+    first = (await thread(case.receiver, case))[0]
+    second = await created(case.receiver, words(case, "Is there an X-ray?"))
+    # Said to nobody's question: the two are still open.
+    await created(case.sender, words(case, "We are leaving"))
+    await created(case.sender, words(case, "Her son", first["id"]))
+    await case.moved(case.receiver, "in-progress")
+    # By the question alone it is found which offer is meant.
+    answer = words(case, "Yes, in her bag", second["id"])
+    del answer["partOf"], answer["basedOn"]
+    heard = await created(case.sender, answer)
+    assert (await case.receiver.get(f"Communication/{heard['id']}")).status_code == 200
+    assert business(await case.task()) == "arrived"
+    told = await moves(service, case)
+    assert told[3:] == [
+        "ask by receiver",
+        "ask by receiver",
+        "answer by sender",
+        "arrive by receiver",
+        "answer by sender",
+    ]
+
+
+async def test_a_question_and_its_words_may_come_in_one_transaction(service: RunningService):
+    case = await offered(service)
+    task = await case.task(case.receiver)
+    entries = [
+        {
+            "request": {"method": "PUT", "url": f"Task/{case.offer_id}", "ifMatch": 'W/"1"'},
+            "resource": task | {"status": "received", "statusReason": {"text": "Since when?"}} | ASKED,
+        },
+        {"request": {"method": "POST", "url": "Communication"}, "resource": words(case, "Since when?")},
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    answer = await case.receiver.post("", json=bundle)
+    assert answer.status_code == 200, answer.text
+    assert len(await thread(case.sender, case)) == 1
+    assert await moves(service, case) == ["offer by sender", "ask by receiver"]
+
+
+async def test_an_answer_to_what_has_ended_or_was_never_asked_is_refused(service: RunningService):
+    case = await offered(service)
+    question = await created(case.receiver, words(case, "Is she pregnant?"))
+    bare = await case.move(case.sender, "received", businessStatus={"coding": [{"code": "received"}]})
+    refused(bare, 422, "required")
+    await case.moved(case.receiver, "rejected", statusReason={"text": "No bed"})
+    ended = await case.sender.post("Communication", json=words(case, "No", question["id"]))
+    refused(ended, 409, "conflict", "Communication.inResponseTo")
+    # Words about another offer of the same referral answer nothing of this one.
+    following = await created(case.sender, offer(case.request["id"], AN_LAO))
+    told = words(case, "As I said", question["id"], partOf=[{"reference": f"Task/{following['id']}"}])
+    refused(await case.sender.post("Communication", json=told), 409, "conflict", "Communication.inResponseTo")
+    # What only says something is said.
+    said = await created(case.receiver, words(case, "Good luck"))
+    await created(case.sender, words(case, "Thanks", said["id"]))
+
+
+async def test_nobody_else_asks_or_answers(service: RunningService):
+    case = await offered(service)
+    question = await created(case.receiver, words(case, "Any allergies?"))
+    # The receiver goes on with its own thread; that is no answer.
+    await created(case.receiver, words(case, "Of drugs, I mean", question["id"]))
+    assert business(await case.task()) == "awaiting-information"
+    stranger = await service.system(AN_LAO)
+    answer = await stranger.post("Communication", json=words(case, "None", question["id"]))
+    assert answer.status_code == 422
+    by_task = await case.move(case.sender, "received", **ASKED, statusReason={"text": "And you?"})
+    assert by_task.status_code == 200
+    assert await moves(service, case) == ["offer by sender", "ask by receiver"]
