@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from referral.domain.facility import (
@@ -94,11 +94,15 @@ def compare_network(
     rows: StoredRows,
     now: datetime,
     new_id: Callable[[], str],
+    policy_begins: date | None,
 ) -> NetworkPlan:
-    """Lay the draft over the stored rows. Pure: nothing is written here."""
+    """Lay the draft over the stored rows. Pure: nothing is written here.
+
+    policy_begins: when the policy of a stored network is to change, None where it does not.
+    """
     plan = NetworkPlan(draft.id, draft.name)
     comparison = _Comparison(draft, ids, rows, plan, now=now, new_id=new_id)
-    comparison.network(network)
+    comparison.network(network, policy_begins)
     comparison.facilities(facilities)
     comparison.ties()
     comparison.memberships(memberships)
@@ -141,11 +145,14 @@ class _Comparison:
         if found := list(rows):
             self.plan.typed.append((part, found))
 
-    def network(self, stored: StoredNetworkRow | None) -> None:
+    def network(self, stored: StoredNetworkRow | None, policy_begins: date | None) -> None:
+        """The row has the policy of today: one that begins later stands beside those before it alone."""
         draft = self.draft
         policy = json.loads(json.dumps(draft.policy_mapping))
-        before = {} if stored is None else {stored.id: (stored.name, stored.prefix, stored.policy)}
-        wanted = {draft.id: (draft.name, draft.prefix, policy)}
+        before = {} if stored is None else {stored.id: (stored.name, stored.prefix, None)}
+        wanted = {draft.id: (draft.name, draft.prefix, policy_begins)}
+        if stored is not None and (policy_begins is None or policy_begins > self.today):
+            policy = stored.policy
         if self.changed("networks", before, wanted):
             row = {"id": draft.id, "name": draft.name, "prefix": draft.prefix, "policy": policy}
             self.leave("networks", [row | {"updated_at": self.now}])

@@ -13,6 +13,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
 
+from referral.actions.activate_policy import Activation, technique_faults
+from referral.actions.activate_policy import decide as decide_policy
 from referral.actions.compare_network import Counts, Identities, NetworkPlan, compare_network
 from referral.actions.identify_facilities import (
     candidate_ids,
@@ -27,6 +29,7 @@ from referral.actions.render_network import Rendered, count_resources, render_ne
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
 from referral.domain.audit import AuditAction
+from referral.domain.errors import BrokenRule, Problem
 from referral.domain.facility import FacilityId
 from referral.domain.network_draft import NetworkDraft
 from referral.domain.scope import read_scopes
@@ -44,6 +47,7 @@ from referral.store.network_import import (
     find_taken,
     lock_imports,
 )
+from referral.store.policy import store_policy
 from referral.store.pool import Connection, Store
 
 IMPORT_CLIENT: Final = "import"
@@ -118,12 +122,14 @@ class _Import:
         self.progress = progress
         self.writes = writes
         self.report = ImportReport(warnings=draft.warnings)
+        self.activation: Activation | None = None
         self.actor = Actor(FacilityId(draft.id), IMPORT_CLIENT, read_scopes("system/*.cruds"))
 
     async def run(self) -> ImportReport:
         plan = await self.plan()
         self.report.counts = dict(plan.counts)
         if self.writes:
+            await self.write_policy()
             await self.write_rows(plan)
         await self.write_resources(plan)
         if self.writes and self.report.changed:
@@ -179,18 +185,48 @@ class _Import:
             identify_services(draft, ids, rows.services, parts, make_id),
             identify_memberships(draft.id, list(ids.values()), memberships, parts, make_id),
         )
+        network = next((network for network in networks if network.id == draft.id), None)
+        if network is not None:
+            self.activation = await self.decide_policy()
+        elif unknown := await technique_faults(connection, draft.policy, self.techniques()):
+            raise BrokenRule([Problem(f"policy.toml: {path}: {rule}") for path, rule in unknown])
         plan = compare_network(
             draft,
             identities,
-            network=next((network for network in networks if network.id == draft.id), None),
+            network=network,
             memberships=memberships,
             facilities=facilities,
             rows=rows,
             now=self.now,
             new_id=make_id,
+            policy_begins=self.activation.valid_from if self.activation else None,
         )
         self.tell("compare", 1, 1)
         return plan
+
+    def techniques(self) -> set[tuple[str, str]]:
+        return {(technique.list, technique.code) for technique in self.draft.techniques}
+
+    async def decide_policy(self) -> Activation | None:
+        """Whether the policy of a stored network changes, and from when on."""
+        draft = self.draft
+        found = await decide_policy(
+            self.connection,
+            draft.policy,
+            draft.policy_mapping,
+            valid_from=None,
+            now=self.now,
+            imported=self.techniques(),
+        )
+        return found if found.number is not None else None
+
+    async def write_policy(self) -> None:
+        if self.activation is not None:
+            begins = self.activation.valid_from
+            mapping, network = self.draft.policy_mapping, self.draft.id
+            await store_policy(
+                self.connection, network, mapping, valid_from=begins, now=self.now, by=IMPORT_CLIENT
+            )
 
     async def write_rows(self, plan: NetworkPlan) -> None:
         total, done = sum(len(rows) for _, rows in plan.typed), 0

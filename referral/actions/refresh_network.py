@@ -2,9 +2,12 @@
 
 import asyncio
 import traceback
+from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
+from referral.actions.working_calendar import working_calendar
 from referral.domain.errors import StoreUnavailable
 from referral.domain.policy_reader import PolicyError
 from referral.network.snapshot import Snapshot, SnapshotHolder, build_snapshot
@@ -68,15 +71,17 @@ async def _stored_version(store: Store) -> int:
 async def _load(store: Store, holder: SnapshotHolder) -> None:
     async with store.reading(None) as connection:
         rows = await load_directory(connection)
-    snapshot = await asyncio.to_thread(_build, rows)
+    year = datetime.now(UTC).year
+    snapshot = await asyncio.to_thread(_build, rows, year)
     holder.swap(snapshot)
-    for network, policy in snapshot.policies.items():
-        if policy.unknown:
-            _log.warning("network_policy_partly_read", network=network, skipped=policy.unknown)
+    for network, history in snapshot.policies.items():
+        skipped = {key for version in history.versions for key in version.policy.unknown}
+        if skipped:
+            _log.warning("network_policy_partly_read", network=network, skipped=sorted(skipped))
 
 
-def _build(rows: DirectoryRows) -> Snapshot:
-    return build_snapshot(rows.version, rows.directory())
+def _build(rows: DirectoryRows, year: int) -> Snapshot:
+    return build_snapshot(rows.version, rows.directory(), partial(working_calendar, year=year))
 
 
 def _log_failure(failure: Exception, version: int, kept: int) -> None:

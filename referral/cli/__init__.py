@@ -13,6 +13,7 @@ COMMANDS = {
     "reindex": "Build what searches go by again, after an upgrade that asks for it.",
     "demo": "Load the demo network of Hai Phong, and play a referral through it.",
     "network": "Import a network, or check it first.",
+    "policy": "Show the rules of a network, check, compare or activate others.",
     "load": "Load FHIR resources from files, one a line.",
     "client": "Register the systems that may ask for tokens, and list them.",
     "audit": "Verify that nothing in the audit was changed, and export it.",

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,11 +51,13 @@ def _read(folder: Path) -> NetworkDraft:
     try:
         return read_network(folder)
     except ImportFaults as faults:
-        _print_capped([_fault_line(fault) for fault in faults.faults])
-        count = len(faults.faults)
-        raise Refusal(
-            f"{count} fault{'s' if count > 1 else ''} in {folder}; nothing was imported"
-        ) from faults
+        raise print_faults(faults.faults, folder, "nothing was imported") from faults
+
+
+def print_faults(faults: Sequence[RowFault], where: Path, so: str) -> Refusal:
+    """Print what is wrong with a file or folder, and give what ends the command."""
+    _print_capped([_fault_line(fault) for fault in faults])
+    return Refusal(f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in {where}; {so}")
 
 
 def _fault_line(fault: RowFault) -> str:

@@ -27,6 +27,7 @@ class AuditAction(StrEnum):
     TOKEN = "token"  # noqa: S105 - the name of what is done
     CLIENT_ADD = "client-add"
     IMPORT = "import"
+    ACTIVATE_POLICY = "activate-policy"
     EXPORT = "export"
     REFUSED = "refused"  # so many more requests without a valid token, see `details`
 

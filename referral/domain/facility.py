@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from decimal import Decimal
 
-    from referral.domain.policy import Policy
+    from referral.domain.policy_history import PolicyHistory
 
 FacilityId = NewType("FacilityId", str)
 NetworkId = NewType("NetworkId", str)
@@ -237,5 +237,5 @@ class Directory:
     techniques: tuple[Technique, ...] = ()
     approvals: tuple[Approval, ...] = ()
     links: tuple[Link, ...] = ()
-    policies: Mapping[NetworkId, Policy] = field(default_factory=dict)
+    policies: Mapping[NetworkId, PolicyHistory] = field(default_factory=dict)
     network_names: Mapping[NetworkId, str] = field(default_factory=dict)

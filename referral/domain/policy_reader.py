@@ -37,13 +37,18 @@ class Reader:
 
     def __init__(self, *, lenient: bool) -> None:
         self.lenient = lenient
-        self.faults: list[Fault] = []
+        # A dictionary, because a fault is told once and there may be very many.
+        self._faults: dict[Fault, None] = {}
         self.skipped: list[str] = []
 
     def fault(self, path: str, rule: str) -> None:
         """Remember what is wrong, and where."""
-        if (path, rule) not in self.faults:
-            self.faults.append((path, rule))
+        self._faults[path, rule] = None
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What is wrong, in the order in which it was found."""
+        return list(self._faults)
 
     def table(self, value: object, path: str, keys: Collection[str]) -> Table:
         """Take a table with no other keys than these; lenient: others are skipped."""

@@ -7,10 +7,16 @@ from datetime import date, datetime, time
 from math import isfinite
 from pathlib import Path
 
+from referral.actions.working_calendar import calendar_faults
 from referral.domain.policy import Policy
-from referral.domain.policy_reader import PolicyError
+from referral.domain.policy_reader import Fault, PolicyError, Reader
+from referral.domain.policy_tables import read_calendar
 from referral.exchange.csv_table import RowFault, is_clean, read_text, shown
 from referral.fhir.primitives import ID
+
+
+_LARGEST = 2_000_000
+"""All codes of ICD-10 are a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,9 @@ def read_policy(path: Path, faults: list[RowFault]) -> PolicyFile | None:
     A fault's `column` is the path of the key (`pairs[0].from`). Dates become ISO texts before the
     policy is made, so that what is checked here is what is read again from JSON later.
     """
+    if path.is_file() and path.stat().st_size > _LARGEST:
+        faults.append(RowFault(path.name, 0, "", f"is larger than {_LARGEST // 1_000_000} MB"))
+        return None
     text = read_text(path, faults)
     if text is None:
         return None
@@ -43,16 +52,20 @@ def read_policy(path: Path, faults: list[RowFault]) -> PolicyFile | None:
         faults.append(RowFault(path.name, 0, "", "has a key with a control character"))
     if len(faults) > before:
         return None
+    policy, found = _policy(mapping)
+    found += calendar_faults(read_calendar(Reader(lenient=True), mapping))
+    faults.extend(RowFault(path.name, 0, where, rule) for where, rule in found)
+    return None if found or policy is None else PolicyFile(policy, mapping)
+
+
+def _policy(mapping: Mapping[str, object]) -> tuple[Policy | None, list[Fault]]:
     try:
         policy = Policy.from_mapping(mapping)
     except PolicyError as error:
-        faults.extend(RowFault(path.name, 0, where, rule) for where, rule in error.faults)
-        return None
-    if not ID.fullmatch(policy.network):
-        reason = f"{shown(policy.network)} is not an id (1 to 64 of A-Z a-z 0-9 - .)"
-        faults.append(RowFault(path.name, 0, "network.id", reason))
-        return None
-    return PolicyFile(policy, mapping)
+        return None, list(error.faults)
+    if ID.fullmatch(policy.network):
+        return policy, []
+    return policy, [("network.id", f"{shown(policy.network)} is not an id (1 to 64 of A-Z a-z 0-9 - .)")]
 
 
 def _json_value(file: str, where: str, value: object, faults: list[RowFault]) -> object:

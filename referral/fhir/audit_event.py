@@ -24,6 +24,7 @@ _TYPES: Final[Mapping[str, _Coding]] = {
     AuditAction.TOKEN: (systems.DICOM, "110114", "User Authentication"),
     AuditAction.CLIENT_ADD: _SECURITY_ALERT,
     AuditAction.IMPORT: (systems.DICOM, "110107", "Import"),
+    AuditAction.ACTIVATE_POLICY: _SECURITY_ALERT,
     AuditAction.EXPORT: (systems.DICOM, "110106", "Export"),
     AuditAction.REFUSED: _SECURITY_ALERT,
 }
@@ -42,6 +43,7 @@ _SUBTYPES: Final[Mapping[str, _Coding]] = {
     AuditAction.SEARCH: (systems.RESTFUL_INTERACTION, "search-type", "search-type"),
     AuditAction.EXECUTE: (systems.RESTFUL_INTERACTION, "operation", "operation"),
     AuditAction.TOKEN: (systems.DICOM, "110122", "Login"),
+    AuditAction.ACTIVATE_POLICY: (systems.DICOM, "110131", "Software Configuration"),
     AuditAction.CLIENT_ADD: (systems.DICOM, "110137", "User Security Attributes Changed"),
 }
 _ACTION_CODES: Final[Mapping[str, str]] = {
@@ -49,6 +51,7 @@ _ACTION_CODES: Final[Mapping[str, str]] = {
     AuditAction.CLIENT_ADD: "C",
     AuditAction.UPDATE: "U",
     AuditAction.IMPORT: "U",
+    AuditAction.ACTIVATE_POLICY: "U",
     AuditAction.PATCH: "U",
     AuditAction.DELETE: "D",
     AuditAction.READ: "R",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from referral.domain.calendar import WorkingCalendar
 from referral.domain.errors import NotFound
 from referral.domain.facility import (
     Affiliation,
@@ -22,23 +23,36 @@ from referral.network.places import Places
 from referral.network.travel import Ways
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import date
 
     from referral.domain.policy import Policy
+    from referral.domain.policy_history import PolicyHistory
+    from referral.domain.policy_rules import CalendarRules, TravelSettings
 
 _OPENING = (AffiliationKind.REFERS_TO, AffiliationKind.GREEN_CHANNEL)
 """Ties by which a sender may refer to a target whatever their tiers."""
 
 
+def _without_public_holidays(rules: CalendarRules) -> WorkingCalendar:
+    return WorkingCalendar(
+        weekdays=rules.weekdays, hours=rules.hours, holidays=rules.holidays, extra_days=rules.extra_days
+    )
+
+
 class Snapshot:
     """All networks at one `version`. The Organization id of a network is its own id."""
 
-    def __init__(self, version: int, directory: Directory) -> None:
+    def __init__(
+        self,
+        version: int,
+        directory: Directory,
+        calendars: Callable[[CalendarRules], WorkingCalendar] = _without_public_holidays,
+    ) -> None:
         self.version = version
         self.places = Places(directory.facilities)
         self.capabilities = Capabilities(self.places, directory)
-        self.policies: Mapping[NetworkId, Policy] = dict(directory.policies)
+        self.policies: Mapping[NetworkId, PolicyHistory] = dict(directory.policies)
         self.network_names: Mapping[NetworkId, str] = dict(directory.network_names)
         self._memberships: dict[FacilityId, tuple[Membership, ...]] = {}
         for membership in directory.memberships:
@@ -53,10 +67,17 @@ class Snapshot:
         links: dict[NetworkId, list[Link]] = {network: [] for network in self.policies}
         for link in directory.links:
             links.setdefault(link.network, []).append(link)
+        policies = [
+            (network, version.policy)
+            for network, history in self.policies.items()
+            for version in history.versions
+        ]
+        travels = dict.fromkeys((network, policy.travel) for network, policy in policies)
         self._ways = {
-            network: Ways(self.places, links[network], policy.travel)
-            for network, policy in self.policies.items()
+            (network, travel): Ways(self.places, links[network], travel) for network, travel in travels
         }
+        rules = dict.fromkeys(policy.calendar for _, policy in policies)
+        self._calendars = {its: calendars(its) for its in rules}
 
     def facility(self, facility: FacilityId) -> Facility | None:
         """Find a facility by its id."""
@@ -80,25 +101,36 @@ class Snapshot:
         found = [member for member in self._memberships if self.tier_of(network, member, on) is not None]
         return tuple(sorted(found))
 
-    def policy(self, network: NetworkId) -> Policy:
-        """Give the policy of a network. Raises NotFound for a network that has none."""
-        policy = self.policies.get(network)
-        if policy is None:
+    def policy(self, network: NetworkId, on: date) -> Policy:
+        """Give the policy that a network has on a day. Raises NotFound for a network that has none."""
+        history = self.policies.get(network)
+        if history is None:
             raise NotFound(f"There is no network {network}.")
-        return policy
+        return history.on(on)
 
-    def ways(self, network: NetworkId) -> Ways:
-        """Give the links and estimates of a network that has a policy."""
-        return self._ways[network]
+    def calendar(self, network: NetworkId, on: date) -> WorkingCalendar:
+        """Give the working calendar that a network has on a day. Raises as `policy` does."""
+        return self._calendars[self.policy(network, on).calendar]
+
+    def ways(self, network: NetworkId, travel: TravelSettings) -> Ways:
+        """Give the links of a network, and its estimates as one of its policies makes them."""
+        return self._ways[network, travel]
 
     def ties(self, network: NetworkId, sender: FacilityId) -> Mapping[FacilityId, tuple[Affiliation, ...]]:
         """Give the ties that let the sender refer to a target whatever their tiers, of all dates."""
         return self._ties.get((network, sender), {})
 
 
-def build_snapshot(version: int, directory: Directory) -> Snapshot:
-    """Index a directory. Raises KeyError for a row that names a facility that is not in it."""
-    return Snapshot(version, directory)
+def build_snapshot(
+    version: int,
+    directory: Directory,
+    calendars: Callable[[CalendarRules], WorkingCalendar] = _without_public_holidays,
+) -> Snapshot:
+    """Index a directory. calendars: makes the calendar of a policy, with the holidays of its country.
+
+    Raises KeyError for a row that names a facility that is not in the directory.
+    """
+    return Snapshot(version, directory, calendars)
 
 
 class SnapshotHolder:

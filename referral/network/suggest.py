@@ -54,7 +54,7 @@ def suggest(  # noqa: PLR0917 - the interface everybody calls
     neighbourhood is looked at, however large the network is. With `with_excluded` every member is examined.
     Raises NotFound for an unknown network, BrokenRule when the sender is no member of it on that day.
     """
-    policy = snapshot.policy(network)
+    policy = snapshot.policy(network, on)
     tier = snapshot.tier_of(network, sender, on)
     if tier is None:
         raise BrokenRule("The sender is not a member of the network on that day.")
@@ -80,7 +80,7 @@ class _Search:
         self.examination = examination
         self.count = count
         self.places = examination.snapshot.places
-        self.ways = examination.snapshot.ways(examination.network)
+        self.ways = examination.snapshot.ways(examination.network, examination.policy.travel)
         self.origin = self.places.number[examination.sender]
         self.limit = examination.policy.limit(examination.need.priority)
         self.farthest = self.ways.longest if self.limit is None else float(self.limit) + 0.1

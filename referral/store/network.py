@@ -23,6 +23,7 @@ from referral.domain.facility import (
     Tier,
 )
 from referral.domain.policy import Policy
+from referral.domain.policy_history import PolicyHistory, PolicyVersion
 from referral.store.pool import Connection
 from referral.store.statements import statement
 
@@ -36,6 +37,7 @@ _TABLES = (
     "techniques",
     "approvals",
     "links",
+    "policies",
 )
 
 
@@ -73,10 +75,7 @@ class DirectoryRows:
                 for row in tables["links"]
                 if row["origin"] in placed and row["destination"] in placed
             ),
-            policies={
-                NetworkId(row["id"]): Policy.from_stored(json.loads(row["policy"]))
-                for row in tables["networks"]
-            },
+            policies=_histories(tables["policies"]),
             network_names={NetworkId(row["id"]): row["name"] for row in tables["networks"]},
         )
 
@@ -95,6 +94,15 @@ async def load_directory(connection: Connection) -> DirectoryRows:
         for table in _TABLES:
             tables[table] = [dict(row) for row in await connection.fetch(statement("network", table))]
         return DirectoryRows(version, tables)
+
+
+def _histories(rows: Sequence[Row]) -> dict[NetworkId, PolicyHistory]:
+    found: dict[NetworkId, list[PolicyVersion]] = {}
+    for row in rows:
+        policy = Policy.from_stored(json.loads(row["mapping"]))
+        version = PolicyVersion(row["number"], row["valid_from"], policy)
+        found.setdefault(NetworkId(row["network"]), []).append(version)
+    return {network: PolicyHistory(tuple(versions)) for network, versions in found.items()}
 
 
 def facility_of(row: Row) -> Facility:

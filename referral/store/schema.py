@@ -28,6 +28,8 @@ RELATIONS = (
     *("demand", "directory"),
     *("document", "document_version", "document_version_0", "document_version_1", "document_version_2"),
     *("document_version_3", "event", "facility", "link", "membership", "network", "network_version", "offer"),
+    "policy_version",
+    "journey",
     *("referral", "referral_identifier", "referral_sequence", "replay", "schema_revision", "search_date"),
     *("search_position", "search_quantity", "search_reference", "search_string", "search_token", "service"),
     "technique",

@@ -10,6 +10,7 @@ import pytest
 
 from referral.domain.codes import Direction, Priority
 from referral.domain.facility import Directory, LinkKind, ServiceId, Tier
+from referral.domain.policy_history import PolicyHistory
 from referral.domain.suggestion import Need, Overlay
 from referral.exchange.network_files import read_network
 from referral.network.snapshot import build_snapshot
@@ -103,7 +104,7 @@ def snapshot(demo):
                 for row in demo.approvals
             ),
             links=demo.links,
-            policies={demo.id: demo.policy},
+            policies={demo.id: PolicyHistory.of(demo.policy)},
             network_names={demo.id: demo.name},
         ),
     )

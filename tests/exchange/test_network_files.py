@@ -47,7 +47,7 @@ VALID = {
     "approvals.csv": APPROVALS + "house,eye,list-1,14.0005,approved,2025-01-01,2026-12-31,No. 7\n",
     "affiliations.csv": AFFILIATIONS + "refers-to,north,house,14.0005; 394594003,2025-07-01,\n",
     "links.csv": LINKS + "isle,north,90.5,ferry,no,timetable\n",
-    "policy.toml": '[network]\nid = "net"\nname = "Net"\nprefix = "NT"\n[slip]\nfrom = 2025-07-01\n',
+    "policy.toml": '[network]\nid = "net"\nname = "Net"\nprefix = "NT"\n[version]\nvalid_from = 2025-07-01\n',
 }
 
 
@@ -96,7 +96,7 @@ def test_reads_every_row_typed(folder):
     )
     assert draft.policy.prefix == "NT"
     # As it is stored: dates are texts in JSON.
-    assert draft.policy_mapping["slip"] == {"from": "2025-07-01"}
+    assert draft.policy_mapping["version"] == {"valid_from": "2025-07-01"}
     assert draft.warnings == ()
 
 
@@ -362,6 +362,23 @@ CASES = [
     Case("policy in another encoding", POLICY, b'[network]\nid = "\xe9"\n', ((2, "", "not UTF-8"),)),
     Case("absurd integer", POLICY, NETWORK + "[slip]\ndays = " + "9" * 5000, ((0, "", "is not TOML"),)),
     Case("absurd depth", POLICY, NETWORK + "[slip]\ndays = " + "[" * 50_000, ((0, "", "nested too deeply"),)),
+    Case("policy too large", POLICY, NETWORK + "# \n" * 700_000, ((0, "", "larger than 2 MB"),)),
+    Case(
+        "calendar of nowhere",
+        POLICY,
+        NETWORK + '[calendar]\ncountry = "ZZ"\ntimezone = "../etc"\n[offers]\nauto_redirect = 1\n',
+        (
+            (0, "calendar.country", "not known"),
+            (0, "calendar.timezone", "IANA"),
+            (0, "offers.auto_redirect", "true or false"),
+        ),
+    ),
+    Case(
+        "subdivision",
+        POLICY,
+        NETWORK + '[calendar]\ncountry = "VN"\nsubdivision = "31"\n',
+        ((0, "calendar.subdivision", "is not known; of VN these are: none"),),
+    ),
     Case("no network", POLICY, "", ((0, "network", "is required"),)),
     Case("prefix", POLICY, NETWORK.replace("NT", "Nt"), ((0, "network.prefix", "two capital letters"),)),
     Case("network id", POLICY, NETWORK.replace('"net"', '"a b"'), ((0, "network.id", "is not an id"),)),

@@ -116,6 +116,7 @@ def test_the_pattern_is_that_of_what_was_done(
         ("token", "110114"),
         ("client-add", "110113"),
         ("import", "110107"),
+        ("activate-policy", "110113"),
         ("export", "110106"),
         ("refused", "110113"),
     ],

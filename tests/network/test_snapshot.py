@@ -19,7 +19,7 @@ from referral.domain.facility import (
     NetworkId,
     Tier,
 )
-from referral.domain.policy import Policy
+from referral.domain.policy_history import PolicyHistory
 from referral.domain.suggestion import Exclusion, Need, Overlay
 from referral.network.snapshot import SnapshotHolder, build_snapshot
 from referral.network.suggest import suggest
@@ -38,7 +38,7 @@ def two_networks() -> Directory:
             Membership(OTHER, FacilityId("b"), Tier.CENTRAL, "b", date(2026, 1, 1)),
             Membership(OTHER, FacilityId("a"), Tier.CORE, "a"),
         ),
-        policies={NETWORK: policy()},
+        policies={NETWORK: PolicyHistory.of(policy())},
     )
 
 
@@ -61,9 +61,9 @@ def test_memberships_and_tiers_are_of_a_day_and_a_network() -> None:
 
 def test_a_network_without_policy_is_not_found() -> None:
     snapshot = build_snapshot(1, two_networks())
-    assert snapshot.policy(NETWORK).name == "Harbour"
+    assert snapshot.policy(NETWORK, TODAY).name == "Harbour"
     with pytest.raises(NotFound):
-        snapshot.policy(OTHER)
+        snapshot.policy(OTHER, TODAY)
 
 
 def test_a_row_about_an_unknown_facility_is_refused() -> None:
@@ -113,14 +113,7 @@ def test_hai_phong_from_its_islands_and_from_the_mainland() -> None:
             tuple(member(row["id"], row["tier"]) for row in rows),
             approvals=tuple(Approval(FacilityId(row["id"]), None, "list", "1") for row in hospitals),
             links=(link("cat-hai-medical-centre", "do-son-health-station", "90", "ferry"),),
-            policies={
-                NETWORK: Policy.from_mapping(
-                    {
-                        "network": {"id": NETWORK, "name": "Hai Phong", "prefix": "HP"},
-                        "limits": {"urgent": 180},
-                    }
-                )
-            },
+            policies={NETWORK: PolicyHistory.of(policy(limits={"urgent": 180}))},
         ),
     )
     need = Need(("list", "1"), priority=Priority.URGENT, direction=Direction.UP)

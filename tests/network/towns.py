@@ -19,6 +19,7 @@ from referral.domain.facility import (
     Tier,
 )
 from referral.domain.policy import Policy
+from referral.domain.policy_history import PolicyHistory
 
 NETWORK = NetworkId("harbour")
 TODAY = date(2025, 7, 1)
@@ -77,7 +78,7 @@ def directory(
     return Directory(
         facilities=tuple(facility for facility, _ in pairs),
         memberships=(*members, *more),  # type: ignore[misc]
-        policies={NETWORK: of or policy()},
+        policies={NETWORK: PolicyHistory.of(of or policy())},
         network_names={NETWORK: "Harbour"},
         **rows,  # type: ignore[arg-type]
     )

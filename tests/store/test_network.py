@@ -16,6 +16,7 @@ from referral.actions import refresh_network as refreshing
 from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.domain.facility import NetworkId, ServiceId
+from referral.domain.policy_history import PolicyHistory
 from referral.network.snapshot import SnapshotHolder
 from referral.store.change_set import ChangeSet, apply_changes
 from referral.store.network import load_directory, network_version
@@ -42,7 +43,7 @@ async def test_an_imported_network_loads_as_it_was_drafted(store: Store) -> None
     assert directory.techniques == draft.techniques
     assert directory.approvals == (replace(draft.approvals[0], service=service),)
     assert directory.links == draft.links
-    assert directory.policies == {HILL: draft.policy}
+    assert directory.policies == {HILL: PolicyHistory.of(draft.policy)}
     assert directory.network_names == {HILL: "Hill network"}
 
 
@@ -155,7 +156,7 @@ async def test_a_policy_of_a_newer_version_is_read_as_far_as_it_is_known(
     await store_policy(database, travel={"speed_kmh": 50, "toll": 1}, weather={"rain": True})
     holder = SnapshotHolder()
     await refresh_network(store, holder)
-    policy = holder.current.policy(HILL)
+    policy = holder.current.policy(HILL, NOW.date())
     assert policy.travel.speed_kmh == 50.0
     told = [entry for entry in log if entry["event"] == "network_policy_partly_read"]
     assert [(entry["network"], set(entry["skipped"])) for entry in told] == [
@@ -190,7 +191,7 @@ async def test_the_watch_outlives_a_network_that_cannot_be_read(
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
     assert await has_failed(2), "each version is told of once"
-    assert holder.current.policy(HILL).weights.level == 15
+    assert holder.current.policy(HILL, NOW.date()).weights.level == 15
     failures = [entry for entry in log if entry["event"] == "network_refresh_failed"]
     assert {entry["error"] for entry in failures} == {"PolicyError"}
     assert "weights.level" in str(failures)

@@ -31,6 +31,7 @@ CLINICAL = {
     "document_version_2",
     "document_version_3",
     "event",
+    "journey",
     "offer",
     "referral",
     "referral_identifier",
@@ -57,6 +58,7 @@ OPEN = {
     "membership",
     "network",
     "network_version",
+    "policy_version",
     "schema_revision",
     "service",
     "technique",
@@ -81,7 +83,7 @@ OVER_THE_WALL = {
     "waiting_offers",
 }
 # Of the clinical ones, those of which the scene has no row. Positions are of the directory.
-EMPTY = {"demand", "referral_identifier", "search_position"}
+EMPTY = {"demand", "journey", "referral_identifier", "search_position"}
 STRANGER = "stranger"
 # What stands in a statement in place of the condition: its first value is still bound.
 _FORGOTTEN = "$1::text IS NOT NULL"
@@ -105,7 +107,7 @@ def _clinical(table: str) -> str:
     """The number of clinical rows, as whoever counts sees them."""
     where = (
         ""
-        if table in {"demand", "referral", "referral_identifier", "offer"}
+        if table in {"demand", "journey", "referral", "referral_identifier", "offer"}
         else f"WHERE type <> ALL ({_TYPES})"
     )
     return f"SELECT count(*) FROM {table} {where}"

@@ -2,7 +2,7 @@
 SELECT version FROM network_version
 
 -- name: networks
-SELECT id, name, prefix, policy::text AS policy FROM network ORDER BY id
+SELECT id, name FROM network ORDER BY id
 
 -- name: facilities
 SELECT id, name, name_en, level, points, former_level, landmass, latitude, longitude, position, commune, insurer_code,
@@ -28,3 +28,8 @@ ORDER BY facility, service, list, technique, valid_from
 
 -- name: links
 SELECT network, origin, destination, minutes, kind, both_ways, source FROM link ORDER BY network, origin, destination, kind
+
+-- name: policies
+-- Of two from the same day the later one counts.
+SELECT DISTINCT ON (network, valid_from) network, number, valid_from, mapping::text AS mapping FROM policy_version
+ORDER BY network, valid_from, number DESC
