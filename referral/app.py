@@ -24,6 +24,7 @@ from referral.api import (
     create,
     delete,
     docs,
+    everything,
     health,
     history,
     metadata,
@@ -101,7 +102,7 @@ def create_app(
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, history, read, update, create, metadata, search, transaction)
-    seldom = (patch, vread, delete, suggest_targets, validate, token, health, docs)
+    seldom = (patch, vread, delete, everything, suggest_targets, validate, token, health, docs)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",

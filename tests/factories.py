@@ -85,6 +85,37 @@ def summary(patient_id: str, **more: Any) -> Resource:
     } | more
 
 
+def summary_in_parts(patient_id: str, **more: Any) -> Resource:
+    """The same as a document in its parts, with what is to be done in the community."""
+    told = {
+        "diagnosis": "Appendicitis",
+        "done": "Appendix removed",
+        "medicines": "Paracetamol when in pain",
+        "community": "Dress the wound; send back when it is red or she has a fever",
+        "next-visit": "In a week, at the station",
+    }
+    return {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"coding": [{"system": "http://loinc.org", "code": "18842-5"}]},
+        "subject": {"reference": f"Patient/{patient_id}"},
+        "date": "2026-03-02T10:00:00+07:00",
+        "author": [{"display": "Dr. Mẫu"}],
+        "title": "Summary for the station",
+        "section": [
+            {
+                "code": {"coding": [{"system": f"{B}/CodeSystem/summary-section", "code": code}]},
+                "text": _div(text),
+            }
+            for code, text in told.items()
+        ],
+    } | more
+
+
+def _div(text: str) -> Resource:
+    return {"status": "additional", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{text}</div>'}
+
+
 def output(code: str, **value: Any) -> Resource:
     """One Task.output of ours; the code alone is understood."""
     return {"type": {"coding": [{"code": code}]}, **value}

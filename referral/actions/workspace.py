@@ -7,14 +7,15 @@ from typing import Any
 
 from referral.actions.draft import Written, instant, standing
 from referral.actions.index_document import index_document
+from referral.actions.settle_journey import settled
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.next_step import OfferStanding
 from referral.domain.referral import Demand, DemandKind, Offer, Referral
-from referral.fhir.attachment import ATTACHED_AT, attached
+from referral.fhir.attachment import attached
 from referral.fhir.content import reread_content, write_content
-from referral.fhir.package import patient_of
+from referral.fhir.package import HANDED_ON, package_links, patient_of
 from referral.fhir.references import target_of
 from referral.fhir.referral import own_numbers
 from referral.fhir.resources import CLINICAL
@@ -51,7 +52,7 @@ class Workspace:
     base: address of the FHIR endpoint, for references written in full. address: where the request came from.
     now: when all of it is done; never before what it changes. clock: what the host's clock says, where it
     was set back since; the audit tells that. absent: the versions that answer deletes. brought: what the
-    transaction writes itself, by its business identifiers.
+    transaction writes itself, by its business identifiers. overdue: referrals that nobody closed in time.
     """
 
     actor: Actor
@@ -70,6 +71,7 @@ class Workspace:
     notes: dict[Key, list[str]] = field(default_factory=dict)
     absent: dict[Key, int] = field(default_factory=dict)
     brought: Mapping[tuple[str, str], Key] = field(default_factory=dict)
+    overdue: frozenset[str] = frozenset()
     # What identifiers in a resource stand for, whatever they would stand for now.
     standing: dict[Key, dict[tuple[str, str], Key]] = field(default_factory=dict)
 
@@ -223,7 +225,7 @@ class Workspace:
     ) -> None:
         """Let a facility see a resource from now on."""
         self.changes.access.append((facility, resource_type, resource_id, scope.value, via, self.now))
-        if resource_type in ATTACHED_AT and scope is not AccessScope.OWNER:
+        if resource_type in HANDED_ON and scope is not AccessScope.OWNER:
             self.changes.attachments.append((resource_type, resource_id, self.now))
 
     def end_access(self, offer: Offer) -> None:
@@ -309,7 +311,7 @@ class Workspace:
                 is_new=entry.version == 1,
                 is_deleted=entry.deleted,
             )
-            if next(attached(resource_type, entry.content, self.base), None) is not None:
+            if self._hands_on(resource_type, entry):
                 changes.attachments.append((*own, self.now))
             referral = self.referral(resource_id) if resource_type == "ServiceRequest" else None
             if referral is not None:
@@ -318,8 +320,19 @@ class Workspace:
                 changes.identifiers.append((referral.id, referral.sender, numbers))
         changes.referrals = list(self.referrals.values())
         changes.offers = list(self.offers.values())
+        changes.journeys = settled(
+            self.loaded.journeys, changes.referrals, changes.events, self.now, self.overdue
+        )
         changes.demands = list(self.demands.values())
         return changes
+
+    def _hands_on(self, resource_type: str, entry: Pending) -> bool:
+        """Whether it may name what is to be given to those who were given the resource itself."""
+        if next(attached(resource_type, entry.content, self.base), None) is not None:
+            return True
+        if entry.version == 1 or resource_type not in HANDED_ON:
+            return False
+        return next(package_links(resource_type, entry.content, self.base, self.resolve), None) is not None
 
     def _parties(self, resource_type: str, resource_id: str) -> list[tuple[str, str]]:
         """The facilities that a referral or an offer is found by."""

@@ -60,14 +60,14 @@ async def _form(request: Request) -> list[tuple[str, str]]:
 def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
     """The Bundle. Resources go in as the store gives them, without being read."""
     address = f"{fhir_base}/{query.resource_type}"
-    links = [{"relation": "self", "url": _link(address, query.self_pairs)}]
+    links = [{"relation": "self", "url": link(address, query.self_pairs)}]
     if page.next is not None:
         cursor = encode_cursor(query.sort, page.next.value, page.next.id)
-        links.append({"relation": "next", "url": _link(address, (*query.self_pairs, ("_cursor", cursor)))})
+        links.append({"relation": "next", "url": link(address, (*query.self_pairs, ("_cursor", cursor)))})
     total = b"" if page.total is None else b',"total":%d' % page.total
     base = orjson.dumps(fhir_base)[1:-1].decode()
-    entries = [_entry(base, found, "match") for found in _shown(query, page.matches, query.elements)]
-    entries += [_entry(base, found, "include") for found in _shown(query, page.included, ())]
+    entries = [entry(base, found, "match") for found in _shown(query, page.matches, query.elements)]
+    entries += [entry(base, found, "include") for found in _shown(query, page.included, ())]
     # FHIR knows no empty lists.
     shown = f',"entry":[{",".join(entries)}]'.encode() if entries else b""
     return b'{"resourceType":"Bundle","type":"searchset"%b,"link":%b%b}' % (total, orjson.dumps(links), shown)
@@ -86,12 +86,14 @@ def _shown(
         yield one if shown is None else one._replace(content=subset(one.content, shown))
 
 
-def _link(address: str, pairs: tuple[tuple[str, str], ...]) -> str:
+def link(address: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    """An address with its query."""
     # What may stand in a query as it is (RFC 3986, 3.4) stays readable.
     return f"{address}?{urlencode(pairs, safe='/:')}" if pairs else address
 
 
-def _entry(base: str, found: FoundResource, mode: str) -> str:
+def entry(base: str, found: FoundResource, mode: str) -> str:
+    """An entry of a searchset as JSON text. base: address of the FHIR endpoint, as it stands in JSON."""
     # `base` is JSON text already, and in a type and an id there is nothing to escape.
     address = f"{base}/{found.type}/{found.id}"
     return f'{{"fullUrl":"{address}","resource":{found.content},"search":{{"mode":"{mode}"}}}}'

@@ -1,6 +1,6 @@
 """The loop of a journey: whether the patient who was sent came back, or what became of that.
 
-A journey is all referrals that continue each other. Pure: how its referrals stand goes in, the loop comes out.
+A journey is all referrals that continue each other. Pure: how they stand goes in, the loop comes out.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -51,12 +51,14 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """The loop of one journey and why; since: when it came to stand so."""
+class Journey:
+    """All referrals that continue each other, of one network. loop, reason, since: as it was judged last."""
 
-    loop: Loop
-    reason: LoopReason | None
-    since: datetime
+    network: str = ""
+    legs: tuple[Leg, ...] = ()
+    loop: Loop = Loop.OPEN
+    reason: LoopReason | None = None
+    since: datetime | None = None
 
 
 REPLACED: Final = "replaced"
@@ -82,8 +84,8 @@ _WITHOUT_RETURN: Final[Mapping[str, LoopReason]] = {
 
 def loop_of(
     legs: Sequence[Leg], *, before: Loop = Loop.OPEN, overdue: Collection[str] = ()
-) -> tuple[Loop, LoopReason | None] | None:
-    """The loop of a journey, and why; None where none of its referrals was ever sent.
+) -> tuple[Loop, LoopReason | None]:
+    """The loop of a journey, and why.
 
     It is open while anybody owes a step. Then it is as the patient's way ended last: a death counts whatever
     was written after it. before: the loop until now. overdue: ids of referrals that nobody closed in time;
@@ -91,7 +93,7 @@ def loop_of(
     """
     sent = [leg for leg in legs if leg.state not in _NEVER_SENT]
     if not sent:
-        return None
+        return Loop.CLOSED_WITHOUT_RETURN, LoopReason.MISTAKEN
     if not all(map(_is_ended, sent)):
         waiting = [leg for leg in sent if leg.state is ReferralState.COMPLETED]
         if waiting and (before is Loop.LOST or any(leg.id in overdue for leg in waiting)):

@@ -45,6 +45,15 @@ class TokenCriterion:
 
 
 @dataclass(frozen=True, slots=True)
+class HubCriterion:
+    """What the hub keeps of the resource under `param` is one of `codes` (None: any). `negated`: none."""
+
+    param: str
+    codes: tuple[str, ...] | None
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceCriterion:
     """A row of search_reference equals one of `values`: (type, id), type None = any.
 
@@ -218,6 +227,7 @@ Criterion = (
     ChainCriterion
     | HasCriterion
     | TokenCriterion
+    | HubCriterion
     | ReferenceCriterion
     | StringCriterion
     | DateCriterion

@@ -25,6 +25,7 @@ _OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition
 _VALIDATE: Final = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
 # Of fhir_profiles/; that of Parameters is told by the operation.
 _PROFILES: Final = {
+    "Composition": ("referral-summary",),
     "DocumentReference": ("summary",),
     "HealthcareService": ("service",),
     "Location": ("location",),
@@ -111,8 +112,9 @@ def _resource(resource_type: str) -> dict[str, Any]:
     }
     resource["operation"] = [{"name": "validate", "definition": _VALIDATE}]
     if resource_type == "ServiceRequest":
-        suggest = f"{systems.BASE}/OperationDefinition/suggest-targets"
-        resource["operation"].append({"name": "suggest-targets", "definition": suggest})
+        for name in ("everything", "suggest-targets"):
+            definition = f"{systems.BASE}/OperationDefinition/{name}"
+            resource["operation"].append({"name": name, "definition": definition})
     # FHIR knows no empty lists.
     return {name: value for name, value in resource.items() if value != []}
 

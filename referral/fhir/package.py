@@ -7,7 +7,7 @@ parts that those resources are made of, never through the patient's other record
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from referral.fhir.attachment import BINARY, attached
+from referral.fhir.attachment import ATTACHED_AT, BINARY, attached
 from referral.fhir.references import Key, Resolve, references_at, target_of
 
 # Where the patient stands. Of an Appointment it is among others, of a Provenance among what it vouches for;
@@ -50,6 +50,8 @@ _PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "Observation": ("hasMember", "derivedFrom", "specimen"),
     "ServiceRequest": ("supportingInfo", "reasonReference", "insurance"),
 }
+HANDED_ON: Final = frozenset({*ATTACHED_AT, *_PARTS}) - {"ServiceRequest"}
+"""Types whose resources give what they name to those who were given them. A request does by its offers."""
 # Sections of a Composition stand in each other.
 _NESTED: Final = frozenset({"section"})
 

@@ -165,6 +165,17 @@ def _summary(content: Content) -> Iterator[Fault]:
             yield BrokenRule, "A summary has its document, as data or at a url.", place
 
 
+def _referral_summary(content: Content) -> Iterator[Fault]:
+    yield from _needed(content, "subject")
+    yield from _refers(content, "subject", ("Patient",))
+    about = [code_of(section.get("code"), systems.SUMMARY_SECTION) for section in content.get("section", ())]
+    for code in SUMMARY_SECTIONS:
+        if code not in about:
+            yield MissingElement, f"A summary has a section {code} of summary-section.", ".section"
+        elif about.count(code) > 1:
+            yield BrokenRule, f"A summary has one section {code}.", ".section"
+
+
 def _facility(content: Content) -> Iterator[Fault]:
     yield from _needed(content, "name")
     yield from _mcsd_type(content, "facility")
@@ -203,6 +214,10 @@ def _service(content: Content) -> Iterator[Fault]:
         yield from _repeated(entry, f".eligibility[{position}]")
 
 
+SUMMARY_SECTIONS: Final = ("diagnosis", "done", "medicines", "community", "next-visit")
+"""What a summary in its parts tells, in this order."""
+
+
 def _nothing_more(_content: Content) -> Iterator[Fault]:
     return iter(())
 
@@ -213,12 +228,24 @@ _PROFILES: Final[Mapping[str, tuple[str, _Rule]]] = {
     "location": ("Location", _location),
     "membership": ("OrganizationAffiliation", _membership),
     "offer": ("Task", _offer),
+    "referral-summary": ("Composition", _referral_summary),
     "referral": ("ServiceRequest", _referral),
     "service": ("HealthcareService", _service),
     "suggestion": ("Parameters", _nothing_more),
     "summary": ("DocumentReference", _summary),
 }
 """Our profiles: their type, and what they ask besides what their extensions ask."""
+
+
+def summary_faults(content: Content) -> Iterator[Fault]:
+    """What is wrong with a resource as the summary of an offer, whether it declares a profile or not."""
+    match content["resourceType"]:
+        case "Composition":
+            yield from _referral_summary(content)
+        case "DocumentReference":
+            yield from _summary(content)
+        case _:
+            yield BrokenRule, "A summary is a DocumentReference or a Composition.", ""
 
 
 def declaring(content: Content, profile: str) -> dict[str, Any]:

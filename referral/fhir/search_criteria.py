@@ -12,6 +12,7 @@ from referral.domain.search import (
     AnyCriterion,
     Criterion,
     DateCriterion,
+    HubCriterion,
     IdCriterion,
     Kind,
     LastUpdatedCriterion,
@@ -62,13 +63,18 @@ def read_criterion(searched: Parameter, modifier: str, value: str, base: str) ->
     if modifier == "missing":
         if value not in ("true", "false"):
             raise ParameterError("the modifier missing takes true or false.")
+        if searched.told:
+            return HubCriterion(searched.name, None, value == "true")
         target = None if searched.indexed else searched.targets[0]
         return MissingCriterion(searched.rows, searched.kind, value == "true", target)
     return _READERS[searched.kind](searched, modifier, alternatives_of(value), base)
 
 
 def _token_criterion(searched: Parameter, modifier: str, texts: list[str], _base: str) -> Criterion:
-    return TokenCriterion(searched.rows, _tokens(searched, texts), modifier == "not")
+    found = _tokens(searched, texts)
+    if searched.told:
+        return HubCriterion(searched.name, tuple(code for _, code in found if code), modifier == "not")
+    return TokenCriterion(searched.rows, found, modifier == "not")
 
 
 def _reference_criterion(searched: Parameter, modifier: str, texts: list[str], base: str) -> Criterion:

@@ -22,7 +22,7 @@ from referral.domain.search import (
     Summary,
     Total,
 )
-from referral.fhir.parameters import PARAMETERS, parameter
+from referral.fhir.parameters import PARAMETERS, Parameter, parameter
 from referral.fhir.search_criteria import COLUMNS, TYPE, read_criterion
 from referral.fhir.search_cursor import decode_cursor
 from referral.fhir.search_texts import ParameterError
@@ -210,12 +210,16 @@ def _sort(draft: _Draft, value: str) -> None:
     descending = value.startswith("-")
     if name in COLUMNS:
         draft.sort = SortKey(name, descending)
-    elif searched is not None and searched.kind in _SORTED:
+    elif searched is not None and _is_order(searched):
         rows = "" if searched.rows == name else searched.rows
         draft.sort = SortKey(name, descending, searched.kind, rows)
     else:
-        names = [each.name for each in PARAMETERS[draft.resource_type] if each.kind in _SORTED]
+        names = [each.name for each in PARAMETERS[draft.resource_type] if _is_order(each)]
         raise ParameterError(f"one of {', '.join([*COLUMNS, *names])}, descending with - before it.")
+
+
+def _is_order(searched: Parameter) -> bool:
+    return searched.kind in _SORTED and not searched.told
 
 
 def _total(draft: _Draft, value: str) -> None:

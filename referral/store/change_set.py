@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from referral.domain.codes import Direction, Priority
+from referral.domain.journey import Journey, Leg, Loop, LoopReason
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.referral import Demand, DemandKind, Offer, Referral
 from referral.store.owner import OwnerConnection
@@ -36,6 +37,7 @@ class WriteRequest:
     update: resources that it changes (locked). focus: referrals that it moves, or offers of them (locked).
     references: resources that it names. identifiers: (types, system, value) that stand for resources.
     numbers: how many referral numbers it may need. once: what makes it the same as one before.
+    homes: offers of whose patients it must know where they live.
     claim: instead of all this the referral that is claimed, and no other.
     """
 
@@ -46,6 +48,7 @@ class WriteRequest:
     identifiers: Sequence[tuple[Sequence[str], str, str]] = ()
     numbers: int = 0
     once: Once | None = None
+    homes: Sequence[str] = ()
     claim: Claim | None = None
 
 
@@ -130,6 +133,8 @@ class Loaded:
     facilities: dict[str, StoredFacility] = field(default_factory=dict)
     networks: dict[str, StoredNetwork] = field(default_factory=dict)
     numbers: list[int] = field(default_factory=list)
+    journeys: dict[str, Journey] = field(default_factory=dict)
+    homes: dict[str, Any] = field(default_factory=dict)
     replay: Answer | None = None
     claimed: str | None = None
     held: bool = False
@@ -193,6 +198,10 @@ def _take_row(loaded: Loaded, kind: str, row_id: str, data: dict[str, Any]) -> N
             loaded.facilities[row_id] = StoredFacility(
                 data["name"], bool(data["active"]), data["office_of"], data["memberships"]
             )
+        case "journey":
+            loaded.journeys[row_id] = _journey(data)
+        case "home":
+            loaded.homes[row_id] = data["address"]
         case "network":
             loaded.networks[row_id] = StoredNetwork(data["name"], data["prefix"])
 
@@ -211,9 +220,22 @@ def _asked(request: WriteRequest) -> str:
             ],
             "numbers": request.numbers,
             **({"replay": request.once.asked()} if request.once else {}),
+            **({"homes": request.homes} if request.homes else {}),
             **({"claim": request.claim} if request.claim else {}),
         }
     ).decode()
+
+
+def _journey(data: dict[str, Any]) -> Journey:
+    legs = [
+        Leg(name, ReferralState(state), datetime.fromisoformat(at) if at else None, code)
+        for name, state, at, code in data["legs"]
+    ]
+    if data["loop"] is None:
+        return Journey(data["network"], tuple(legs))
+    reason = LoopReason(data["reason"]) if data["reason"] else None
+    since = datetime.fromisoformat(data["since"])
+    return Journey(data["network"], tuple(legs), Loop(data["loop"]), reason, since)
 
 
 def _referral(data: dict[str, Any]) -> StoredReferral:
@@ -264,9 +286,10 @@ class ChangeSet:
     rewritten: those of the last two that are written though they may be empty, since rows may stand there.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
     ended: facility, via, at, and whether the request goes with the package.
-    packages: referral, offer, facility, sender, patient, at. attachments: type, id, at of what may have some
-    and is written or given to others.
+    packages: referral, offer, facility, sender, patient, at. attachments: type, id, at of what
+    names others and is written or given to somebody.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
+    journeys: rows of those whose loop stands otherwise now.
     directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`.
     """
 
@@ -284,6 +307,7 @@ class ChangeSet:
     access: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
     ended: list[tuple[str, str, datetime, bool]] = field(default_factory=list)
     packages: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
+    journeys: list[dict[str, Any]] = field(default_factory=list)
     attachments: list[tuple[str, str, datetime]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     audits: list[dict[str, Any]] = field(default_factory=list)

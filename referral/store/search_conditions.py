@@ -16,6 +16,7 @@ from referral.domain.search import (
     Criterion,
     DateCriterion,
     HasCriterion,
+    HubCriterion,
     IdCriterion,
     Kind,
     LastUpdatedCriterion,
@@ -225,6 +226,22 @@ class _Number:
         return f"{self._bind(float(self._value))}::float8"
 
 
+# What the hub keeps beside the documents: rows `k`, of which `k.code` is what is searched for.
+_KEPT: Final = {
+    # A journey that nobody has judged yet is open; what was never sent is in none.
+    "loop": "SELECT coalesce(j.loop, 'open') AS code"
+    " FROM referral r LEFT JOIN journey j ON j.number = r.journey"
+    " WHERE r.id = {id} AND r.journey IS NOT NULL AND r.state <> 'entered-in-error'",
+}
+
+
+def _kept(criterion: HubCriterion, bind: Bind, document: Document) -> str:
+    kept = _KEPT[criterion.param].format(id=f"{document.name}.id")
+    rows = "" if criterion.codes is None else f" WHERE k.code = ANY ({bind(list(criterion.codes))}::text[])"
+    found = f"EXISTS (SELECT FROM ({kept}) k{rows})"
+    return f"NOT {found}" if criterion.negated else found
+
+
 def _uri(criterion: UriCriterion, bind: Bind, document: Document) -> str:
     rows = _any(
         f"s.code ~>=~ {bind(value)}::text AND s.code ~<~ {bind(value + _LAST)}::text"
@@ -274,6 +291,7 @@ _CONDITIONS: Final[dict[type, Callable[[Any, Bind, Document], str]]] = {
     ChainCriterion: _chain,
     HasCriterion: _has,
     TokenCriterion: _token,
+    HubCriterion: _kept,
     ReferenceCriterion: _reference,
     StringCriterion: _string,
     DateCriterion: _date,

@@ -9,6 +9,7 @@ from referral.fhir.parameters import PARAMETERS, reverse_references
 from tests.api.attempt import (
     BUNDLES,
     DRAFT_SUGGEST,
+    EVERYTHING,
     HISTORY,
     POSTED_SEARCH,
     POSTED_SUGGEST,
@@ -202,6 +203,23 @@ def _finds(scene: Scene, matches: set[str], others: set[str]) -> Callable[[Answe
     return finds
 
 
+PACKAGE = ("request", "patient", "package", "part")
+
+
+def packages(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """The request with all that it brings along, as far as the viewer sees it."""
+    seen = [name for name in PACKAGE if name in scene.seen_by(viewer)]
+
+    def has(answer: Answer) -> bool:
+        told = [entry["resource"] for entry in answer.json()["entry"]]
+        return [one["id"] for one in told[:2]] == [scene.ids[name] for name in seen[:2]] and sorted(
+            one["id"] for one in told
+        ) == sorted(scene.ids[name] for name in seen)
+
+    address, answer = f"/ServiceRequest/{scene.ids['request']}/$everything", "found" if seen else "-"
+    yield Attempt("everything", EVERYTHING, address, answer, 404, found=has)
+
+
 def suggestions(scene: Scene, viewer: str) -> Iterator[Attempt]:
     """For the request as it is stored, and for a draft that has its id."""
     answer = "found" if "request" in scene.seen_by(viewer) else "-"
@@ -246,7 +264,7 @@ def what_is_not_supported(scene: Scene, _viewer: str) -> Iterator[Attempt]:
     for name in ("request", "patient"):
         kind, one = TYPES[name], scene.ids[name]
         for method, address, status in (
-            ("GET", f"/{kind}/{one}/$everything", 404),
+            ("GET", f"/{kind}/{one}/$graph", 404),
             ("GET", f"/Task?{kind}._id={one}", 400),
             ("GET", f"/Task?_has:{kind}:_id={one}", 400),
         ):

@@ -9,6 +9,7 @@ from tests.api.attempt import (
     CREATE,
     DELETE,
     DELETE_FOUND,
+    EVERYTHING,
     HISTORY,
     PATCH,
     PATCH_FOUND,
@@ -32,6 +33,7 @@ from tests.api.questions import (
     chains,
     histories,
     includes,
+    packages,
     posted_searches,
     reads,
     searches,
@@ -53,6 +55,7 @@ FORMS: tuple[Form, ...] = (
     searches,
     posted_searches,
     chains,
+    packages,
     suggestions,
     what_is_not_supported,
     changes,
@@ -70,7 +73,11 @@ INTERACTIONS = {
     "search-type": {SEARCH, POSTED_SEARCH},
 }
 OF_THE_SYSTEM = {"transaction": set(BUNDLES), "batch": set(BUNDLES)}
-OPERATIONS = {"suggest-targets": {SUGGEST}, "validate": {VALIDATE, VALIDATE_STORED}}
+OPERATIONS = {
+    "everything": {EVERYTHING},
+    "suggest-targets": {SUGGEST},
+    "validate": {VALIDATE, VALIDATE_STORED},
+}
 """What the CapabilityStatement tells, and the routes by which the matrix tries it."""
 
 WITHOUT_A_SCENE = {

@@ -220,6 +220,11 @@ def suggestions(names: Names) -> Iterator[httpx.Request]:
     yield ask("POST", address, {"resourceType": "Parameters"})
 
 
+def packages(names: Names) -> Iterator[httpx.Request]:
+    yield ask("GET", f"/ServiceRequest/{names.request}/$everything")
+    yield ask("GET", f"/ServiceRequest/{names.request}/$everything?_count=1")
+
+
 def suggestions_by_query(names: Names) -> Iterator[httpx.Request]:
     yield ask("GET", f"/ServiceRequest/{names.request}/$suggest-targets")
     yield ask("GET", f"/ServiceRequest/{names.request}/$suggest-targets?excluded=true")
@@ -267,6 +272,7 @@ CASES: dict[Route, Build] = {
     ("POST", "/fhir"): transactions,
     ("POST", "/fhir/"): transactions,
     ("POST", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions,
+    ("GET", "/fhir/ServiceRequest/{resource_id}/$everything"): packages,
     ("GET", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions_by_query,
     ("POST", "/fhir/ServiceRequest/$suggest-targets"): suggestions_for_drafts,
     ("POST", "/fhir/{resource_type}/$validate"): validations,

@@ -65,9 +65,9 @@ def test_the_loop_of_a_journey(told: str, loop: str, reason: str | None) -> None
     assert loop_of(legs(told)) == (loop, reason)
 
 
-@pytest.mark.parametrize("told", ["", "draft", "entered-in-error", "draft entered-in-error"])
-def test_what_was_never_sent_has_none(told: str) -> None:
-    assert loop_of(legs(told)) is None
+@pytest.mark.parametrize("told", ["entered-in-error", "draft entered-in-error"])
+def test_what_was_never_meant_is_mistaken(told: str) -> None:
+    assert loop_of(legs(told)) == ("closed-without-return", "mistaken")
 
 
 def test_what_nobody_closed_in_time_is_lost_until_it_is_closed() -> None:

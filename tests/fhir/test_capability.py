@@ -53,7 +53,7 @@ def test_the_suggestion_stands_at_the_referral_only():
         name: [operation["name"] for operation in resource["operation"]]
         for name, resource in RESOURCES.items()
     }
-    assert operations.pop("ServiceRequest") == ["validate", "suggest-targets"]
+    assert operations.pop("ServiceRequest") == ["validate", "everything", "suggest-targets"]
     assert all(named == ["validate"] for named in operations.values())
 
 

@@ -33,3 +33,4 @@ Alias: $technique = http://referral.example/fhir/CodeSystem/technique-list-1
 Alias: $facility-id = http://referral.example/fhir/sid/facility
 Alias: $insurer-code = http://referral.example/fhir/sid/insurer-code
 Alias: $referral-number = http://referral.example/fhir/sid/referral-number
+Alias: $summary-section = http://referral.example/fhir/CodeSystem/summary-section

@@ -11,6 +11,7 @@ from typing import Any, Final
 from referral.api import (
     create,
     delete,
+    everything,
     health,
     history,
     metadata,
@@ -179,6 +180,13 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
         parameters=("mode", "profile", "If-Match"),
         body=schemas.TO_VALIDATE,
         body_needed=False,
+    ),
+    everything.everything: Operation(
+        "A referral with its package",
+        {200: schemas.SEARCHSET},
+        (*_SIGNED_IN, errors.NotFound, errors.Gone),
+        tag="ServiceRequest",
+        parameters=("_count", "_cursor", "Prefer"),
     ),
     suggest_targets.suggest_for_draft: Operation(
         "Where to send a patient, for a draft",

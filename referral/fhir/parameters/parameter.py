@@ -21,7 +21,8 @@ class Parameter:
     the first of its targets.
 
     `phonetic`: the strings are compared by `sound`. `presence`: a boolean, whether there is such an element
-    that is not false. `parts`: of a composite the code and the reference below its one path.
+    that is not false. `parts`: of a composite the code and the reference below its one path. `told`: of a
+    parameter of the hub's own, which looks at no element: what it looks at.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Parameter:
     phonetic: bool = False
     presence: bool = False
     parts: tuple[str, str] | None = None
+    told: str = ""
 
     @property
     def indexed(self) -> bool:
@@ -44,7 +46,9 @@ class Parameter:
         return self.kind is Kind.REFERENCE and (not self.targets or resource_type in self.targets)
 
     def expression(self, resource_type: str) -> str:
-        """FHIRPath of the elements, for docs and the CapabilityStatement."""
+        """FHIRPath of the elements, for docs and the CapabilityStatement; in words where there are none."""
+        if self.told:
+            return self.told
         if self.presence:
             element = f"{resource_type}.{self.paths[0].partition('[')[0]}"
             return f"{element}.exists() and {element} != false"
@@ -121,6 +125,11 @@ def reference(name: str, path: str | tuple[str, ...], *targets: str) -> Paramete
 def narrowed(name: str, rows: str, path: str, target: str) -> Parameter:
     """Those of the reference parameter `rows` that are of one type."""
     return Parameter(name, Kind.REFERENCE, (path,), (target,), rows=rows)
+
+
+def hub(name: str, system: str, told: str) -> Parameter:
+    """Of codes of ours that the hub keeps beside the resources."""
+    return Parameter(name, Kind.TOKEN, (), system=system, told=told)
 
 
 def composite(name: str, path: str, coded: str, referring: str) -> Parameter:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from referral.fhir import systems
 from referral.fhir.parameters.parameter import (
     ACTORS,
     IDENTIFIER,
@@ -9,6 +10,7 @@ from referral.fhir.parameters.parameter import (
     Parameter,
     code,
     date,
+    hub,
     narrowed,
     reference,
     token,
@@ -27,6 +29,7 @@ PARAMETERS: Final[dict[str, tuple[Parameter, ...]]] = {
         reference("instantiates-canonical", "instantiatesCanonical", "ActivityDefinition", "PlanDefinition"),
         uri("instantiates-uri", "instantiatesUri"),
         code("intent", "intent", "request-intent"),
+        hub("loop", systems.LOOP, "How the loop of the journey of a referral stands"),
         date("occurrence", "occurrence[x]"),
         narrowed("patient", "subject", "subject", "Patient"),
         reference("performer", "performer", *PERFORMERS),

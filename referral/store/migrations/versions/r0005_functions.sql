@@ -3,7 +3,8 @@
 -- request: actor text, update [[type, id]], focus [id of a referral or an offer], references [[type, id]],
 --          identifiers [{types, system, value}], numbers int, replay (see find_replay), claim {number, birth_date, client, at}
 -- The actor is the one that the connection acts for, whatever `actor` says.
--- Rows: document (content and version, locked), reference, identifier, referral (locked when its document, offer or focus is
+-- homes [id of an offer]
+-- Rows: document (content and version, locked), journey, home, reference, identifier, referral (locked when its document, offer or focus is
 -- named), offer, demand, facility, network, number; claim: the referral that is claimed, which the actor sees from then on.
 CREATE OR REPLACE FUNCTION load_for_write(request jsonb)
 RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb)
@@ -58,7 +59,7 @@ BEGIN
       UNION ALL SELECT q.referral FROM jsonb_array_elements_text(request->'focus') f JOIN demand q ON q.kind = 'question' AND q.id = f
       UNION ALL SELECT q.referral FROM jsonb_array_elements(request->'update') u JOIN demand q ON u->>0 = 'Task' AND q.kind = 'abort' AND q.id = u->>1
     ) found;
-    PERFORM FROM referral r WHERE r.id = ANY (locked) ORDER BY r.id FOR UPDATE;
+    PERFORM FROM referral r WHERE r.id = ANY (with_roots(locked)) ORDER BY r.id FOR UPDATE;
     PERFORM FROM document d JOIN jsonb_array_elements(request->'update') u ON d.type = u->>0 AND d.id = u->>1
       ORDER BY d.type, d.id FOR UPDATE OF d;
   END IF;
@@ -133,6 +134,13 @@ BEGIN
     RETURN QUERY
       SELECT 'demand', NULL::text, q.id, NULL::int, true, NULL::text, NULL::text, to_jsonb(q)
       FROM demand q WHERE q.referral = ANY (locked);
+  END IF;
+
+  IF locked IS NOT NULL THEN
+    RETURN QUERY SELECT * FROM journeys_of(locked);
+  END IF;
+  IF request ? 'homes' THEN
+    RETURN QUERY SELECT * FROM homes_of(ARRAY(SELECT jsonb_array_elements_text(request->'homes')));
   END IF;
 
   IF locked IS NOT NULL OR 'ServiceRequest' = ANY (reference_types) THEN
@@ -270,6 +278,10 @@ BEGIN
     FROM jsonb_array_elements(changes->'identifiers') c, jsonb_array_elements(c->2) i;
   END IF;
 
+  IF changes ? 'journeys' THEN
+    PERFORM keep_journeys(changes->'journeys');
+  END IF;
+
   IF changes ? 'offers' THEN
     -- Those that end come before those that open, so that one referral never has two open offers on the way.
     WITH known AS (
@@ -325,17 +337,8 @@ BEGIN
   END IF;
 
   IF changes ? 'attachments' THEN
-    -- An attachment is seen as what it is attached to, as far as the author of that sees it.
-    INSERT INTO access (facility, type, id, scope, via, since)
-    SELECT a.facility, r.target_type, r.target_id, a.scope, a.via, (x->>2)::timestamptz
-    FROM jsonb_array_elements(changes->'attachments') x
-    JOIN document d ON d.type = x->>0 AND d.id = x->>1
-    JOIN search_reference r ON r.type = d.type AND r.id = d.id AND r.param = '_package' AND r.target_type = 'Binary'
-    JOIN access a ON a.type = d.type AND a.id = d.id AND a.scope <> 'owner' AND a.until IS NULL
-    WHERE EXISTS (SELECT FROM access o WHERE o.facility = d.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
-      AND is_about(r.target_type, r.target_id,
-                   (SELECT s.target_id FROM search_reference s WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1))
-    ON CONFLICT DO NOTHING;
+    -- What a resource names, and what is attached to it, is seen as the resource is.
+    PERFORM hand_on(changes->'attachments');
   END IF;
 
   INSERT INTO event (at, type, id, version, move, from_state, to_state, party, facility, client, network, referral, reason_code, reason_text)

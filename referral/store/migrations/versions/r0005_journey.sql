@@ -1,0 +1,86 @@
+-- The way back: how the loops of journeys stand, and what is handed on with a package that grows.
+
+-- A journey without a row is open. reason: see domain/journey.py.
+CREATE TABLE journey (
+  number text PRIMARY KEY,
+  network text NOT NULL REFERENCES network,
+  loop text NOT NULL CHECK (loop IN ('open', 'closed', 'closed-without-return', 'lost')),
+  reason text,
+  since timestamptz NOT NULL,
+  -- this prevents a loop that ended without anybody knowing why
+  CONSTRAINT journey_reason CHECK ((reason IS NULL) = (loop = 'open'))
+);
+CREATE INDEX journey_loop ON journey (network, loop, since) WHERE loop <> 'open';
+
+ALTER TABLE journey ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON journey TO referral_service;
+-- Who sees one of its referrals, under the policy of those.
+CREATE POLICY seen ON journey FOR SELECT TO referral_service USING (EXISTS (SELECT FROM referral r WHERE r.journey = journey.number OFFSET 0));
+
+-- The first referrals of the journeys of these: whoever changes one of a journey locks that one, so that two never judge the
+-- loop at once by what stood before the other.
+CREATE FUNCTION with_roots(p_referrals text[]) RETURNS text[] LANGUAGE sql STABLE AS $$
+  SELECT array_agg(found.id) FROM (
+    SELECT unnest(p_referrals) AS id
+    UNION SELECT root.id FROM referral r JOIN referral root ON root.number = r.journey WHERE r.id = ANY (p_referrals) AND r.number <> r.journey
+  ) found
+$$;
+
+-- The journeys of these referrals, as rows of load_for_write: how the loop stands, and each of their referrals with what became of it.
+CREATE FUNCTION journeys_of(p_referrals text[])
+RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb) LANGUAGE sql STABLE AS $$
+  SELECT 'journey', NULL::text, j.number, NULL::int, NULL::boolean, NULL::text, NULL::text,
+    jsonb_build_object('network', j.network, 'loop', k.loop, 'reason', k.reason, 'since', k.since, 'legs', (
+      SELECT jsonb_agg(jsonb_build_array(r.id, r.state, e.at, e.code))
+      FROM referral r
+      LEFT JOIN LATERAL (
+        SELECT e.at, CASE WHEN e.move = 'replace' THEN 'replaced' ELSE e.reason_code END AS code FROM event e
+        WHERE e.referral = r.id AND e.type = 'ServiceRequest'
+          AND (e.to_state IN ('completed', 'cancelled') AND e.from_state <> e.to_state OR e.move = 'replace')
+        ORDER BY e.seq DESC LIMIT 1
+      ) e ON r.state IN ('completed', 'closed', 'cancelled', 'lapsed')
+      WHERE r.journey = j.number))
+  FROM (SELECT DISTINCT r.journey AS number, r.network FROM referral r WHERE r.id = ANY (p_referrals) AND r.journey IS NOT NULL) j
+  LEFT JOIN journey k ON k.number = j.number
+$$;
+
+-- rows: [journey]
+CREATE FUNCTION keep_journeys(p_rows jsonb) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO journey SELECT * FROM jsonb_populate_recordset(NULL::journey, p_rows)
+  ON CONFLICT (number) DO UPDATE SET loop = excluded.loop, reason = excluded.reason, since = excluded.since
+$$;
+
+-- Gives what resources name, and what that names, to whom they were given themselves, for as long: as far as their author sees it and
+-- it is about the same patient. rows: [[type, id, at]] of what was given to somebody, or names something else than before.
+CREATE FUNCTION hand_on(p_rows jsonb) RETURNS void LANGUAGE sql AS $$
+  WITH RECURSIVE given (facility, scope, via, at, owner, patient, type, id) AS (
+    SELECT a.facility, a.scope, a.via, (x->>2)::timestamptz, d.owner, about.target_id, r.target_type, r.target_id
+    FROM jsonb_array_elements(p_rows) x
+    JOIN document d ON d.type = x->>0 AND d.id = x->>1
+    JOIN search_reference r ON r.type = d.type AND r.id = d.id AND r.param = '_package'
+    -- Who sees a request by an offer, or as a sender before it, does not see its package for that.
+    JOIN access a ON a.type = d.type AND a.id = d.id AND a.scope <> 'owner' AND a.until IS NULL
+      AND (a.scope = 'package' OR d.type NOT IN ('ServiceRequest', 'Task'))
+    LEFT JOIN search_reference about ON about.type = d.type AND about.id = d.id AND about.param = '_patient'
+    WHERE EXISTS (SELECT FROM access o WHERE o.facility = d.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
+      AND is_about(r.target_type, r.target_id, about.target_id)
+    UNION
+    SELECT g.facility, g.scope, g.via, g.at, g.owner, g.patient, r.target_type, r.target_id
+    FROM given g JOIN search_reference r ON r.type = g.type AND r.id = g.id AND r.param = '_package'
+    WHERE EXISTS (SELECT FROM access o WHERE o.facility = g.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
+      AND is_about(r.target_type, r.target_id, g.patient)
+  )
+  INSERT INTO access (facility, type, id, scope, via, since)
+  SELECT g.facility, g.type, g.id, g.scope, g.via, g.at FROM given g
+  ON CONFLICT DO NOTHING
+$$;
+
+-- Where the patients of these offers live, as far as the actor sees the patient: rows of load_for_write.
+CREATE FUNCTION homes_of(p_offers text[])
+RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb) LANGUAGE sql STABLE AS $$
+  SELECT 'home', 'Patient', p.id, NULL::int, true, NULL::text, NULL::text, jsonb_build_object('address', p.content->'address')
+  FROM offer o JOIN document p ON p.type = 'Patient' AND p.id = o.patient AND NOT p.deleted
+  WHERE o.id = ANY (p_offers) AND is_visible(current_setting('referral.actor', true), 'Patient', p.id)
+$$;
+
+REVOKE ALL ON FUNCTION with_roots(text[]), journeys_of(text[]), keep_journeys(jsonb), hand_on(jsonb), homes_of(text[]) FROM PUBLIC;

@@ -1,0 +1,53 @@
+"""What belongs to a request: its patient, and what it brings along."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from referral.store.pool import Store
+from referral.store.search import FoundResource
+from referral.store.statements import statement
+
+
+class PackagePlace(NamedTuple):
+    """Where a page of a package ended."""
+
+    place: int
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePage:
+    """One page: the patient first. next: None on the last one."""
+
+    resources: tuple[FoundResource, ...]
+    next: PackagePlace | None
+
+
+BEGINNING: Final = PackagePlace(0, "", "")
+
+
+async def read_package(
+    store: Store,
+    visible_to: str,
+    request: str,
+    *,
+    types: Collection[str],
+    count: int,
+    after: PackagePlace = BEGINNING,
+) -> PackagePage:
+    """At most `count` of what a request that the facility sees brings along, of these types.
+
+    What the facility does not see is left out, and so is what that alone would lead to.
+    """
+    async with store.reading(visible_to) as connection:
+        rows = await connection.fetch(
+            statement("package", "package"), visible_to, request, list(types), *after, count + 1
+        )
+    page = rows[:count]
+    found = tuple(FoundResource(row["type"], row["id"], row["content"]) for row in page)
+    if len(rows) <= count:
+        return PackagePage(found, None)
+    last = PackagePlace(*page[-1][:3]) if page else after
+    return PackagePage(found, last)
