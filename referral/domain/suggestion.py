@@ -17,6 +17,8 @@ class CostCode(StrEnum):
 
     TRAVEL = "travel"
     LEVEL = "level"
+    GREEN_CHANNEL = "green-channel"
+    RESULTS = "results"
 
 
 class Exclusion(StrEnum):
@@ -39,7 +41,8 @@ class Need:
     `technique` is (list, code) and decides alone when given; else `service`, else `specialty` (a code).
     With none of them every facility has what is needed. `direction` leaves the tiers above (up), below
     (down) or the same (lateral); without it any tier that the policy opens will do. `age` in completed
-    years; `sex` as in FHIR: male and female may rule a service out.
+    years; `sex` as in FHIR: male and female may rule a service out. `codes`, each with its system, are what
+    the lists of a policy may name: diagnosis, technique. `results`: there are some that go with the patient.
     """
 
     technique: tuple[str, str] | None = None
@@ -49,6 +52,8 @@ class Need:
     age: int | None = None
     sex: str | None = None
     service: ServiceId | None = None
+    codes: frozenset[tuple[str, str]] = frozenset()
+    results: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from referral.domain.policy_tables import read_calendar
 from referral.exchange.csv_table import RowFault, is_clean, read_text, shown
 from referral.fhir.primitives import ID
 
-
 _LARGEST = 2_000_000
 """All codes of ICD-10 are a tenth of it."""
 

@@ -8,7 +8,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, assert_never
 
 from referral.domain.codes import Direction
-from referral.domain.facility import CapacityStatus, FacilityId, NetworkId, Service, ServiceId, Tier
+from referral.domain.facility import (
+    Affiliation,
+    AffiliationKind,
+    CapacityStatus,
+    FacilityId,
+    NetworkId,
+    Service,
+    ServiceId,
+    Tier,
+)
+from referral.domain.policy_rules import ListKind
 from referral.domain.suggestion import Excluded, Exclusion, Need, Overlay
 from referral.network.capability import Group, Holders, holds
 
@@ -41,12 +51,37 @@ class Examination:
     @cached_property
     def tied(self) -> frozenset[FacilityId]:
         """Facilities to which a tie of the sender leads, whatever their tiers."""
-        codes = {self.need.specialty} if self.need.technique is None else {self.need.technique[1]}
         return frozenset(
             target
             for target, ties in self.snapshot.ties(self.network, self.sender).items()
-            if any(tie.in_force(self.on) and (not tie.needs or codes.intersection(tie.needs)) for tie in ties)
+            if any(map(self._holds, ties))
         )
+
+    @cached_property
+    def channelled(self) -> frozenset[FacilityId]:
+        """Facilities to which the sender has a green channel for what is needed."""
+        return frozenset(
+            target
+            for target, ties in self.snapshot.ties(self.network, self.sender).items()
+            if any(tie.kind is AffiliationKind.GREEN_CHANNEL and self._holds(tie) for tie in ties)
+        )
+
+    @cached_property
+    def recognising(self) -> frozenset[FacilityId]:
+        """Facilities that rely on the sender's results for what is needed."""
+        ties = self.snapshot.recognising(self.network, self.sender)
+        return frozenset(tie.organization for tie in ties if self._holds(tie))
+
+    def _holds(self, tie: Affiliation) -> bool:
+        """Whether a tie is in force, and for what is needed."""
+        need = self.need
+        code = need.specialty if need.technique is None else need.technique[1]
+        return tie.in_force(self.on) and (not tie.needs or code in tie.needs)
+
+    @cached_property
+    def _goes_straight(self) -> bool:
+        """Whether a list lets this patient leave levels out, at least to some facility."""
+        return bool(self.policy.listed(ListKind.STRAIGHT_TO_LEVEL, self.need.codes, self.on))
 
     @cached_property
     def refusals(self) -> dict[Tier, str | None]:
@@ -133,16 +168,21 @@ class Examination:
             where = {Direction.UP: "above", Direction.DOWN: "below", Direction.LATERAL: "beside"}[direction]
             not_there = f"a {tier.label} is not {where} a {self.sender_tier.label}"
             return f"policy: {not_there}, where the direction {direction} leads"
-        if self.snapshot.places.id_of(place) in self.tied:
+        if self.refusals[tier] is None or self.snapshot.places.id_of(place) in self.tied:
             return None
+        if self._goes_straight and self._goes(tier, Direction.UP):
+            target = self.snapshot.places.facilities[place]
+            if self.policy.goes_straight(self.need.codes, tier, target, self.on):
+                return None
         return self.refusals[tier]
 
     def open_places(self) -> Iterator[array[int]]:
         """Ascending numbers of the facilities worth examining: those the policy and the need leave."""
         for (tier, _), places in self.holders.items():
-            if self.refusals[tier] is None and (
-                self.need.direction is None or self._goes(tier, self.need.direction)
-            ):
+            direction = self.need.direction
+            straight = self._goes_straight and self._goes(tier, Direction.UP)
+            open_to_all = self.refusals[tier] is None or straight
+            if open_to_all and (direction is None or self._goes(tier, direction)):
                 yield places
         tied = sorted(self.snapshot.places.number[target] for target in self.tied)
         if tied:

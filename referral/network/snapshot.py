@@ -23,7 +23,7 @@ from referral.network.places import Places
 from referral.network.travel import Ways
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from referral.domain.policy import Policy
@@ -59,11 +59,14 @@ class Snapshot:
             known = self._memberships.get(membership.facility, ())
             self._memberships[membership.facility] = (*known, membership)
         self._ties: dict[tuple[NetworkId, FacilityId], dict[FacilityId, tuple[Affiliation, ...]]] = {}
+        self._recognising: dict[tuple[NetworkId, FacilityId], list[Affiliation]] = {}
         for tie in directory.affiliations:
             if tie.kind in _OPENING:
                 target = self.places.facilities[self.places.number[tie.participating]].id
                 targets = self._ties.setdefault((tie.network, tie.organization), {})
                 targets[target] = (*targets.get(target, ()), tie)
+            elif tie.kind is AffiliationKind.RECOGNISES_RESULTS:
+                self._recognising.setdefault((tie.network, tie.participating), []).append(tie)
         links: dict[NetworkId, list[Link]] = {network: [] for network in self.policies}
         for link in directory.links:
             links.setdefault(link.network, []).append(link)
@@ -119,6 +122,10 @@ class Snapshot:
     def ties(self, network: NetworkId, sender: FacilityId) -> Mapping[FacilityId, tuple[Affiliation, ...]]:
         """Give the ties that let the sender refer to a target whatever their tiers, of all dates."""
         return self._ties.get((network, sender), {})
+
+    def recognising(self, network: NetworkId, laboratory: FacilityId) -> Sequence[Affiliation]:
+        """Give the ties of those who rely on the results of a facility, of all dates."""
+        return self._recognising.get((network, laboratory), ())
 
 
 def build_snapshot(

@@ -86,6 +86,9 @@ class _Search:
         self.farthest = self.ways.longest if self.limit is None else float(self.limit) + 0.1
         self.travel_weight = float(examination.policy.weights.travel)
         self.level_weight = float(examination.policy.weights.level)
+        weights = examination.policy.weights
+        self.without_channel = _tenths(float(weights.green_channel))
+        self.repeated = _tenths(float(weights.results)) if examination.need.results else 0
         self._passing: dict[int, bool] = {}
 
     def among_all(self) -> Suggestions:
@@ -219,21 +222,34 @@ class _Search:
 
     def _score(self, place: int, minutes: float) -> _Scored:
         travel = _tenths(minutes * self.travel_weight)
-        level = _tenths(self.examination.overshoot(place) * self.level_weight)
-        return _Scored(travel + level, self.places.id_of(place), travel, place)
+        target = self.places.id_of(place)
+        cost = travel + _tenths(self.examination.overshoot(place) * self.level_weight)
+        return _Scored(cost + self._channel(target) + self._results(target), target, travel, place)
+
+    def _channel(self, target: FacilityId) -> int:
+        return (
+            0 if not self.without_channel or target in self.examination.channelled else self.without_channel
+        )
+
+    def _results(self, target: FacilityId) -> int:
+        return 0 if not self.repeated or target in self.examination.recognising else self.repeated
 
     def _suggestion(self, found: _Scored, journey: Journey) -> Suggestion:
         levels = self.examination.overshoot(found.place)
         higher = {0: "no level higher than needed", 1: "1 level higher than needed"}
-        terms = (
+        channel, results = self._channel(found.target), self._results(found.target)
+        level = found.cost - found.travel - channel - results
+        terms = [
             Term(CostCode.TRAVEL, _minutes(found.travel), journey.route(found.place)),
-            Term(
-                CostCode.LEVEL,
-                _minutes(found.cost - found.travel),
-                higher.get(levels, f"{levels} levels higher than needed"),
-            ),
-        )
-        return Suggestion(found.target, self.examination.service(found.place), terms)
+            Term(CostCode.LEVEL, _minutes(level), higher.get(levels, f"{levels} levels higher than needed")),
+        ]
+        if self.without_channel:
+            text = "no green channel leads there" if channel else "by the green channel"
+            terms.append(Term(CostCode.GREEN_CHANNEL, _minutes(channel), text))
+        if self.repeated:
+            text = "the results are repeated there" if results else "the results are recognised there"
+            terms.append(Term(CostCode.RESULTS, _minutes(results), text))
+        return Suggestion(found.target, self.examination.service(found.place), tuple(terms))
 
 
 def _tenths(minutes: float) -> int:

@@ -121,6 +121,10 @@ def test_the_need_of_a_request_and_its_patient() -> None:
         "priority": "urgent",
         "performerType": {"coding": [{"system": systems.SNOMED_CT, "code": "394609007"}]},
         "extension": [{"url": systems.DIRECTION_EXTENSION, "valueCode": "lateral"}],
+        "reasonCode": [
+            {"coding": [{"system": systems.ICD_10, "code": "I21"}, {"code": "a system is missing"}]}
+        ],
+        "supportingInfo": [{"reference": "Observation/o1"}],
     }
     patient = {"birthDate": "1990-03-02", "gender": "female"}
     assert need_of(request, patient, TODAY) == Need(
@@ -128,6 +132,8 @@ def test_the_need_of_a_request_and_its_patient() -> None:
         specialty="394609007",
         priority=Priority.URGENT,
         direction=Direction.LATERAL,
+        codes=frozenset({(systems.technique_system("list-1"), "03.1"), (systems.ICD_10, "I21")}),
+        results=True,
         age=35,
         sex="female",
     )
