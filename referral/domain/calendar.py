@@ -7,6 +7,7 @@ outside; instants are aware, answers are in UTC.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import takewhile
 
 _DAY = timedelta(days=1)
 
@@ -74,12 +75,8 @@ class WorkingCalendar:
 
     def time_between(self, start: datetime, end: datetime) -> timedelta:
         """Give the working time between two instants; none where the end is not after the start."""
-        passed = timedelta()
-        for begin, until in self._spans(start):
-            if begin >= end:
-                break
-            passed += min(until, end) - begin
-        return passed
+        begun = takewhile(lambda span: span[0] < end, self._spans(start))
+        return sum((min(until, end) - begin for begin, until in begun), timedelta())
 
     def _spans(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Give what is worked from an instant on, in UTC, without end."""
