@@ -253,6 +253,7 @@ def test_a_circle_of_lists_is_refused() -> None:
             entry("e", "a", "nowhere"),
             entry("a"),
             entry("f", codes=["A00"], source=None),
+            entry("g", "e"),
         ]
     )
     assert found == {
