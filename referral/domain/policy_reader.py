@@ -19,6 +19,7 @@ BASIS = ("source", "date", "valid_from", "valid_to")
 """The keys of every rule that has a basis."""
 
 _LARGEST = Decimal(1_000_000)
+_MOST_TABLES = 1000
 
 
 class PolicyError(ValueError):
@@ -67,6 +68,9 @@ class Reader:
         value = mapping.get(name, ())
         if not isinstance(value, list | tuple):
             self.fault(name, "must be a list of tables")
+            return
+        if len(value) > _MOST_TABLES:
+            self.fault(name, f"has more than {_MOST_TABLES} entries")
             return
         for index, entry in enumerate(value):
             path = f"{name}[{index}]"

@@ -18,9 +18,11 @@ import click
 import pytest
 
 from referral.cli import cli
-from referral.domain.policy import Policy
+from referral.domain.policy_rules import ClockKind, CodeSet, Item, ListKind, Skipping
+from referral.domain.policy_tables import KEYS
 from referral.embedded import EmbeddedPostgres
 from referral.exchange.network_files import COLUMNS
+from referral.exchange.policy_file import read_policy
 from referral.fhir import directory
 from referral.fhir.content import read_content
 from referral.fhir.systems import BASE
@@ -138,11 +140,33 @@ def test_the_columns_of_a_network_are_those_that_are_read():
     assert listed == {file: (set(needed), set(other)) for file, (needed, other) in COLUMNS.items()}
 
 
-def test_the_policy_of_the_docs_is_one():
-    (example,) = blocks((ROOT / "docs" / "network.md").read_text(encoding="utf-8"), "toml")
-    policy = Policy.from_mapping(tomllib.loads(example))
-    assert policy.prefix == "NO"
-    assert not policy.unknown
+POLICY = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+
+
+def test_the_policy_of_the_docs_is_one_with_every_key(tmp_path):
+    (example,) = blocks(POLICY, "toml")
+    (tmp_path / "policy.toml").write_text(example, encoding="utf-8")
+    faults = []
+    read = read_policy(tmp_path / "policy.toml", faults)
+    assert (read is not None, faults) == (True, [])
+    assert not read.policy.unknown
+    used = {}
+    for name, tables in tomllib.loads(example).items():
+        for table in tables if isinstance(tables, list) else [tables]:
+            used.setdefault(name, set()).update(table)
+    assert used == {name: set(keys) for name, keys in KEYS.items()}
+
+
+def test_the_keys_of_a_policy_are_those_that_are_read():
+    told = {table.strip("`[]"): keys.split(", ") for table, keys, _ in rows(chapter("Keys", POLICY))}
+    assert {name: sorted(keys) for name, keys in told.items()} == {
+        name: sorted(keys) for name, keys in KEYS.items()
+    }
+
+
+def test_the_words_of_a_policy_are_those_that_exist():
+    told = [words.split(", ") for _, words in rows(chapter("Words", POLICY))]
+    assert told == [list(words) for words in (Skipping, ClockKind, ListKind, Item, CodeSet)]
 
 
 # docs/fhir.md ---------------------------------------------------------------------------------------

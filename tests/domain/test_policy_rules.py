@@ -336,6 +336,10 @@ def test_values_that_mean_nothing_are_told_all_at_once() -> None:
     }
 
 
+def test_a_table_has_an_end() -> None:
+    assert faults(lists=[{"kind": "notifiable"}] * 1001) == {"lists": "has more than 1000 entries"}
+
+
 @pytest.mark.parametrize(
     ("hours", "says"),
     [
