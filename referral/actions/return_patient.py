@@ -4,19 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from referral.actions.draft import Draft
-from referral.actions.name_facility import require_known
 from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.place_referral import submit
+from referral.actions.take_summary import take_summary
 from referral.actions.workspace import Workspace
-from referral.domain.codes import AccessScope, Direction, Disposition, Outcome, Priority
+from referral.domain.codes import Direction, Disposition, Outcome, Priority
 from referral.domain.errors import BrokenRule
 from referral.domain.lifecycle import OfferMove, ReferralState
 from referral.domain.referral import Offer, Referral
 from referral.fhir import systems
 from referral.fhir.elements import concept, reference
-from referral.fhir.offer import disposition_of, outcome_of, output_reference
-
-_SUMMARY_TYPES = {"DocumentReference", "Composition"}
+from referral.fhir.offer import disposition_of, outcome_of
 
 
 def ended_as(content: Mapping[str, Any], move: OfferMove) -> str | None:
@@ -41,19 +39,11 @@ def end_care(
     referral: Referral,
     disposition: Disposition | None,
 ) -> None:
-    """Check what comes back, let the senders of the journey read it, and open the way down.
+    """Take the summary, and open the way down for a patient who returns.
 
-    content: the Task of the offer as it is completed. Raises BrokenRule where the summary is none.
+    content: the Task of the offer as it is completed. Raises BrokenRule as `take_summary` does.
     """
-    summary = output_reference(content, "summary")
-    if summary is not None:
-        key, known = require_known(workspace, summary, "Task.output")
-        if key[0] not in _SUMMARY_TYPES:
-            raise BrokenRule("A summary is a DocumentReference or a Composition.", "Task.output")
-        if known.patient != referral.patient:
-            raise BrokenRule("The summary must be about the patient of the referral.", "Task.output")
-        for facility in ({referral.sender} | workspace.journey_senders(referral)) - {known.owner}:
-            workspace.grant(facility, *key, AccessScope.PACKAGE, via=referral.id)
+    summary = take_summary(workspace, content, referral)
     # A patient whom the lower level sends back goes up again, by a new referral of its own.
     returns = disposition is Disposition.RETURNED_TO_REFERRER and referral.direction is not Direction.DOWN
     if returns and not _has_return(workspace, referral, offer.owner):

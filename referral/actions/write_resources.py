@@ -37,10 +37,10 @@ from referral.domain.errors import (
 )
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir import systems
-from referral.fhir.offer import is_offer, returns_patient
+from referral.fhir.offer import completes, is_offer, named_parts, returns_patient
 from referral.fhir.references import Key, identifier_of, target_of
 from referral.fhir.referral import is_referral
-from referral.fhir.resources import DIRECTORY, SUPPORTED
+from referral.fhir.resources import CLINICAL, DIRECTORY, SUPPORTED
 from referral.store.change_set import WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Store
 from referral.store.replay import Answer, Once, find_replay
@@ -283,7 +283,7 @@ def _offered(drafts: Sequence[Draft], workspace: Workspace) -> frozenset[str]:
 
 def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | None) -> WriteRequest:
     """Everything that the drafts change or name. Raises BrokenRule when that is too much for one command."""
-    update = sorted({draft.key for draft in drafts if not draft.is_create})
+    update = {draft.key for draft in drafts if not draft.is_create}
     focus: set[str] = set()
     references: set[Key] = set()
     identifiers: dict[tuple[str, str], set[str]] = {}
@@ -291,6 +291,7 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
     for draft in drafts:
         if not draft.is_create:
             references.add(draft.key)
+        update |= _summaries(draft, base)
         numbers += _numbers_needed(draft)
         if draft.type in DIRECTORY:
             references |= set(directory_references(draft))
@@ -313,7 +314,18 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
     if len(references) + len(identifiers) > _MOST_REFERENCES:
         raise BrokenRule(f"One request names at most {_MOST_REFERENCES} resources.")
     named = [(sorted(types), system, value) for (system, value), types in sorted(identifiers.items())]
-    return WriteRequest(actor.facility, update, sorted(focus), sorted(references), named, numbers, once)
+    return WriteRequest(
+        actor.facility, sorted(update), sorted(focus), sorted(references), named, numbers, once
+    )
+
+
+def _summaries(draft: Draft, base: str) -> set[Key]:
+    """What an offer that is completed names as its summary: it is read, and stays until that is done."""
+    if draft.type != "Task" or draft.is_create or not completes(draft.content):
+        return set()
+    named = named_parts(draft.content, "output").get("summary", {}).get("valueReference")
+    target = target_of(named, base, lambda _system, _value: None)
+    return {target} if target is not None and target[0] in CLINICAL else set()
 
 
 def _numbers_needed(draft: Draft) -> int:

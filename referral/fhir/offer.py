@@ -185,12 +185,17 @@ def _output_code(content: Mapping[str, Any], name: str, system: str) -> str | No
     return code
 
 
+def completes(content: Mapping[str, Any]) -> bool:
+    """Whether a Task asks to be completed, or stands so."""
+    closes = code_of(content.get("businessStatus"), systems.OFFER_STATUS) == "closed"
+    return content.get("status") == "completed" and not closes
+
+
 def returns_patient(content: Mapping[str, Any]) -> bool:
     """Whether a Task asks to be completed with its patient going back to the sender."""
     part = named_parts(content, "output").get("disposition", {})
     back = code_of(part.get("valueCodeableConcept"), systems.DISPOSITION) == Disposition.RETURNED_TO_REFERRER
-    closes = code_of(content.get("businessStatus"), systems.OFFER_STATUS) == "closed"
-    return content.get("status") == "completed" and back and not closes
+    return back and completes(content)
 
 
 def output_reference(content: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

@@ -238,14 +238,8 @@ _PROFILES: Final[Mapping[str, tuple[str, _Rule]]] = {
 
 
 def summary_faults(content: Content) -> Iterator[Fault]:
-    """What is wrong with a resource as the summary of an offer, whether it declares a profile or not."""
-    match content["resourceType"]:
-        case "Composition":
-            yield from _referral_summary(content)
-        case "DocumentReference":
-            yield from _summary(content)
-        case _:
-            yield BrokenRule, "A summary is a DocumentReference or a Composition.", ""
+    """What is wrong with a Composition or DocumentReference as the summary of an offer."""
+    yield from (_referral_summary if content["resourceType"] == "Composition" else _summary)(content)
 
 
 def declaring(content: Content, profile: str) -> dict[str, Any]:

@@ -15,16 +15,18 @@ import pytest
 
 from referral.domain import codes
 from referral.domain.facility import AffiliationKind, CapacityStatus, Level, Tier
+from referral.domain.journey import Loop, LoopReason
 from referral.domain.suggestion import CostCode, Exclusion
 from referral.fhir import systems
 from referral.fhir.offer import _INPUTS, _OUTPUTS
+from referral.fhir.profile_rules import SUMMARY_SECTIONS
 from referral.fhir.profiles import artefact, artefacts
 from referral.fhir.states import OFFER_STATUS, REFERRAL_STATUS
 from tests.profiles.examples import FOLDER, PACKAGE, counter_examples, examples, profile_of
 
 ROOT = FOLDER.parent
 BASE = systems.BASE
-PROFILES = "referral offer summary facility location membership affiliation service suggestion".split()
+PROFILES = "referral offer summary referral-summary facility location membership affiliation service suggestion".split()
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,9 @@ def values(codes_of: type[StrEnum]) -> list[str]:
         ("disposition", values(codes.Disposition)),
         ("reject-reason", values(codes.RejectReason)),
         ("withdraw-reason", values(codes.WithdrawReason)),
+        ("loop", values(Loop)),
+        ("loop-reason", values(LoopReason)),
+        ("summary-section", list(SUMMARY_SECTIONS)),
         ("tier", values(Tier)),
         ("level", values(Level)),
         ("affiliation-kind", values(AffiliationKind)),

@@ -9,18 +9,11 @@ Description: "What comes back to the sender when care ends, in its parts: the ou
 * subject 1..1 MS
 * subject only Reference(Patient)
 * section 5..* MS
-* section ^slicing.discriminator.type = #pattern
-* section ^slicing.discriminator.path = "code"
-* section ^slicing.rules = #open
-* section ^slicing.description = "By what they are about."
-* section contains diagnosis 1..1 MS and done 1..1 MS and medicines 1..1 MS and community 1..1 MS and next-visit 1..1 MS
-* section[diagnosis].code 1..1
-* section[diagnosis].code = $summary-section#diagnosis
-* section[done].code 1..1
-* section[done].code = $summary-section#done
-* section[medicines].code 1..1
-* section[medicines].code = $summary-section#medicines
-* section[community].code 1..1
-* section[community].code = $summary-section#community
-* section[next-visit].code 1..1
-* section[next-visit].code = $summary-section#next-visit
+* section ^short = "One of each code of summary-section, in any order; others beside them"
+* section.code MS
+* obeys sum-2
+
+Invariant: sum-2
+Description: "There is one section for each: diagnosis, what was done, medicines, what the community should do and watch, next visit."
+Severity: #error
+Expression: "section.code.coding.where(system = 'http://referral.example/fhir/CodeSystem/summary-section' and code = 'diagnosis').count() = 1 and section.code.coding.where(system = 'http://referral.example/fhir/CodeSystem/summary-section' and code = 'done').count() = 1 and section.code.coding.where(system = 'http://referral.example/fhir/CodeSystem/summary-section' and code = 'medicines').count() = 1 and section.code.coding.where(system = 'http://referral.example/fhir/CodeSystem/summary-section' and code = 'community').count() = 1 and section.code.coding.where(system = 'http://referral.example/fhir/CodeSystem/summary-section' and code = 'next-visit').count() = 1"
