@@ -26,12 +26,16 @@ from referral.store.suggestion import (
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A need, whose it is, and what is known of its network. referral: id, where it may be a stored one."""
+    """A need, whose it is, and what is known of its network.
+
+    referral: id, where it may be a stored one. authored_on: since when it is one, whose rules hold for it.
+    """
 
     need: Need
     sender: FacilityId
     network: NetworkId | None
     referral: str | None
+    authored_on: datetime | None = None
 
 
 async def suggest_targets(
@@ -54,8 +58,7 @@ async def suggest_targets(
     sender without a network, MissingElement where it has several and none is named, BrokenRule where the
     named one is not its own, UnknownCode.
     """
-    # The day of the store, whose dates are in UTC.
-    day = on.astimezone(UTC).date()
+    day = _day(on)
     if isinstance(about, str) or (not isinstance(about, Need) and _names_what_is_stored(about)):
         async with store.reading(actor) as connection:
             if isinstance(about, str):
@@ -69,8 +72,21 @@ async def suggest_targets(
         named = _network(snapshot, case, network, day)
         overlay = await read_full_services(store, actor, named)
     return suggest(
-        snapshot, named, case.need, case.sender, overlay, day, count=count, with_excluded=with_excluded
+        snapshot,
+        named,
+        case.need,
+        case.sender,
+        overlay,
+        day,
+        count=count,
+        with_excluded=with_excluded,
+        rules_of=_day(case.authored_on or on),
     )
+
+
+def _day(moment: datetime) -> date:
+    """The day of the store, whose dates are in UTC."""
+    return moment.astimezone(UTC).date()
 
 
 def _names_what_is_stored(request: Mapping[str, Any]) -> bool:
@@ -100,7 +116,7 @@ async def _stored_case(
     if found.directed is False:
         # The hub's, from the last offer: who rejected must not decide where to look next.
         need = replace(need, direction=None)
-    return _Case(need, found.sender or actor, network, request)
+    return _Case(need, found.sender or actor, network, request, found.authored_on)
 
 
 async def _sent_case(

@@ -247,6 +247,13 @@ class Policy:
         # A rule that names the code goes before one for every result.
         return next((rule.days for rule in sorted(rules, key=lambda rule: not rule.codes)), None)
 
+    def grounds(self, on: date) -> tuple[str, ...] | None:
+        """Give the grounds of a referral that the insurer has codes for; None where it is not told."""
+        for known in self.insurer_codes:
+            if known.of is CodeSet.REFERRAL_GROUND and known.basis.in_force(on):
+                return tuple(known.codes)
+        return None
+
     def insurer_code(self, of: CodeSet, code: str, on: date) -> str | None:
         """Give the insurer's code for one of ours; None where none is known."""
         for known in self.insurer_codes:

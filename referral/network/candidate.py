@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Examination:
-    """One need of one sender on one day, held against facilities by their numbers."""
+    """One need of one sender on one day, held against facilities by their numbers.
+
+    on: of the facts. ruled_on: of the rules.
+    """
 
     snapshot: Snapshot
     network: NetworkId
@@ -42,6 +45,7 @@ class Examination:
     sender_tier: Tier
     overlay: Overlay
     on: date
+    ruled_on: date
 
     @cached_property
     def holders(self) -> Holders:
@@ -81,14 +85,14 @@ class Examination:
     @cached_property
     def _goes_straight(self) -> bool:
         """Whether a list lets this patient leave levels out, at least to some facility."""
-        return bool(self.policy.listed(ListKind.STRAIGHT_TO_LEVEL, self.need.codes, self.on))
+        return bool(self.policy.listed(ListKind.STRAIGHT_TO_LEVEL, self.need.codes, self.ruled_on))
 
     @cached_property
     def refusals(self) -> dict[Tier, str | None]:
         """Why the policy keeps the sender from a tier; None where it does not."""
         return {
             tier: self.policy.refusal(
-                self.sender_tier, tier, self.on, next_level_lacks=self._next_level_lacks
+                self.sender_tier, tier, self.ruled_on, next_level_lacks=self._next_level_lacks
             )
             for tier in Tier
         }
@@ -172,7 +176,7 @@ class Examination:
             return None
         if self._goes_straight and self._goes(tier, Direction.UP):
             target = self.snapshot.places.facilities[place]
-            if self.policy.goes_straight(self.need.codes, tier, target, self.on):
+            if self.policy.goes_straight(self.need.codes, tier, target, self.ruled_on):
                 return None
         return self.refusals[tier]
 

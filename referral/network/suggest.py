@@ -47,18 +47,21 @@ def suggest(  # noqa: PLR0917 - the interface everybody calls
     *,
     count: int | None = None,
     with_excluded: bool = True,
+    rules_of: date | None = None,
 ) -> Suggestions:
     """Rank the facilities of a network for a need of a sender's patient on a day.
 
     Order: cost, then id. `count`, from 1, keeps the cheapest; with it and without `with_excluded` only the
     neighbourhood is looked at, however large the network is. With `with_excluded` every member is examined.
+    `rules_of`: the day whose policy holds, where that is another one than that of the question.
     Raises NotFound for an unknown network, BrokenRule when the sender is no member of it on that day.
     """
-    policy = snapshot.policy(network, on)
+    ruled_on = rules_of or on
+    policy = snapshot.policy(network, ruled_on)
     tier = snapshot.tier_of(network, sender, on)
     if tier is None:
         raise BrokenRule("The sender is not a member of the network on that day.")
-    search = _Search(Examination(snapshot, network, policy, need, sender, tier, overlay, on), count)
+    search = _Search(Examination(snapshot, network, policy, need, sender, tier, overlay, on, ruled_on), count)
     if with_excluded:
         return search.among_all()
     return Suggestions(search.nearest(), ())

@@ -1,6 +1,7 @@
 """What a suggestion reads per request: the request, its patient, who is full and who rejected it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from referral.domain.facility import Capacity, CapacityStatus, FacilityId, NetworkId, ServiceId, Technique
 from referral.domain.suggestion import Overlay
@@ -10,9 +11,10 @@ from referral.store.statements import statement
 
 @dataclass(frozen=True, slots=True)
 class StoredRequest:
-    """A ServiceRequest that a facility may see. network, sender, directed: None where it is no referral.
+    """A ServiceRequest that a facility may see. What a referral alone has is None where it is no referral.
 
-    directed: whether its direction is its sender's word; else it is that of the last offer, or a guess.
+    Referrals have network, sender, directed and authored_on. directed: whether its direction is its sender's
+    word; else it is that of the last offer, or a guess.
     content, patient: JSON. Of the Patient only what a service asks for, birthDate and gender, as the
     sender (of a plain request: the facility) sees them; None where it sees none.
     """
@@ -22,6 +24,7 @@ class StoredRequest:
     sender: FacilityId | None
     directed: bool | None
     patient: bytes | None
+    authored_on: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ async def find_request(connection: Connection, request: str) -> StoredRequest | 
         sender=row["sender"],
         directed=row["directed"],
         patient=None if row["patient"] is None else row["patient"].encode(),
+        authored_on=row["authored_on"],
     )
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from referral.actions.activate_policy import activate_policy
 from referral.actions.draft import Draft, Written
 from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network
@@ -17,6 +18,7 @@ from referral.domain.actor import Actor
 from referral.domain.codes import Direction
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement, NotFound
 from referral.domain.facility import FacilityId, NetworkId
+from referral.domain.policy import Policy
 from referral.domain.scope import read_scopes
 from referral.domain.suggestion import Exclusion, Need, Suggestions
 from referral.exchange.network_files import read_network
@@ -71,9 +73,8 @@ async def asked(
 ) -> Suggestions:
     holder = SnapshotHolder()
     await refresh_network(store, holder)
-    return await suggest_targets(
-        store, holder.current, actor=actor, about=about, base=BASE, on=NOW, **options
-    )
+    given = {"on": NOW, **options}
+    return await suggest_targets(store, holder.current, actor=actor, about=about, base=BASE, **given)
 
 
 async def write(store: Store, actor: FacilityId, content: dict[str, Any], **options: Any) -> Written:
@@ -317,6 +318,19 @@ async def test_a_stored_referral_stays_in_its_network(harbour: Store) -> None:
     sent = await referral(harbour)
     await join_other_network(harbour)
     assert targets(await asked(harbour, sent)) == [NEAR, FAR]
+
+
+async def test_a_stored_referral_goes_by_the_policy_of_its_own_day(harbour: Store) -> None:
+    sent, later = await referral(harbour), NOW + timedelta(days=2)
+    closed = {
+        "network": {"id": HARBOUR, "name": "Harbour", "prefix": "HN"},
+        "pairs": [{"from": "satellite", "to": "core"}],
+    }
+    policy = Policy.from_mapping(closed)
+    await activate_policy(harbour, policy, closed, valid_from=later.date(), now=NOW)
+    assert targets(await asked(harbour, sent, on=later)) == [NEAR, FAR]
+    assert targets(await asked(harbour, SURGERY)) == [NEAR, CHILDREN, FAR]
+    assert targets(await asked(harbour, SURGERY, on=later)) == []
 
 
 @pytest.mark.parametrize("network", ["Organization/other", "http://elsewhere.test/Organization/harbour"])

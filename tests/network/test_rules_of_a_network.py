@@ -1,6 +1,7 @@
 """What a network's policy and ties add to a suggestion: lists, green channels, recognised results."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,9 +10,11 @@ from referral.domain.codes import Direction
 from referral.domain.facility import Affiliation, AffiliationKind, Directory, FacilityId
 from referral.domain.policy import Policy
 from referral.domain.policy_rules import ICD_10
-from referral.domain.suggestion import CostCode, Need, Suggestion
+from referral.domain.suggestion import CostCode, Need, Overlay, Suggestion
+from referral.network.snapshot import build_snapshot
+from referral.network.suggest import suggest
 from tests.network.test_suggest import TECHNIQUE, ask, rules, targets
-from tests.network.towns import NETWORK, approval, directory, policy, town
+from tests.network.towns import NETWORK, TODAY, approval, directory, policy, town
 
 CLINIC, NEAR, CORE, TOP = "clinic", "near", "core", "top"
 STROKE = frozenset({(ICD_10, "I63.1")})
@@ -96,3 +99,9 @@ def test_results_are_repeated_where_they_are_not_recognised() -> None:
 def test_each_day_is_judged_by_its_own_policy() -> None:
     of = policy(pairs=[{"from": "station", "to": "core", "valid_from": "2025-07-02", "skipping": "always"}])
     assert not ask(coast(of)).ranked
+    snapshot = build_snapshot(1, coast(of))
+    asked = (snapshot, NETWORK, Need(TECHNIQUE), FacilityId(CLINIC), Overlay())
+    tomorrow = TODAY + timedelta(days=1)
+    assert targets(suggest(*asked, tomorrow)) == [CORE]
+    assert targets(suggest(*asked, TODAY, rules_of=tomorrow)) == [CORE]
+    assert targets(suggest(*asked, tomorrow, rules_of=TODAY)) == []

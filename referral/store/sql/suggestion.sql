@@ -1,6 +1,7 @@
 -- name: find_request
 -- As the actor of the connection sees it.
-SELECT content, network, sender, directed, patient FROM request_to_place($1)
+SELECT content, network, sender, directed, patient, (SELECT authored_on FROM referral WHERE id = $1) AS authored_on
+FROM request_to_place($1)
 
 -- name: find_patient
 SELECT content::text FROM document
