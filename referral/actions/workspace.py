@@ -7,6 +7,8 @@ from typing import Any
 
 from referral.actions.draft import Written, instant, standing
 from referral.actions.index_document import index_document
+from referral.actions.keep_deadlines import kept_deadlines
+from referral.actions.referral_rules import RulesOf, program_rules
 from referral.actions.settle_journey import settled
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
@@ -53,6 +55,7 @@ class Workspace:
     now: when all of it is done; never before what it changes. clock: what the host's clock says, where it
     was set back since; the audit tells that. absent: the versions that answer deletes. brought: what the
     transaction writes itself, by its business identifiers. overdue: referrals that nobody closed in time.
+    rules: gives the policy and the calendar of a referral.
     """
 
     actor: Actor
@@ -72,6 +75,7 @@ class Workspace:
     absent: dict[Key, int] = field(default_factory=dict)
     brought: Mapping[tuple[str, str], Key] = field(default_factory=dict)
     overdue: frozenset[str] = frozenset()
+    rules: RulesOf = program_rules
     # What identifiers in a resource stand for, whatever they would stand for now.
     standing: dict[Key, dict[tuple[str, str], Key]] = field(default_factory=dict)
 
@@ -324,6 +328,7 @@ class Workspace:
             self.loaded.journeys, changes.referrals, changes.events, self.now, self.overdue
         )
         changes.demands = list(self.demands.values())
+        changes.deadlines += kept_deadlines(self, self.rules)
         return changes
 
     def _hands_on(self, resource_type: str, entry: Pending) -> bool:

@@ -21,6 +21,7 @@ from referral.actions.open_offer import plan_new_offer
 from referral.actions.patch_resource import patched
 from referral.actions.place_referral import plan_new_referral
 from referral.actions.record_clinical import plan_clinical
+from referral.actions.referral_rules import RulesOf, program_rules
 from referral.actions.said import plan_said
 from referral.actions.stop_care import abort_of, plan_abort
 from referral.actions.workspace import Workspace
@@ -79,12 +80,13 @@ async def write_resources(
     once: Once | None = None,
     address: str | None = None,
     attachments: AttachmentRules = _ATTACHMENTS,
+    rules: RulesOf = program_rules,
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
     base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
     same as one before, which is then answered again and not done again. attachments: what a Binary may be.
-    Raises any DomainError, its expressions naming the Bundle entry.
+    rules: gives what a referral goes by. Raises any DomainError, its expressions naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
@@ -113,7 +115,7 @@ async def write_resources(
         if loaded.replay is not None:
             return loaded.replay
         at = loaded.not_before(now)
-        workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now)
+        workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now, rules=rules)
         workspace.brought = _brought(wanted)
         await check_attached(connection, base, wanted)
         keys: dict[Key, Key] = {}

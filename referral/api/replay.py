@@ -56,6 +56,7 @@ async def write_once(
             render=noted,
             once=once(request, actor, body, now),
             attachments=services.attachments,
+            rules=services.rules,
         )
     headers = dict(answer.headers)
     if answer.replayed:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from referral.actions.keep_audit import AuditTrail
 from referral.actions.new_id import new_id
+from referral.actions.referral_rules import RulesOf, rules_in
 from referral.actions.watch_offers import OffersHolder
 from referral.api.meters import Meters
 from referral.api.token_cache import TokenCache
@@ -47,6 +48,11 @@ class Services:
     def new_id(self) -> str:
         """A new resource id."""
         return new_id(self.now())
+
+    @property
+    def rules(self) -> RulesOf:
+        """Gives the policy and the calendar of a referral, as the process knows them now."""
+        return rules_in(self.snapshots)
 
     @property
     def fhir_base(self) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 
 from referral.domain.codes import Direction, Priority
+from referral.domain.deadlines import Deadline, Slot, Stage
 from referral.domain.journey import Journey, Leg, Loop, LoopReason
-from referral.domain.lifecycle import OfferState, ReferralState
+from referral.domain.lifecycle import OfferState, Party, ReferralState
+from referral.domain.policy_rules import ClockKind
 from referral.domain.referral import Demand, DemandKind, Offer, Referral
 from referral.store.owner import OwnerConnection
 from referral.store.pool import Connection
@@ -110,11 +112,15 @@ class StoredNetwork:
 
 @dataclass(frozen=True, slots=True)
 class StoredReferral:
-    """A referral with what its journey tells: the senders up to it, and who sent the patient down again."""
+    """A referral with what its journey tells: the senders up to it, and who sent the patient down again.
+
+    deadlines: what is owed of it, what was last where that is over.
+    """
 
     row: Referral
     journey_senders: frozenset[str]
     returned_by: frozenset[str]
+    deadlines: Mapping[Slot, Deadline] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -240,6 +246,7 @@ def _journey(data: dict[str, Any]) -> Journey:
 
 def _referral(data: dict[str, Any]) -> StoredReferral:
     senders, returned_by = data.pop("journey_senders"), data.pop("returned_by")
+    deadlines = [_deadline(row) for row in data.pop("deadlines") or ()]
     row = Referral(
         **data
         | {
@@ -250,7 +257,32 @@ def _referral(data: dict[str, Any]) -> StoredReferral:
             "updated_at": datetime.fromisoformat(data["updated_at"]),
         }
     )
-    return StoredReferral(row, frozenset(senders or ()), frozenset(returned_by or ()))
+    return StoredReferral(
+        row,
+        frozenset(senders or ()),
+        frozenset(returned_by or ()),
+        {deadline.slot: deadline for deadline in deadlines},
+    )
+
+
+_MOMENTS = ("since", "due_at", "escalate_at", "next_at", "done_at")
+
+
+def _deadline(data: dict[str, Any]) -> Deadline:
+    moments = {name: datetime.fromisoformat(data[name]) if data[name] else None for name in _MOMENTS}
+    return Deadline(
+        **data
+        | moments
+        | {
+            "slot": Slot(data["slot"]),
+            "kind": ClockKind(data["kind"]) if data["kind"] else None,
+            "owes": Party(data["owes"]) if data["owes"] else None,
+            "priority": Priority(data["priority"]),
+            "stage": Stage(data["stage"]),
+            "held_kind": ClockKind(data["held_kind"]) if data["held_kind"] else None,
+            "held_stage": Stage(data["held_stage"]),
+        }
+    )
 
 
 def _offer(data: dict[str, Any]) -> Offer:
@@ -303,6 +335,7 @@ class ChangeSet:
     referrals: list[Referral] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
     demands: list[Demand] = field(default_factory=list)
+    deadlines: list[Deadline] = field(default_factory=list)
     identifiers: list[tuple[str, str, list[tuple[str, str]]]] = field(default_factory=list)
     access: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
     ended: list[tuple[str, str, datetime, bool]] = field(default_factory=list)

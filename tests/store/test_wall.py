@@ -23,6 +23,7 @@ from tests.store.test_messages import placed
 CLINICAL = {
     "access",
     "change",
+    "deadline",
     "demand",
     "document",
     "document_version",
@@ -66,14 +67,18 @@ OPEN = {
 # What the service runs with the eyes of the owner. Each is a door, and to be judged: what it tells, and whom.
 OVER_THE_WALL = {
     "apply_changes",
+    "clock_counts",
+    "due_deadlines",
     "find_blobs",
     "find_replay",
+    "fire_deadlines",
     "first_change",
     "keep_blob",
     "kept_by",
     "load_for_write",
     "network_of_number",
     "open_work",
+    "postpone_deadline",
     "read_blob",
     "record_audit",
     "request_to_place",
@@ -81,6 +86,7 @@ OVER_THE_WALL = {
     "standing_of",
     "type_history",
     "waiting_offers",
+    "without_deadline",
 }
 # Of the clinical ones, those of which the scene has no row. Positions are of the directory.
 EMPTY = {"demand", "journey", "referral_identifier", "search_position"}
@@ -107,7 +113,7 @@ def _clinical(table: str) -> str:
     """The number of clinical rows, as whoever counts sees them."""
     where = (
         ""
-        if table in {"demand", "journey", "referral", "referral_identifier", "offer"}
+        if table in {"deadline", "demand", "journey", "referral", "referral_identifier", "offer"}
         else f"WHERE type <> ALL ({_TYPES})"
     )
     return f"SELECT count(*) FROM {table} {where}"

@@ -148,6 +148,7 @@ BEGIN
       SELECT 'referral', 'ServiceRequest', r.id, NULL::int, NULL::boolean, NULL::text, NULL::text,
              to_jsonb(r) || jsonb_build_object(
                -- From the first of its journey up to this one: who comes later has no right to what came before.
+               'deadlines', (SELECT jsonb_agg(to_jsonb(k)) FROM deadline k WHERE k.referral = r.id),
                'journey_senders', (
                  WITH RECURSIVE before (id, sender, based_on) AS (
                    SELECT r.id, r.sender, r.based_on
@@ -297,6 +298,16 @@ BEGIN
     INSERT INTO demand AS q
     SELECT * FROM jsonb_populate_recordset(NULL::demand, changes->'demands')
     ON CONFLICT (kind, id) DO UPDATE SET settled_at = excluded.settled_at, settled_by = excluded.settled_by;
+  END IF;
+
+  IF changes ? 'deadlines' THEN
+    INSERT INTO deadline AS k
+    SELECT * FROM jsonb_populate_recordset(NULL::deadline, changes->'deadlines')
+    ON CONFLICT (referral, slot) DO UPDATE SET offer = excluded.offer, kind = excluded.kind, owes = excluded.owes, debtor = excluded.debtor,
+      creditor = excluded.creditor, priority = excluded.priority, since = excluded.since, due_at = excluded.due_at,
+      escalate_at = excluded.escalate_at, next_at = excluded.next_at, stage = excluded.stage, spent = excluded.spent,
+      held_kind = excluded.held_kind, held_spent = excluded.held_spent, held_stage = excluded.held_stage, suggested = excluded.suggested,
+      done_at = excluded.done_at;
   END IF;
 
   IF changes ? 'ended' THEN

@@ -1,0 +1,92 @@
+"""Keep what is owed of the referrals that one transaction moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from referral.domain.deadlines import Deadline, Signing, Situation, Slot, deadlines_after
+from referral.domain.lifecycle import OfferState, ReferralMove, ReferralState
+from referral.domain.policy_rules import Code
+from referral.fhir.intervals import interval
+from referral.fhir.references import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from referral.actions.referral_rules import RulesOf
+    from referral.actions.workspace import Workspace
+    from referral.domain.referral import Offer, Referral
+
+
+def kept_deadlines(workspace: Workspace, rules_of: RulesOf) -> list[Deadline]:
+    """The deadlines that stand otherwise after the transaction, of all referrals that it touches."""
+    offers = [offer.referral for offer in workspace.offers.values()]
+    demands = [demand.referral for demand in workspace.demands.values()]
+    touched = dict.fromkeys([*workspace.referrals, *offers, *demands])
+    found: list[Deadline] = []
+    for referral_id in touched:
+        referral = workspace.referral(referral_id)
+        if referral is None:
+            raise LookupError(f"no referral {referral_id}")
+        stored = workspace.loaded.referrals.get(referral_id)
+        before = stored.deadlines if stored else {}
+        offer = _that_counts(workspace, referral)
+        situation = Situation(
+            referral,
+            offer,
+            workspace.stands(offer) if offer is not None else None,
+            None if Slot.SLIP in before else _signing(workspace, referral),
+            _is_replaced(workspace, referral_id, before),
+        )
+        found += deadlines_after(before, situation, rules_of(referral), workspace.now)
+    return found
+
+
+def _that_counts(workspace: Workspace, referral: Referral) -> Offer | None:
+    """The offer that is open; of a completed referral the one that was completed."""
+    for offer in workspace.offers_of(referral.id):
+        completed = referral.state is ReferralState.COMPLETED and offer.state is OfferState.COMPLETED
+        if offer.is_open or completed:
+            return offer
+    return None
+
+
+def _is_replaced(workspace: Workspace, referral_id: str, before: Mapping[Slot, Deadline]) -> bool:
+    """Whether a lapsed referral has a new one in its place: from this transaction on, or since long."""
+    if any(
+        event["move"] == ReferralMove.REPLACE and event["id"] == referral_id
+        for event in workspace.changes.events
+    ):
+        return True
+    step = before.get(Slot.STEP)
+    stored = workspace.loaded.referrals.get(referral_id)
+    lapsed = stored is not None and stored.row.state is ReferralState.LAPSED
+    return lapsed and step is not None and not step.is_open
+
+
+def _signing(workspace: Workspace, referral: Referral) -> Signing | None:
+    """When the request says that it was signed, and what it is for; None where it is not at hand."""
+    content = workspace.current("ServiceRequest", referral.id)
+    if content is None:
+        return None
+    return Signing(_signed_at(content) or workspace.now, _codes(workspace, content))
+
+
+def _signed_at(content: dict[str, Any]) -> datetime | None:
+    text = content.get("authoredOn")
+    return interval(text).low if isinstance(text, str) else None
+
+
+def _codes(workspace: Workspace, content: dict[str, Any]) -> list[Code]:
+    """The technique that is asked for, and the diagnoses in the request and in what comes with it."""
+    concepts = [content.get("code", {}), *content.get("reasonCode", ())]
+    for reference in content.get("reasonReference", ()):
+        brought = workspace.pending.get(target_of(reference, workspace.base, workspace.resolve) or ("", ""))
+        if brought is not None:
+            concepts.append(brought.content.get("code", {}))
+    return [
+        (coding.get("system", ""), coding.get("code", ""))
+        for concept in concepts
+        for coding in concept.get("coding", ())
+    ]

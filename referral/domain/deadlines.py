@@ -1,0 +1,302 @@
+"""What is owed of a referral, by whom and until when: which clock runs in which state, and what silence does.
+
+A clock warns when its time is over and escalates when twice of it is; neither ends a referral. Only the slip
+does, when it is not valid any more and the patient is neither on the way nor arrived. Pure: the rules, the
+moment and the rows as they stand are arguments.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum, StrEnum
+
+from referral.domain.calendar import WorkingCalendar
+from referral.domain.codes import Priority
+from referral.domain.lifecycle import OfferState, Party, ReferralState
+from referral.domain.next_step import OfferStanding, who_owes
+from referral.domain.policy import Policy
+from referral.domain.policy_rules import ESCALATE_PERCENT, ClockKind, Code, runs_in_working_time
+from referral.domain.referral import Offer, Referral
+
+
+class Slot(StrEnum):
+    """A referral has at most one deadline of each: what is owed, what that gives the office, the slip."""
+
+    STEP = "step"
+    OFFICE = "office"
+    SLIP = "slip"
+
+
+class Stage(IntEnum):
+    """What a deadline has caused until now. The last one of a slip is that it lapses."""
+
+    RUNNING = 0
+    WARNED = 1
+    ESCALATED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The policy and the calendar that hold for a referral, and the day of which they are."""
+
+    policy: Policy
+    calendar: WorkingCalendar
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """One thing that is owed, or the validity of the slip; over when `done_at` is set.
+
+    kind: of the clock; None where none runs (an accepted offer) and for the slip. owes, debtor, creditor: who
+    owes the step, its facility, and that of the party that waits for it. due_at, escalate_at: when it warns
+    and escalates (a slip: when both sides are warned, and when it lapses). next_at: when the worker looks at
+    it again. spent: seconds of its time that were over at `since`. held_*: the clock of the other side, which
+    stands still until this step is made. suggested: the facility that could be asked next.
+    """
+
+    referral: str
+    slot: Slot
+    network: str
+    offer: str | None
+    kind: ClockKind | None
+    owes: Party | None
+    debtor: str | None
+    creditor: str | None
+    priority: Priority
+    since: datetime
+    due_at: datetime | None
+    escalate_at: datetime | None
+    next_at: datetime | None
+    stage: Stage = Stage.RUNNING
+    spent: int = 0
+    held_kind: ClockKind | None = None
+    held_spent: int = 0
+    held_stage: Stage = Stage.RUNNING
+    suggested: str | None = None
+    done_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still owed."""
+        return self.done_at is None
+
+    def fired(self, suggested: str | None = None) -> "Deadline":
+        """As it stands after the next thing that it causes."""
+        stage = Stage(min(self.stage + 1, Stage.ESCALATED))
+        return replace(self, stage=stage, next_at=_next_at(self, stage), suggested=suggested)
+
+    def ended(self, now: datetime) -> "Deadline":
+        """As it stands when it is not owed any more."""
+        return replace(self, next_at=None, done_at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """When the slip of a referral was signed, and what decides how long it is valid: diagnosis, technique."""
+
+    at: datetime
+    codes: Collection[Code] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How a referral stands now. offer, standing: the one that is open, or that was completed.
+
+    signing: where its slip may not be known yet. replaced: it lapsed, and a new one took its place.
+    """
+
+    referral: Referral
+    offer: Offer | None = None
+    standing: OfferStanding | None = None
+    signing: Signing | None = None
+    replaced: bool = False
+
+
+def rules_day(referral: Referral) -> date:
+    """The day whose policy a referral goes by: its own, in UTC like all days of the store."""
+    return referral.authored_on.astimezone(UTC).date()
+
+
+def running_clock(
+    state: ReferralState, standing: OfferStanding | None, *, replaced: bool = False
+) -> tuple[Party, ClockKind | None] | None:
+    """Who owes the next step, and which clock runs for that; None: nobody owes one."""
+    owes = who_owes(state, standing, replaced=replaced)
+    if owes is None:
+        return None
+    offer = standing.state if standing is not None else None
+    if standing is not None and owes is Party.SENDER and (standing.asked or offer is _O.AWAITING_INFORMATION):
+        return owes, ClockKind.ANSWER
+    if state is ReferralState.OFFERED:
+        return owes, _BEFORE_ANSWER.get(offer)
+    return owes, _WHATEVER_THE_OFFER.get(state)
+
+
+_O = OfferState
+_BEFORE_ANSWER: Mapping[OfferState | None, ClockKind] = {
+    _O.REQUESTED: ClockKind.ACKNOWLEDGE,
+    _O.RECEIVED: ClockKind.ANSWER,
+}
+_WHATEVER_THE_OFFER = {
+    ReferralState.UNPLACED: ClockKind.PLACE,
+    ReferralState.IN_CARE: ClockKind.SUMMARY,
+    ReferralState.COMPLETED: ClockKind.CLOSE,
+}
+
+
+def deadlines_after(
+    before: Mapping[Slot, Deadline], situation: Situation, rules: Rules, now: datetime
+) -> list[Deadline]:
+    """The deadlines of a referral that stand otherwise than before: those that begin, and those that end."""
+    old = before.get(Slot.STEP)
+    step = _step(old, situation, rules, now)
+    changed = [] if step == old or step is None else [step]
+    if step is None and old is not None and old.is_open:
+        changed = [old.ended(now)]
+    office = before.get(Slot.OFFICE)
+    asked = office is not None and office.is_open
+    escalated = step is not None and step.stage is Stage.ESCALATED
+    if office is not None and asked and not escalated:
+        # A step that is another one, or stands still, is no business of the office any more.
+        changed.append(office.ended(now))
+    if step is not None and escalated and not asked:
+        changed.append(for_the_office(step))
+    slip = _slip(before.get(Slot.SLIP), situation, rules, now)
+    if slip is not None and slip != before.get(Slot.SLIP):
+        changed.append(slip)
+    return changed
+
+
+def for_the_office(step: Deadline) -> Deadline:
+    """What the office owes when a step is escalated to it."""
+    return replace(
+        step,
+        slot=Slot.OFFICE,
+        owes=Party.OFFICE,
+        debtor=step.network,
+        creditor=None,
+        next_at=None,
+        held_kind=None,
+        held_spent=0,
+        held_stage=Stage.RUNNING,
+    )
+
+
+def _step(before: Deadline | None, situation: Situation, rules: Rules, now: datetime) -> Deadline | None:
+    """What is owed now: as before where it is the same, but sooner where the priority rose."""
+    referral, offer = situation.referral, situation.offer
+    running = running_clock(referral.state, situation.standing, replaced=situation.replaced)
+    if running is None:
+        return None
+    owes, kind = running
+    if before is not None and not before.is_open:
+        before = None
+    receiver = offer.owner if offer is not None else None
+    debtor, creditor = referral.sender, receiver
+    if owes is Party.RECEIVER:
+        debtor, creditor = receiver or referral.sender, referral.sender
+    step = Deadline(
+        referral=referral.id,
+        slot=Slot.STEP,
+        network=referral.network,
+        offer=offer.id if offer is not None else None,
+        kind=kind,
+        owes=owes,
+        debtor=debtor,
+        creditor=creditor,
+        priority=referral.priority,
+        since=now,
+        due_at=None,
+        escalate_at=None,
+        next_at=None,
+    )
+    if before is not None and before.offer == step.offer:
+        if (before.owes, before.kind) == (owes, kind):
+            if before.priority is referral.priority:
+                return before
+            return _timed(replace(before, priority=referral.priority), rules)
+        if before.owes is Party.SENDER and before.held_kind is kind:
+            step = replace(step, spent=before.held_spent, stage=before.held_stage)
+        elif owes is Party.SENDER and kind is ClockKind.ANSWER:
+            step = _holding(step, before, rules, now)
+    return _timed(step, rules)
+
+
+def _holding(step: Deadline, before: Deadline, rules: Rules, now: datetime) -> Deadline:
+    """The receiver asks: its own clock stands still. Who asks at once has acknowledged by that."""
+    if before.kind is ClockKind.ACKNOWLEDGE:
+        return replace(step, held_kind=ClockKind.ANSWER)
+    passed = now - before.since
+    if runs_in_working_time(before.priority):
+        passed = rules.calendar.time_between(before.since, now)
+    spent = before.spent + max(int(passed.total_seconds()), 0)
+    return replace(step, held_kind=before.kind, held_spent=spent, held_stage=before.stage)
+
+
+def _timed(step: Deadline, rules: Rules) -> Deadline:
+    """With the moments at which it is due."""
+    if step.kind is None:
+        return step
+    spent = timedelta(seconds=step.spent)
+    due_at, escalate_at = (
+        rules.policy.due_at(
+            step.kind,
+            step.priority,
+            step.since,
+            rules.calendar,
+            on=rules.on,
+            percent=percent,
+            spent=spent,
+        )
+        for percent in (100, ESCALATE_PERCENT)
+    )
+    step = replace(step, due_at=due_at, escalate_at=escalate_at)
+    return replace(step, next_at=_next_at(step, step.stage))
+
+
+def _slip(before: Deadline | None, situation: Situation, rules: Rules, now: datetime) -> Deadline | None:
+    """The slip: it holds until the patient has arrived, and lapses for nobody who is on the way."""
+    referral, standing = situation.referral, situation.standing
+    if referral.state not in {ReferralState.UNPLACED, ReferralState.OFFERED}:
+        return before.ended(now) if before is not None and before.is_open else before
+    slip = before
+    if slip is None:
+        slip = _signed(referral, rules, now, situation.signing or Signing(referral.authored_on))
+    on_the_way = standing is not None and standing.state is OfferState.IN_TRANSIT
+    return replace(slip, done_at=None, next_at=None if on_the_way else _next_at(slip, slip.stage))
+
+
+def _signed(referral: Referral, rules: Rules, now: datetime, signing: Signing) -> Deadline:
+    """A slip that was over before it came is counted from the day it came: who sends it now signs it now."""
+    calendar, signed = rules.calendar, min(signing.at, now)
+    end = rules.policy.slip_end(signed, signing.codes, calendar)
+    if calendar.end_of(end) <= now:
+        signed = now
+        end = rules.policy.slip_end(signed, signing.codes, calendar)
+    warned = rules.policy.slip_warning(end, calendar)
+    return Deadline(
+        referral=referral.id,
+        slot=Slot.SLIP,
+        network=referral.network,
+        offer=None,
+        kind=None,
+        owes=None,
+        debtor=None,
+        creditor=None,
+        priority=referral.priority,
+        since=signed,
+        due_at=calendar.end_of(warned - timedelta(days=1)),
+        escalate_at=calendar.end_of(end),
+        next_at=None,
+    )
+
+
+def _next_at(deadline: Deadline, stage: Stage) -> datetime | None:
+    match stage:
+        case Stage.RUNNING:
+            return deadline.due_at
+        case Stage.WARNED:
+            return deadline.escalate_at
+        case _:
+            return None

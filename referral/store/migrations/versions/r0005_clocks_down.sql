@@ -1,0 +1,3 @@
+DROP FUNCTION due_deadlines(timestamptz, int), fire_deadlines(timestamptz, jsonb), postpone_deadline(text, text, timestamptz),
+  without_deadline(text, int), clock_counts(timestamptz);
+DROP TABLE deadline;
