@@ -7,9 +7,10 @@ from referral.actions.draft import Draft
 from referral.actions.name_facility import require_known
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
-from referral.domain.errors import BrokenRule, Forbidden, NeverChanged
+from referral.domain.errors import BrokenRule, Forbidden, IdNotAllowed, NeverChanged
 from referral.domain.lifecycle import OfferState
 from referral.fhir.package import subjects
+from referral.fhir.provenance import move_number
 from referral.fhir.references import Key, identifier_of, references_at, target_of
 from referral.fhir.resources import TOLD_ONCE
 
@@ -21,13 +22,15 @@ def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
     """Plan the create or update of a clinical resource that is no referral and no offer.
 
     Raises BrokenRule when the patient is unknown or changes, Forbidden when another facility wrote it,
-    NeverChanged for the update of a Provenance.
+    NeverChanged for the update of a Provenance, IdNotAllowed for one that would look as the hub's own.
     """
     before = workspace.loaded.documents.get(draft.key)
     if before is not None and before.owner != workspace.actor.facility:
         raise Forbidden("Only the facility that wrote this resource may change it.")
     if before is not None and draft.type in TOLD_ONCE:
         raise NeverChanged(f"A {draft.type} says what happened, and is never changed: write another one.")
+    if before is None and draft.type == "Provenance" and move_number(draft.id) is not None:
+        raise IdNotAllowed("The hub tells moves under ids of this form: POST it without an id.")
     stored = (workspace.current(*draft.key) or {}) if before is not None else {}
     _check_patient(workspace, draft, stored)
     workspace.put(draft.type, draft.id, draft.content, workspace.actor.facility)

@@ -13,12 +13,13 @@ from referral.api.body import check_type, read_pairs
 from referral.api.errors import MEDIA_TYPE
 from referral.api.respond import preference
 from referral.api.route import Route
-from referral.api.services import services_of
+from referral.api.services import Services, services_of
+from referral.api.told_moves import read_move
 from referral.domain.errors import NotFound
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.history_query import HistoryQuery, history_cursor, parse_history
 from referral.fhir.primitives import ID
-from referral.store.history import Change, Place, instance_history, type_history
+from referral.store.history import Change, InstancePage, Place, instance_history, type_history
 
 # Transaction, row, and the first transaction to look at.
 _TYPE_NUMBERS = 3
@@ -44,10 +45,24 @@ async def history_of_instance(request: Request) -> Response:
             since=query.since,
             before=query.cursor[0] if query.cursor else None,
         )
+        if page is None:
+            page = await _of_move(services, actor.facility, resource_type, resource_id, query)
     if page is None:
         raise NotFound(f"There is no such {resource_type}, or you may not see it.")
     following = (page.changes[-1].version,) if page.more else None
     return _bundle(services.fhir_base, about, query, page.changes, following)
+
+
+async def _of_move(
+    services: Services, facility: str, resource_type: str, name: str, query: HistoryQuery
+) -> InstancePage | None:
+    """The one version of a Provenance that the hub renders."""
+    told = await read_move(services, facility, resource_type, name)
+    if told is None:
+        return None
+    is_in = query.cursor is None and (query.since is None or told.updated_at >= query.since)
+    change = Change(name, 1, told.updated_at, deleted=False, content=told.content)
+    return InstancePage((change,) if is_in else (), more=False)
 
 
 async def history_of_type(request: Request) -> Response:

@@ -11,6 +11,7 @@ from referral.api.body import check_type
 from referral.api.errors import MEDIA_TYPE
 from referral.api.route import Route
 from referral.api.services import services_of
+from referral.api.told_moves import read_move
 from referral.domain.errors import Gone, NotFound
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.attachment import BINARY
@@ -31,6 +32,8 @@ async def read(request: Request) -> Response:
     found = None
     if ID.fullmatch(resource_id):
         found = await read_document(services.store, actor.facility, resource_type, resource_id)
+        if found is None:
+            found = await read_move(services, actor.facility, resource_type, resource_id)
     if found is None:
         raise NotFound(f"There is no such {resource_type}, or you may not see it.")
     if found.deleted:

@@ -14,6 +14,7 @@ from referral.api.errors import MEDIA_TYPE
 from referral.api.respond import preference
 from referral.api.route import Route
 from referral.api.services import services_of
+from referral.api.told_moves import with_moves
 from referral.domain.errors import WrongMediaType
 from referral.domain.scope import Interaction, check_scope
 from referral.domain.search import SearchQuery
@@ -46,6 +47,7 @@ async def search(request: Request) -> Response:
     check_search(actor.scope, query)
     readable = [each for each in SUPPORTED if actor.scope.allows(each, Interaction.READ)]
     page = await search_as(services.store, actor.facility, query, include_types=readable)
+    page = await with_moves(services, actor.facility, query, page, readable)
     return Response(_bundle(services.fhir_base, query, page), media_type=MEDIA_TYPE)
 
 

@@ -11,6 +11,7 @@ from referral.api.body import check_type
 from referral.api.read import answer_with
 from referral.api.route import Route
 from referral.api.services import services_of
+from referral.api.told_moves import read_move
 from referral.domain.errors import Gone, NotFound
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.attachment import BINARY
@@ -35,6 +36,8 @@ async def vread(request: Request) -> Response:
     found = None
     if ID.fullmatch(resource_id) and version.isascii() and version.isdigit() and len(version) <= _MOST_DIGITS:
         found = await read_version(services.store, actor.facility, resource_type, resource_id, int(version))
+        if found is None and version == "1":
+            found = await read_move(services, actor.facility, resource_type, resource_id)
     if found is None:
         raise NotFound(f"There is no such version of a {resource_type}, or you may not see it.")
     request.state.version = found.version

@@ -28,8 +28,8 @@ PROFILES = {
 
 Judge = Callable[[Resource], set[tuple[str, str]]]
 
-# It cuts the codes of Task.status short, as the R4B models do, looks for the slices of a slice elsewhere, and does
-# not know the text of a section.
+# It cuts the codes of Task.status short, as the R4B models do, looks for the slices of a slice elsewhere, and
+# does not know the text of a section.
 WRONG = [
     *(("element.unknown", f"Composition.section[{position}].text") for position in range(5)),
     ("terminology.required", "Task.status"),

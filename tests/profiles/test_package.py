@@ -16,6 +16,7 @@ import pytest
 from referral.domain import codes
 from referral.domain.facility import AffiliationKind, CapacityStatus, Level, Tier
 from referral.domain.journey import Loop, LoopReason
+from referral.domain.lifecycle import OfferMove, Party, ReferralMove
 from referral.domain.suggestion import CostCode, Exclusion
 from referral.fhir import systems
 from referral.fhir.offer import _INPUTS, _OUTPUTS
@@ -26,7 +27,10 @@ from tests.profiles.examples import FOLDER, PACKAGE, counter_examples, examples,
 
 ROOT = FOLDER.parent
 BASE = systems.BASE
-PROFILES = "referral offer summary referral-summary facility location membership affiliation service suggestion".split()
+PROFILES = (
+    *("referral", "offer", "summary", "referral-summary", "facility", "location", "membership"),
+    *("affiliation", "service", "suggestion"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +155,8 @@ def values(codes_of: type[StrEnum]) -> list[str]:
         ("loop", values(Loop)),
         ("loop-reason", values(LoopReason)),
         ("summary-section", list(SUMMARY_SECTIONS)),
+        ("move", list(dict.fromkeys([*values(ReferralMove), *values(OfferMove)]))),
+        ("party", values(Party)),
         ("tier", values(Tier)),
         ("level", values(Level)),
         ("affiliation-kind", values(AffiliationKind)),

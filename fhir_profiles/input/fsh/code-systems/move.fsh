@@ -1,0 +1,31 @@
+CodeSystem: MoveCodeSystem
+Id: move
+Title: "Move"
+Description: "What a party does to a referral or to an offer of it: Provenance.activity."
+* ^experimental = false
+* ^caseSensitive = true
+* ^content = #complete
+* #submit "Submit" "Send the referral."
+* #discard "Discard" "Throw a draft away."
+* #offer "Offer" "Put the referral to a facility."
+* #claim "Claim" "Take a patient who turned up."
+* #cancel "Cancel" "Take the referral back."
+* #lapse "Lapse" "The slip is no longer valid."
+* #replace "Replace" "Send a new referral for one that lapsed."
+* #dismiss "Dismiss" "Let what lapsed be."
+* #close "Close" "The sender knows how it ended."
+* #mark-error "Mark in error" "It should not have been written."
+* #acknowledge "Acknowledge" "It was seen."
+* #ask "Ask" "Something is not known."
+* #answer "Answer" "What was asked is said."
+* #accept "Accept" "The patient may come."
+* #reject "Reject" "The patient cannot be taken."
+* #refer-onward "Refer onward" "Put it to another facility instead."
+* #withdraw "Withdraw" "Take the offer back."
+* #arrive "Arrive" "The patient is there."
+* #schedule "Schedule" "Say when and where."
+* #depart "Depart" "The patient is on the way."
+* #miss "Miss" "The patient did not come."
+* #report "Report" "Tell how it goes."
+* #complete "Complete" "Care has ended."
+* #stop "Stop" "Care is stopped, as the sender asked."

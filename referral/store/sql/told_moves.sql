@@ -1,0 +1,20 @@
+-- What the parties did, as the connection's actor sees it: the wall shows events of what it sees. A move of an offer is told with the
+-- offer; what it makes of its referral is no second move. Texts of reasons stand in what was moved, too.
+-- name: of
+SELECT e.seq, e.at, e.type, e.id, e.version, e.referral, e.move, e.party, e.facility, e.reason_code, e.reason_text
+FROM event e
+WHERE (e.type = 'Task' AND e.id = ANY ($2::text[]) OR e.referral = ANY ($1::text[]))
+  AND e.party IS NOT NULL
+  AND (e.type = 'Task' AND e.move <> 'amend'
+    OR e.type = 'ServiceRequest'
+      AND (e.move IN ('submit', 'discard', 'cancel', 'lapse', 'replace', 'dismiss') OR e.move = 'mark-error' AND e.to_state = 'entered-in-error'))
+ORDER BY e.seq LIMIT $3
+
+-- name: one
+SELECT e.seq, e.at, e.type, e.id, e.version, e.referral, e.move, e.party, e.facility, e.reason_code, e.reason_text
+FROM event e
+WHERE e.seq = $1
+  AND e.party IS NOT NULL
+  AND (e.type = 'Task' AND e.move <> 'amend'
+    OR e.type = 'ServiceRequest'
+      AND (e.move IN ('submit', 'discard', 'cancel', 'lapse', 'replace', 'dismiss') OR e.move = 'mark-error' AND e.to_state = 'entered-in-error'))
