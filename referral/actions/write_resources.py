@@ -12,6 +12,7 @@ from typing import Any
 
 from referral.actions.amend_referral import plan_referral_update
 from referral.actions.attach import check_attached, check_has_bytes, keep_attached, with_bytes
+from referral.actions.check_ground import check_ground
 from referral.actions.check_search import check_search
 from referral.actions.delete_resource import check_deletable, check_unneeded, plan_delete
 from referral.actions.draft import ABSENT, Draft, Written
@@ -200,17 +201,32 @@ def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
         plan_directory(workspace, draft)
         return draft.key
     if draft.type == "ServiceRequest":
-        if not draft.is_create and workspace.referral(draft.id) is not None:
-            return plan_referral_update(workspace, draft, offered=draft.id in offered)
-        if is_referral(draft.content):
-            _check_server_id(draft)
-            return plan_new_referral(workspace, draft, offered=draft.id in offered)
+        key = _plan_referral(workspace, draft, offered=draft.id in offered)
+        if key is not None:
+            return key
     if draft.type == "Task":
         return _plan_task(workspace, draft)
     is_new = draft.key not in workspace.loaded.documents
     key = plan_clinical(workspace, draft)
     if draft.type == "Communication" and is_new:
         plan_said(workspace, draft)
+    return key
+
+
+def _plan_referral(workspace: Workspace, draft: Draft, *, offered: bool) -> Key | None:
+    """Decide a referral; None for a request that is none."""
+    before = None
+    if not draft.is_create and workspace.referral(draft.id) is not None:
+        before = workspace.current(*draft.key)
+        key = plan_referral_update(workspace, draft, offered=offered)
+    elif is_referral(draft.content):
+        _check_server_id(draft)
+        key = plan_new_referral(workspace, draft, offered=offered)
+    else:
+        return None
+    referral = workspace.referral(draft.id)
+    if referral is not None:
+        check_ground(workspace, draft, referral, before)
     return key
 
 

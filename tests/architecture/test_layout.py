@@ -53,6 +53,7 @@ def test_imports_go_down_the_layers() -> None:
     [
         ("asyncpg", {"store"}),
         ("networkx", {"network"}),
+        ("zoneinfo", {"actions"}),
         ("sqlalchemy", {"store"}),
         ("alembic", {"store"}),
         ("referral.settings", {"cli", "app"}),

@@ -51,6 +51,7 @@ class Rules:
     slip_end: date
     items: tuple[Item, ...]
     long_slip: date
+    wish_is_a_ground: bool
 
 
 HAI_PHONG = Rules(
@@ -66,6 +67,7 @@ HAI_PHONG = Rules(
     slip_end=date(2026, 10, 9),
     items=(Item.VITAL_SIGNS, Item.DIAGNOSIS, Item.TREATMENT_GIVEN),
     long_slip=date(2026, 10, 9),
+    wish_is_a_ground=True,
 )
 QINGHE = Rules(
     network=NetworkId("qinghe-union"),
@@ -80,6 +82,7 @@ QINGHE = Rules(
     slip_end=date(2026, 10, 10),
     items=(Item.VITAL_SIGNS, Item.DIAGNOSIS, Item.CONSENT),
     long_slip=date(2027, 9, 25),
+    wish_is_a_ground=False,
 )
 
 
@@ -107,13 +110,26 @@ def need(rules: Rules) -> dict[str, Any]:
     return {"code": {"coding": [{"system": f"{B}/CodeSystem/technique-{name}", "code": code}]}}
 
 
+def ground(code: str) -> dict[str, Any]:
+    return {"url": f"{B}/StructureDefinition/referral-ground", "valueCode": code}
+
+
 async def played(service: RunningService, rules: Rules) -> None:
     """Where to, sent, accepted, cared for, and back."""
     station = await service.system(rules.station)
     draft = {"resourceType": "ServiceRequest", **need(rules)}
     found = {one["target"]["valueReference"]["reference"]: one for one in await suggestions(station, draft)}
     assert tuple(found[f"Organization/{rules.receiver}"]["terms"]) == rules.terms
-    case: Case = await offered(service, rules.station, rules.receiver, **need(rules))
+    wish = request((await created(station, patient()))["id"], extension=[ground("patient-request")])
+    answer = await station.post("ServiceRequest", json=wish)
+    assert answer.status_code == (201 if rules.wish_is_a_ground else 422), answer.text
+    if not rules.wish_is_a_ground:
+        (issue,) = answer.json()["issue"]
+        assert issue["expression"] == ["ServiceRequest.extension[0].value"]
+        assert "meets-conditions, beyond-capability" in issue["diagnostics"]
+    case: Case = await offered(
+        service, rules.station, rules.receiver, **need(rules), extension=[ground("beyond-capability")]
+    )
     assert extension(case.request, "direction") == {
         "url": f"{B}/StructureDefinition/direction",
         "valueCode": "up",

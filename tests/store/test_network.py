@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import asyncpg
 import pytest
@@ -16,6 +16,7 @@ from referral.actions import refresh_network as refreshing
 from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.domain.facility import NetworkId, ServiceId
+from referral.domain.policy import Policy
 from referral.domain.policy_history import PolicyHistory
 from referral.network.snapshot import SnapshotHolder
 from referral.store.change_set import ChangeSet, apply_changes
@@ -196,3 +197,18 @@ async def test_the_watch_outlives_a_network_that_cannot_be_read(
     assert {entry["error"] for entry in failures} == {"PolicyError"}
     assert "weights.level" in str(failures)
     assert "secret" not in str(failures)
+
+
+async def test_a_snapshot_has_the_calendar_of_the_policy(store: Store) -> None:
+    mapping = {
+        "network": {"id": "hill", "name": "Hill network", "prefix": "HI"},
+        "calendar": {"country": "VN", "timezone": "Asia/Ho_Chi_Minh"},
+    }
+    await import_network(
+        store, small_network(policy=Policy.from_mapping(mapping), policy_mapping=mapping), NOW
+    )
+    holder = SnapshotHolder()
+    await refresh_network(store, holder)
+    today = datetime.now(UTC).date()
+    calendar = holder.current.calendar(HILL, today)
+    assert not calendar.is_working_day(date(today.year, 9, 2)), "the day of independence"
