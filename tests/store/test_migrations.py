@@ -86,6 +86,26 @@ async def test_up_and_down_and_up_again_with_data_in_it(empty: Database):
     await fill(empty)
 
 
+async def test_a_policy_becomes_a_version_and_the_one_of_today_is_left(empty: Database):
+    migrate(empty.owner_dsn, "0004")
+    owner = await asyncpg.connect(empty.owner_dsn)
+    first = "INSERT INTO network VALUES ('n', 'N', 'NN', '{\"a\": 1}', '2026-01-01')"
+    await owner.execute(first)
+    migrate(empty.owner_dsn)
+    told = "SELECT number, valid_from, mapping->>'a' FROM policy_version ORDER BY number"
+    assert [tuple(row) for row in await owner.fetch(told)] == [(1, None, "1")]
+    for number, days in ((2, -9), (3, -1), (4, 30)):
+        await owner.execute(
+            "INSERT INTO policy_version VALUES ('n', $1, current_date + $2::int, $3, now(), 'test')",
+            number,
+            days,
+            f'{{"a": {number}}}',
+        )
+    migrate(empty.owner_dsn, "0004")
+    assert await owner.fetchval("SELECT policy->>'a' FROM network") == "3"
+    await owner.close()
+
+
 async def test_what_is_not_migrated_is_refused_in_one_line(empty: Database):
     with pytest.raises(StoreUnavailable) as told:
         migrate(empty.owner_dsn, "nonsense")
