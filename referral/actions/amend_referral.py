@@ -5,6 +5,7 @@ from typing import Any
 
 from referral.actions.carry_out import carry_out, change_referral
 from referral.actions.draft import Draft
+from referral.actions.flag_missing import flag_missing
 from referral.actions.place_referral import reread_draft, submit
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import WithdrawReason
@@ -105,6 +106,7 @@ def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[
         raise IllegalMove(f"The referral is {referral.state}: what it says is fixed.", legal)
     after = replace(referral, priority=priority_of(content), updated_at=workspace.now)
     _rewrite(workspace, draft, after)
+    flag_missing(workspace, content, after)
     for offer in workspace.offers_of(referral.id):
         if offer.is_open or offer.state is OfferState.COMPLETED:
             workspace.changes.packages.append(

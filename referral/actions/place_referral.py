@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from referral.actions.draft import Draft
+from referral.actions.flag_missing import flag_missing
 from referral.actions.name_facility import named_facility, require_known, require_patient
 from referral.actions.open_offer import direction_to, open_offer
 from referral.actions.workspace import Workspace
@@ -73,6 +74,7 @@ def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: b
     if target is not None:
         facility, reference = target
         open_offer(workspace, placed, facility, owner=reference)
+    flag_missing(workspace, draft.content, workspace.referrals[placed.id])
 
 
 def _read_referral(workspace: Workspace, draft: Draft) -> Referral:

@@ -28,18 +28,21 @@ def settled(
     for referral in referrals:
         if referral.journey is not None:
             moved.setdefault(referral.journey, []).append(referral)
-    for number, journey in stored.items():
-        if any(leg.id in overdue for leg in journey.legs):
-            moved.setdefault(number, [])
     endings = _endings(events)
+    for number, journey in stored.items():
+        if any(leg.id in overdue or leg.id in endings for leg in journey.legs):
+            moved.setdefault(number, [])
     rows = []
     for number, changed in sorted(moved.items()):
         journey = stored.get(number, Journey())
         legs = {leg.id: leg for leg in journey.legs}
         for referral in changed:
-            before = legs.get(referral.id, Leg(referral.id, referral.state))
-            at, code = endings.get(referral.id, (before.ended_at, before.ended_as))
-            legs[referral.id] = replace(before, state=referral.state, ended_at=at, ended_as=code)
+            legs[referral.id] = replace(
+                legs.get(referral.id, Leg(referral.id, referral.state)), state=referral.state
+            )
+        for name, (at, code) in endings.items():
+            if name in legs:
+                legs[name] = replace(legs[name], ended_at=at, ended_as=code)
         loop, reason = loop_of(tuple(legs.values()), before=journey.loop, overdue=overdue)
         if (loop, reason) != (journey.loop, journey.reason):
             network = changed[0].network if changed else journey.network

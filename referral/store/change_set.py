@@ -73,13 +73,18 @@ class StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class StoredReference:
-    """A resource that is named: whether the actor sees it, and whom it is about or belongs to."""
+    """A resource that is named: whether the actor sees it, and whom it is about or belongs to.
+
+    codes: (system, code) of category, code and type, where they say what it is. born: of a Patient.
+    """
 
     version: int
     owner: str
     visible: bool
     patient: str | None
     organization: str | None
+    codes: frozenset[tuple[str, str]] = frozenset()
+    born: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,13 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                 )
             case "reference":
                 loaded.references[key] = StoredReference(
-                    row["version"], row["owner"], row["visible"], data["patient"], data["organization"]
+                    row["version"],
+                    row["owner"],
+                    row["visible"],
+                    data["patient"],
+                    data["organization"],
+                    frozenset((system, code) for system, code in data["codes"] or ()),
+                    datetime.fromisoformat(data["born"]) if data["born"] else None,
                 )
             case "identifier":
                 loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)

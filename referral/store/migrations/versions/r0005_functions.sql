@@ -96,7 +96,14 @@ BEGIN
              'patient', (SELECT s.target_id FROM search_reference s
                          WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1),
              'organization', (SELECT s.target_id FROM search_reference s
-                         WHERE s.type = d.type AND s.id = d.id AND s.param = 'organization' LIMIT 1))
+                         WHERE s.type = d.type AND s.id = d.id AND s.param = 'organization' LIMIT 1),
+             -- What a policy may require of a package: these are it by their codes, and some by the patient's age.
+             'codes', CASE WHEN d.type IN ('DocumentReference', 'Observation') THEN (
+                         SELECT jsonb_agg(jsonb_build_array(t.system, t.code)) FROM search_token t
+                         WHERE t.type = d.type AND t.id = d.id AND t.param IN ('category', 'code', 'type')) END,
+             'born', CASE WHEN d.type = 'Patient' THEN (
+                         SELECT s.low FROM search_date s
+                         WHERE s.type = d.type AND s.id = d.id AND s.param = 'birthdate' LIMIT 1) END)
     FROM unnest(reference_types, reference_ids) AS n (type, id)
     JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted;
 
