@@ -145,9 +145,8 @@ def _forms(forms: Forms) -> str:
 
 
 def _basis(basis: Basis) -> str:
-    days = ""
-    if basis.valid_from is not None or basis.valid_to is not None:
-        days = f", {basis.valid_from or ''} to {basis.valid_to or ''}".rstrip()
+    days = f", from {basis.valid_from}" if basis.valid_from is not None else ""
+    days += f", until {basis.valid_to}" if basis.valid_to is not None else ""
     dated = f" of {basis.dated}" if basis.dated is not None else ""
     return days + (f" [{basis.source}{dated}]" if basis.source is not None else "")
 
