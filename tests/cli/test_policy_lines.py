@@ -27,8 +27,8 @@ def shown(name: str) -> list[str]:
         ),
         "calendar: mon tue wed thu fri 07:30-11:30 13:00-17:00, Asia/Ho_Chi_Minh, public holidays of VN",
         (
-            "clocks: answer within minutes: stat 15, asap 60, urgent 240, routine 1080 (routine: working time)"
-            " (the program's own: no source)"
+            "clocks: answer within minutes: stat 15, asap 60, urgent 240, routine 1080"
+            " (routine: working time) (the program's own: no source)"
         ),
         "lists: straight-to-level absent: there is no source for any",
         "lists: notifiable absent: there is no source for any",
@@ -41,7 +41,8 @@ def shown(name: str) -> list[str]:
         (
             "forms: to the next level 1a, leaving levels out 1b, down 2, same level 3; former levels"
             " commune < district < province < central"
-            " [Circular 14/2014/TT-BYT, article 4; to be confirmed against the circular in force of 2014-04-14]"
+            " [Circular 14/2014/TT-BYT, article 4; to be confirmed against the circular in force"
+            " of 2014-04-14]"
         ),
     ],
 )
@@ -105,8 +106,8 @@ def test_long_lists_are_cut_and_days_and_own_holidays_told() -> None:
             " also 2025-12-27"
         ),
         (
-            "lists: notifiable, 20 codes (A00, A01, A02, A03, A04, A05, A06, A07, A08, A09, A10, A11 and 8 more),"
-            " from 2025-01-01 [a decree]"
+            "lists: notifiable, 20 codes (A00, A01, A02, A03, A04, A05, A06, A07, A08, A09, A10, A11"
+            " and 8 more), from 2025-01-01 [a decree]"
         ),
         "required: consent for every referral, until 2025-12-31",
         "recognition: every result for 1 day",
