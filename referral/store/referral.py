@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from referral.domain.codes import Direction, Priority
+from referral.domain.journey import Loop, LoopReason
 from referral.domain.lifecycle import OfferState, ReferralState
+from referral.domain.story import ToldEvent
 from referral.store.pool import Connection
 from referral.store.statements import statement
 
@@ -20,26 +22,23 @@ class ToldOffer:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldEvent:
-    """One thing that happened to the referral or one of its offers, by whom.
+class ToldLeg:
+    """One referral of a journey. target_name: whom it was put to last; None where nobody was asked."""
 
-    type, id: the resource. from_state, to_state: words of the lifecycle, None where the move has none.
-    """
-
-    at: datetime
-    type: str
-    id: str
-    move: str
-    from_state: str | None
-    to_state: str | None
-    party: str | None
-    facility_name: str
-    reason_code: str | None
+    number: str
+    direction: Direction
+    state: ReferralState
+    sender_name: str
+    target_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A referral with its offers and events in their order. based_on: number of the one it continues."""
+    """A referral with its offers and events in their order. based_on: number of the one it continues.
+
+    legs: all referrals of its journey, in their order. loop, loop_reason, loop_since: how the loop of that
+    stands.
+    """
 
     id: str
     number: str
@@ -53,6 +52,10 @@ class Story:
     authored_on: datetime
     offers: tuple[ToldOffer, ...]
     events: tuple[ToldEvent, ...]
+    legs: tuple[ToldLeg, ...]
+    loop: Loop
+    loop_reason: LoopReason | None
+    loop_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ async def find_story(connection: Connection, number: str) -> Story | None:
         return None
     offers = await connection.fetch(statement("referral", "offers_of"), row["id"])
     events = await connection.fetch(statement("referral", "events_of"), row["id"])
+    legs = await connection.fetch(statement("referral", "legs_of"), row["journey"])
     return Story(
         id=row["id"],
         number=row["number"],
@@ -93,6 +97,19 @@ async def find_story(connection: Connection, number: str) -> Story | None:
         authored_on=row["authored_on"],
         offers=tuple(ToldOffer(**dict(offer) | {"state": OfferState(offer["state"])}) for offer in offers),
         events=tuple(ToldEvent(**event) for event in events),
+        legs=tuple(
+            ToldLeg(
+                leg["number"],
+                Direction(leg["direction"]),
+                ReferralState(leg["state"]),
+                leg["sender_name"],
+                leg["target_name"],
+            )
+            for leg in legs
+        ),
+        loop=Loop(row["loop"]),
+        loop_reason=LoopReason(row["loop_reason"]) if row["loop_reason"] else None,
+        loop_since=row["loop_since"],
     )
 
 

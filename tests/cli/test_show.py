@@ -8,6 +8,7 @@ import pytest
 from referral.fhir import systems
 from tests.cli.program import Program
 from tests.conftest import Database
+from tests.factories import Resource, completed
 from tests.running_service import RunningService
 
 SENDER, RECEIVER = "le-chan-health-station", "kien-an-hospital"
@@ -44,12 +45,16 @@ async def rejected_referral(service: RunningService) -> tuple[str, str, str]:
     rejection = offer | {"status": "rejected", "statusReason": reason}
     version = {"If-Match": f'W/"{offer["meta"]["versionId"]}"'}
     has(await receiver.put(f"Task/{offer['id']}", json=rejection, headers=version), 200)
-    number = next(
-        identifier["value"]
-        for identifier in placed["identifier"]
+    return number_of(placed), placed["id"], offer["id"]
+
+
+def number_of(request: Resource) -> str:
+    """The number of a stored referral."""
+    return next(
+        str(identifier["value"])
+        for identifier in request["identifier"]
         if identifier["system"] == systems.REFERRAL_NUMBER_IDENTIFIER
     )
-    return number, placed["id"], offer["id"]
 
 
 async def test_the_story_in_its_order(service: RunningService, program: Program) -> None:
@@ -59,13 +64,47 @@ async def test_the_story_in_its_order(service: RunningService, program: Program)
     printed = done.stdout
     for fact in (number, f"ServiceRequest/{request}", f"Task/{offer}", "unplaced", "no-capacity"):
         assert fact in printed
-    rows = [re.split(r"\s{2,}", line.strip()) for line in printed.splitlines() if line.startswith("  20")]
-    moves = [tuple(row[2:]) for row in rows]
-    assert moves[0] == ("submit", "referral", "draft", "unplaced")
-    assert ("reject", "offer 1", "requested", "rejected", "no-capacity") in moves
-    assert moves[-1] == ("reject", "referral", "offered", "unplaced")
-    assert all("(sender)" in row[1] for row in rows if row[2] == "submit")
-    assert all("(receiver)" in row[1] for row in rows if row[2] == "reject")
+    _, _, story = printed.partition("\n\n")
+    lines = [re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "at", line.strip()) for line in story.splitlines()]
+    station, hospital = "Trạm y tế phường Lê Chân", "Bệnh viện Kiến An"
+    assert lines == [
+        f"at  {station} (sender) sent the referral.",
+        f"at  {station} (sender) put it to {hospital}.",
+        f"Next: {hospital} (receiver).",
+        f"at  {hospital} (receiver) rejected it: no-capacity.",
+        f"Next: {station} (sender).",
+    ]
+    assert f"Owes:      {station} (sender)" in printed
+    assert f"Journey:   {number}, open" in printed
+
+
+async def test_the_chain_of_a_journey(service: RunningService, program: Program) -> None:
+    case = await completed(service, "returned-to-referrer")
+    await case.moved(case.sender, "completed", businessStatus={"coding": [{"code": "closed"}]})
+    up = number_of(await case.referral())
+    asked = {"based-on": f"ServiceRequest/{case.request['id']}"}
+    (entry,) = has(await case.sender.get("ServiceRequest", params=asked), 200).json()["entry"]
+    down = number_of(entry["resource"])
+    station, hospital = "Trạm y tế phường Lê Chân", "Bệnh viện Kiến An"
+    for shown in (up, down):
+        printed = (await program.run("show", shown)).stdout
+        marks = {number: "*" if number == shown else " " for number in (up, down)}
+        assert f"  {marks[up]} {up} up: {station} to {hospital}, closed\n" in printed
+        assert f"  {marks[down]} {down} down: {hospital} to {station}, offered\n" in printed
+    assert f"Continues: {up}" in printed
+    printed = (await program.run("show", up)).stdout
+    assert "ended care: returned-to-referrer." in printed
+    assert printed.endswith("Next: nobody owes anything.\n")
+
+
+async def test_how_a_loop_ended_is_told(service: RunningService, program: Program) -> None:
+    case = await completed(service)
+    await case.moved(case.sender, "completed", businessStatus={"coding": [{"code": "closed"}]})
+    number = number_of(await case.referral())
+    assert re.search(
+        rf"Journey:   {number}, closed since [\d :-]+: discharged\n",
+        (await program.run("show", number)).stdout,
+    )
 
 
 async def test_nothing_of_the_patient_is_shown(service: RunningService, program: Program) -> None:
