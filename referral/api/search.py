@@ -21,7 +21,7 @@ from referral.fhir.resources import SUPPORTED
 from referral.fhir.search_cursor import encode_cursor
 from referral.fhir.search_query import parse_search
 from referral.fhir.summary import shown_elements, subset
-from referral.store.search import FoundResource, SearchPage, search_as
+from referral.store.search import FoundResource, SearchPage, WrittenPage, search_as
 
 _FORM = "application/x-www-form-urlencoded"
 _LARGEST_FORM = 256 * 1024
@@ -45,7 +45,9 @@ async def search(request: Request) -> Response:
     )
     check_search(actor.scope, query)
     readable = [each for each in SUPPORTED if actor.scope.allows(each, Interaction.READ)]
-    page = await search_as(services.store, actor.facility, query, include_types=readable)
+    page = await search_as(
+        services.store, actor.facility, query, include_types=readable, base=services.fhir_base
+    )
     return Response(_bundle(services.fhir_base, query, page), media_type=MEDIA_TYPE)
 
 
@@ -57,20 +59,29 @@ async def _form(request: Request) -> list[tuple[str, str]]:
     return read_pairs(body)
 
 
-def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
+def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage | WrittenPage) -> bytes:
     """The Bundle. Resources go in as the store gives them, without being read."""
     address = f"{fhir_base}/{query.resource_type}"
     links = [{"relation": "self", "url": _link(address, query.self_pairs)}]
     if page.next is not None:
         cursor = encode_cursor(query.sort, page.next.value, page.next.id)
         links.append({"relation": "next", "url": _link(address, (*query.self_pairs, ("_cursor", cursor)))})
-    total = b"" if page.total is None else b',"total":%d' % page.total
+    total = b""
+    if isinstance(page, WrittenPage):
+        entries = page.entries
+    else:
+        total = b"" if page.total is None else b',"total":%d' % page.total
+        entries = _entries(fhir_base, query, page)
+    # FHIR knows no empty lists.
+    shown = b',"entry":[%b]' % entries if entries else b""
+    return b'{"resourceType":"Bundle","type":"searchset"%b,"link":%b%b}' % (total, orjson.dumps(links), shown)
+
+
+def _entries(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
     base = orjson.dumps(fhir_base)[1:-1].decode()
     entries = [_entry(base, found, "match") for found in _shown(query, page.matches, query.elements)]
     entries += [_entry(base, found, "include") for found in _shown(query, page.included, ())]
-    # FHIR knows no empty lists.
-    shown = f',"entry":[{",".join(entries)}]'.encode() if entries else b""
-    return b'{"resourceType":"Bundle","type":"searchset"%b,"link":%b%b}' % (total, orjson.dumps(links), shown)
+    return ",".join(entries).encode()
 
 
 def _shown(
