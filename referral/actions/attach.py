@@ -54,7 +54,8 @@ async def check_attached(connection: Connection, base: str, drafts: Sequence[Dra
     known = {
         draft.id: StoredBlob(draft.blob.size, draft.blob.sha1) for draft in drafts if draft.blob is not None
     }
-    known |= await find_blobs(connection, {name for _, _, name, _ in named} - known.keys())
+    gone = {draft.id for draft in drafts if draft.type == BINARY and draft.is_delete}
+    known |= await find_blobs(connection, {name for _, _, name, _ in named} - known.keys() - gone)
     for draft, path, name, attachment in named:
         with draft.placed():
             blob = known.get(name)

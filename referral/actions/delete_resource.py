@@ -26,6 +26,7 @@ _NAMING: Final = sorted(
 _KEPT: Final = {
     "referral": "A referral rests on this: what it names stays as long as the referral.",
     "records": "There are records about this patient: delete those first.",
+    "documents": "This is attached to a document: delete that first, or write it without.",
 }
 
 

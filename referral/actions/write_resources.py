@@ -35,6 +35,7 @@ from referral.domain.errors import (
 )
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir import systems
+from referral.fhir.attachment import BINARY, attached
 from referral.fhir.offer import is_offer, returns_patient
 from referral.fhir.references import Key, identifier_of, target_of
 from referral.fhir.referral import is_referral
@@ -274,6 +275,7 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
         numbers += _numbers_needed(draft)
         if draft.type in DIRECTORY:
             references |= set(directory_references(draft))
+        references |= {(BINARY, name) for _, name, _ in attached(draft.type, draft.content, base)}
         for reference in _references(draft.content):
             logical = identifier_of(reference)
             target = target_of(reference, base, lambda _system, _value: None)

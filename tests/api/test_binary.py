@@ -23,6 +23,7 @@ from tests.factories import (
     KIEN_AN,
     LE_CHAN,
     Resource,
+    arrived,
     completion,
     created,
     offered,
@@ -371,6 +372,34 @@ async def test_the_summary_comes_back_with_its_attachment(service: RunningServic
     await case.moved(case.receiver, "completed", output=completion(written["id"]))
     assert await sees(case.sender, name)
     refused(await case.sender.put(f"Binary/{name}", content=b"x", headers=PDF), 403, "forbidden")
+
+
+async def test_what_is_attached_stays(service: RunningService) -> None:
+    case = await arrived(service)
+    sender, receiver, who = case.sender, case.receiver, case.patient["id"]
+    binary = await sent(receiver, bytes_of())
+    report = await created(receiver, document(who, binary))
+    await case.moved(receiver, "completed", output=completion(report["id"]))
+    refused(await receiver.delete(f"Binary/{binary}"), 409, "conflict")
+    assert (await sender.get(f"Binary/{binary}")).status_code == 200
+    # With the document it goes, or once the document is without it.
+    for with_it in (False, True):
+        mine = await sent(sender, bytes_of())
+        plain = await created(sender, document(who, mine))
+        named, address = f"Binary/{mine}", f"DocumentReference/{plain['id']}"
+        gone = [{"request": {"method": "DELETE", "url": url}} for url in (named, address)]
+        bundle_of = {"resourceType": "Bundle", "type": "transaction"}
+        other = document(who, mine) | {"description": "again"}
+        again = {"resource": other, "request": {"method": "POST", "url": "DocumentReference"}}
+        refused(await sender.post("", json=bundle_of | {"entry": [*gone, again]}), 422, "business-rule")
+        if with_it:
+            assert (await sender.post("", json=bundle_of | {"entry": gone})).status_code == 200
+        else:
+            refused(await sender.delete(named), 409, "conflict")
+            without = plain | {"content": summary(who)["content"]}
+            assert (await sender.put(address, json=without)).status_code == 200
+            assert (await sender.delete(named)).status_code == 204
+        assert (await sender.get(named)).status_code == 410
 
 
 async def test_bytes_about_another_patient_are_not_given(service: RunningService, station: httpx.AsyncClient):

@@ -3,8 +3,8 @@
 -- request: actor text, update [[type, id]], focus [id of a referral or an offer], references [[type, id]],
 --          identifiers [{types, system, value}], numbers int, replay (see find_replay)
 -- The actor is the one that the connection acts for, whatever `actor` says.
--- Rows: document (content and version, locked), reference, identifier, referral (locked when its document, offer or focus is
--- named), offer, facility, network, number.
+-- Rows: document (content and version, locked), reference (nobody deletes it until the end), identifier, referral (locked when its
+-- document, offer or focus is named), offer, facility, network, number.
 CREATE OR REPLACE FUNCTION load_for_write(request jsonb)
 RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb)
 -- The plans are the same whatever the request: planning them once saves more than the work itself costs. They are made
@@ -44,7 +44,7 @@ BEGIN
     ) found;
     PERFORM FROM referral r WHERE r.id = ANY (locked) ORDER BY r.id FOR UPDATE;
     PERFORM FROM document d JOIN jsonb_array_elements(request->'update') u ON d.type = u->>0 AND d.id = u->>1
-      ORDER BY d.type, d.id FOR UPDATE OF d;
+      ORDER BY d.type, d.id FOR NO KEY UPDATE OF d;
   END IF;
 
   IF request->'identifiers' <> '[]' THEN
@@ -69,6 +69,11 @@ BEGIN
     UNION
     SELECT 'Patient', r.patient FROM referral r WHERE r.id = ANY (locked)
   ) named;
+
+  -- What is named stays until this command has ended: who deletes it (see kept_by) waits, or has done so already. Nobody waits who
+  -- changes it. The types left out are never deleted, or keep nothing.
+  PERFORM FROM unnest(reference_types, reference_ids) AS n (type, id) JOIN document d ON d.type = n.type AND d.id = n.id
+    WHERE n.type NOT IN ('Organization', 'ServiceRequest', 'Task') ORDER BY d.type, d.id FOR KEY SHARE OF d;
 
   RETURN QUERY
     SELECT 'reference', d.type, d.id, d.version,
