@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from referral.actions.draft import Draft, instant
+from referral.actions.give_output import give, give_outputs
 from referral.actions.name_facility import named_facility, require_known
 from referral.actions.open_offer import open_offer
 from referral.actions.return_patient import open_return
 from referral.actions.workspace import Workspace, same_content
-from referral.domain.codes import AccessScope, Direction, Disposition
+from referral.domain.codes import Direction, Disposition
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
 from referral.domain.lifecycle import (
     Need,
@@ -89,6 +90,8 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
         _tell(workspace, update, "amend", offer.state)
     for move in moves:
         update = _move(workspace, update, move)
+    if moves:
+        give_outputs(workspace, update.referral, before, content)
     return draft.key
 
 
@@ -211,8 +214,7 @@ def _complete(
             raise BrokenRule("A summary is a DocumentReference or a Composition.", "Task.output")
         if known.patient != referral.patient:
             raise BrokenRule("The summary must be about the patient of the referral.", "Task.output")
-        for facility in ({referral.sender} | workspace.journey_senders(referral)) - {known.owner}:
-            workspace.grant(facility, *key, AccessScope.PACKAGE, via=referral.id)
+        give(workspace, referral, key, known, {referral.sender} | workspace.journey_senders(referral))
     # A patient whom the lower level sends back goes up again, by a new referral of its own.
     returns = disposition is Disposition.RETURNED_TO_REFERRER and referral.direction is not Direction.DOWN
     if returns and not _has_return(workspace, referral, update.offer.owner):

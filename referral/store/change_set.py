@@ -217,8 +217,9 @@ class ChangeSet:
     rewritten: those of the last two that are written though they may be empty, since rows may stand there.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
     ended: facility, via, at, and whether the request goes with the package.
-    packages: referral, offer, facility, sender, patient, at. attachments: type, id, at of what may have some
-    and is written or given to others.
+    packages: referral, offer, facility, sender, patient, at. given: via, facility, who gives, patient, at, type,
+    id of what goes by itself, with what it is made of. attachments: type, id, at of what may have some and is
+    written or given to others.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
     directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`.
     """
@@ -236,6 +237,7 @@ class ChangeSet:
     access: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
     ended: list[tuple[str, str, datetime, bool]] = field(default_factory=list)
     packages: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
+    given: list[tuple[str, str, str, str, datetime, str, str]] = field(default_factory=list)
     attachments: list[tuple[str, str, datetime]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     audits: list[dict[str, Any]] = field(default_factory=list)

@@ -243,7 +243,7 @@ BEGIN
     OR p_type = 'Binary' AND NOT EXISTS (SELECT FROM search_reference o WHERE o.type = p_type AND o.id = p_id AND o.param = '_patient');
 END $$;
 
--- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, access, ended, packages,
+-- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, access, ended, packages, given,
 -- attachments [[type, id, at]] of what may have some and is written or given to others, events, audits, directory, typed (the rows of the network, see apply_directory), replay (see keep_replay).
 -- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
 CREATE OR REPLACE FUNCTION apply_changes(changes jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
@@ -349,22 +349,28 @@ BEGIN
   INSERT INTO access (facility, type, id, scope, via, since)
   SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::timestamptz FROM jsonb_array_elements(changes->'access') r
   ON CONFLICT DO NOTHING;
-  IF changes ? 'packages' THEN
+  IF changes ? 'packages' OR changes ? 'given' THEN
     -- Gives a receiver what the referral's package holds: the patient, and the closure of what the referral names, as far as
-    -- its sender may see it and it is about this patient. Never the patient's other records.
+    -- its sender may see it and it is about this patient. Never the patient's other records. What is given by itself, such as a
+    -- summary, goes with its own closure.
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT p->>2, 'Patient', p->>4, 'package', p->>1, (p->>5)::timestamptz FROM jsonb_array_elements(changes->'packages') p
     WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = 'Patient' AND a.id = p->>4 AND a.until IS NULL)
     ON CONFLICT DO NOTHING;
-    IF EXISTS (SELECT FROM jsonb_array_elements(changes->'packages') p
+    IF changes ? 'given' OR EXISTS (SELECT FROM jsonb_array_elements(changes->'packages') p
                JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package') THEN
       WITH RECURSIVE named (offer, facility, sender, patient, at, type, id) AS (
-        SELECT p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz, r.target_type, r.target_id
+        (SELECT p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz, r.target_type, r.target_id
         FROM jsonb_array_elements(changes->'packages') p
         JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package'
         WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = r.target_type AND a.id = r.target_id
                       AND a.until IS NULL)
           AND is_about(r.target_type, r.target_id, p->>4)
+        UNION
+        SELECT g->>0, g->>1, g->>2, g->>3, (g->>4)::timestamptz, g->>5, g->>6
+        FROM jsonb_array_elements(changes->'given') g
+        WHERE EXISTS (SELECT FROM access a WHERE a.facility = g->>2 AND a.type = g->>5 AND a.id = g->>6 AND a.until IS NULL)
+          AND is_about(g->>5, g->>6, g->>3))
         UNION
         SELECT n.offer, n.facility, n.sender, n.patient, n.at, r.target_type, r.target_id
         FROM named n JOIN search_reference r ON r.type = n.type AND r.id = n.id AND r.param = '_package'
