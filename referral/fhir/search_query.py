@@ -22,6 +22,7 @@ from referral.domain.search import (
     Summary,
     Total,
 )
+from referral.fhir.media_range import is_format
 from referral.fhir.parameters import PARAMETERS, parameter
 from referral.fhir.search_criteria import COLUMNS, TYPE, read_criterion
 from referral.fhir.search_cursor import decode_cursor
@@ -37,8 +38,6 @@ _MAX_ELEMENTS: Final = 100
 _HAS_PARTS: Final = 3
 _ELEMENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-# An unescaped "+" arrives as a space.
-_JSON: Final = frozenset({"json", "application/json", "application/fhir+json", "application/fhir json"})
 # What a sort can go by. Neither places nor pairs are an order.
 _SORTED: Final = frozenset(Kind) - {Kind.SPECIAL, Kind.COMPOSITE}
 
@@ -262,7 +261,7 @@ def _cursor(draft: _Draft, value: str) -> None:
 
 
 def _format(_draft: _Draft, value: str) -> None:
-    if value not in _JSON:
+    if not is_format(value):
         raise ParameterError("the service speaks JSON only.")
 
 

@@ -220,8 +220,8 @@ class ChangeSet:
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
     ended: facility, via, at, and whether the request goes with the package.
     packages: referral, offer, facility, sender, patient, at. given: via, facility, who gives, patient, at,
-    type, id of what goes by itself, with what it is made of. attachments: type, id, at of what may have some and is
-    written or given to others.
+    type, id of what goes by itself, with what it is made of. attachments: type, id, at of what may have some
+    and is written or given to others.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
     directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`.
     """
