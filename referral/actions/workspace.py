@@ -219,6 +219,14 @@ class Workspace:
         if resource_type in ATTACHED_AT and scope is not AccessScope.OWNER:
             self.changes.attachments.append((resource_type, resource_id, self.now))
 
+    def give_package(self, referral: Referral, offer: Offer) -> None:
+        """Let the owner of an offer see the patient of its referral, and what the referral brings along."""
+        self.changes.packages.append(
+            (referral.id, offer.id, offer.owner, referral.sender, referral.patient, self.now)
+        )
+        # The patient may have a photo.
+        self.changes.attachments.append(("Patient", referral.patient, self.now))
+
     def end_access(self, offer: Offer) -> None:
         """An offer that ended without care takes the package back.
 
