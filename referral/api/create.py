@@ -1,5 +1,7 @@
 """Create. https://hl7.org/fhir/R4/http.html#create"""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +18,8 @@ from referral.domain.search import SearchQuery
 from referral.fhir.condition import read_condition
 from referral.fhir.validation import check_resource
 
+_FORMS: Final = frozenset({"_format", "_pretty"})
+
 
 async def create(request: Request) -> Response:
     """Store a new resource under an id of ours; an id in the body is put aside, as FHIR asks.
@@ -26,6 +30,7 @@ async def create(request: Request) -> Response:
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
     check_type(resource_type)
+    _check_address(request)
     condition = _condition(request, resource_type, services.fhir_base)
     if brings_bytes(request, resource_type):
         return await write_bytes(request, actor, services.new_id(), is_create=True, condition=condition)
@@ -34,6 +39,19 @@ async def create(request: Request) -> Response:
     check_resource(resource_type, content)
     draft = Draft(resource_type, services.new_id(), content, is_create=True, condition=condition)
     return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
+
+
+def _check_address(request: Request) -> None:
+    """Raises InvalidElement for criteria in the address.
+
+    Some clients ask for a conditional create like that: passed over, they would make a second one each time.
+    """
+    for name in request.query_params:
+        if name not in _FORMS:
+            raise InvalidElement(
+                f"Parameter {name[:64]}: a create has none. What is not to be made twice has its search "
+                "in the header If-None-Exist."
+            )
 
 
 def _condition(request: Request, resource_type: str, fhir_base: str) -> SearchQuery | None:
