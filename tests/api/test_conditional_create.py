@@ -202,7 +202,9 @@ async def test_a_transaction_of_matches_alone_writes_nothing(
 
 
 @pytest.mark.usefixtures("nothing_stored")
-async def test_criteria_in_the_address_are_refused_rather_than_passed_over(station: httpx.AsyncClient) -> None:
+async def test_criteria_in_the_address_are_refused(
+    station: httpx.AsyncClient,
+) -> None:
     """As some client libraries send a conditional create, which would make a second one each time."""
     content = patient()
     asked = {"identifier": f"urn:test:patient|{number_of(content)}", "_pretty": "true"}
