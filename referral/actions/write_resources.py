@@ -198,7 +198,7 @@ def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
     if draft.type == "Task":
         if not draft.is_create and workspace.offer(draft.id) is not None:
             return plan_offer_update(workspace, draft)
-        if is_offer(draft.content) and not _is_other_order(workspace, draft):
+        if _is_of_the_hub(workspace, draft):
             _check_server_id(draft)
             return plan_new_offer(workspace, draft)
     return plan_clinical(workspace, draft)
@@ -215,10 +215,11 @@ def _check_server_id(draft: Draft) -> None:
         raise IdNotAllowed("The ids of referrals and offers are given by the hub: POST it without an id.")
 
 
-def _is_of_the_hub(draft: Draft) -> bool:
+def _is_of_the_hub(workspace: Workspace, draft: Draft) -> bool:
     """Whether it is a referral or an offer."""
-    read = {"ServiceRequest": is_referral, "Task": is_offer}.get(draft.type)
-    return read is not None and read(draft.content)
+    if draft.type == "Task":
+        return is_offer(draft.content) and not _is_other_order(workspace, draft)
+    return draft.type == "ServiceRequest" and is_referral(draft.content)
 
 
 def _check_version(workspace: Workspace, draft: Draft) -> None:
@@ -230,7 +231,7 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
         # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
         absent = "No such resource, or not one that you may see."
         is_named = draft.expected not in {None, ABSENT}
-        if not draft.is_delete and _is_of_the_hub(draft):
+        if not draft.is_delete and _is_of_the_hub(workspace, draft):
             if is_named:
                 raise NotFound(absent)
             _check_server_id(draft)
@@ -239,7 +240,7 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
         if stored is not None and not draft.is_delete:
             raise NotFound(absent)
         return
-    if stored.deleted and not draft.is_delete and _is_of_the_hub(draft):
+    if stored.deleted and not draft.is_delete and _is_of_the_hub(workspace, draft):
         _check_server_id(draft)
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)
     if moved is not None and draft.expected is None and not draft.is_delete:
