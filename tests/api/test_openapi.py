@@ -185,6 +185,29 @@ async def test_the_page_shows_it(service: RunningService) -> None:
     assert "openapi.json" in page.text
 
 
+async def test_the_page_and_all_it_is_made_of_come_from_here(service: RunningService) -> None:
+    """A hospital may have no Internet; and nothing that stands in the page itself is run."""
+    async with service.anonymous() as somebody:
+        page = await somebody.get("/docs")
+        assert "script-src 'self';" in page.headers["content-security-policy"]
+        assert service.base_url in page.headers["content-security-policy"]
+        parts = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert "<script>" not in page.text
+        assert not [each for each in parts if "//" in each]
+        kinds = {".js": "text/javascript", "css": "text/css"}
+        for part in (each for each in parts if each.startswith("docs/")):
+            answer = await somebody.get(f"/{part}")
+            assert answer.status_code == 200, part
+            assert answer.headers["content-type"].startswith(kinds[part[-3:]])
+        assert "SwaggerUIBundle({" in answer.text
+        assert (await somebody.get("/docs/other.js")).status_code == 404
+    assert sorted(part for part in parts if part.startswith("docs/")) == [
+        "docs/start.js",
+        "docs/swagger-ui-bundle.js",
+        "docs/swagger-ui.css",
+    ]
+
+
 async def test_the_transaction_of_the_example_is_taken(document: Document, service: RunningService) -> None:
     """With facilities that are there."""
     system = await service.system("le-chan-health-station")
