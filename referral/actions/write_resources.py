@@ -38,7 +38,7 @@ from referral.fhir.attachment import BINARY, attached
 from referral.fhir.offer import is_offer, returns_patient
 from referral.fhir.references import Key, identifier_of, target_of
 from referral.fhir.referral import is_referral
-from referral.fhir.resources import DIRECTORY, SUPPORTED
+from referral.fhir.resources import DIRECTORY, STORED
 from referral.store.change_set import WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Store
 from referral.store.replay import Answer, Once, find_replay
@@ -281,14 +281,14 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
         for reference in _references(draft.content):
             logical = identifier_of(reference)
             target = target_of(reference, base, lambda _system, _value: None)
-            if target is not None and target[0] in SUPPORTED:
+            if target is not None and target[0] in STORED:
                 references.add(target)
                 if draft.type in _ABOUT_REFERRALS and target[0] in {"ServiceRequest", "Task"}:
                     focus.add(target[1])
             elif logical is not None:
                 # A contained resource with an identifier comes here too, and its type may be a concept.
                 of_type = reference.get("type")
-                asked = {of_type} & SUPPORTED if isinstance(of_type, str) else _NAMED_BY_IDENTIFIER
+                asked = {of_type} & STORED if isinstance(of_type, str) else _NAMED_BY_IDENTIFIER
                 identifiers.setdefault(logical, set()).update(asked)
     if len(references) + len(identifiers) > _MOST_REFERENCES:
         raise BrokenRule(f"One request names at most {_MOST_REFERENCES} resources.")

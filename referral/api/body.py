@@ -8,10 +8,9 @@ from starlette.requests import Request
 
 from referral.actions.draft import ABSENT
 from referral.api.services import LARGEST_BODY
-from referral.domain.errors import InvalidElement, NotSupported, TooLarge, WrongMediaType
+from referral.domain.errors import InvalidElement, TooLarge, WrongMediaType
 from referral.fhir.content import read_content
 from referral.fhir.primitives import ID
-from referral.fhir.resources import SUPPORTED
 
 JSON = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
 """Media types of a resource."""
@@ -65,12 +64,6 @@ def read_resource(body: bytes, resource_type: str) -> dict[str, Any]:
     if content.get("resourceType") != resource_type:
         raise InvalidElement(f"The body must be a {resource_type}.", "resourceType")
     return content
-
-
-def check_type(resource_type: str) -> None:
-    """Raises NotSupported, naming a type that the service does not store."""
-    if resource_type not in SUPPORTED:
-        raise NotSupported(f"The resource type {resource_type[:64]!r} is not supported here.")
 
 
 def check_id(resource_id: str) -> None:

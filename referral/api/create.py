@@ -8,7 +8,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.binary import brings_bytes, write_bytes
-from referral.api.body import check_type, read_body, read_resource
+from referral.api.body import read_body, read_resource
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -16,6 +16,7 @@ from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
 from referral.domain.search import SearchQuery
 from referral.fhir.condition import read_condition
+from referral.fhir.resources import check_written
 from referral.fhir.validation import check_resource
 
 _FORMS: Final = frozenset({"_format", "_pretty"})
@@ -29,7 +30,7 @@ async def create(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
-    check_type(resource_type)
+    check_written(resource_type)
     _check_address(request)
     condition = _condition(request, resource_type, services.fhir_base)
     if brings_bytes(request, resource_type):

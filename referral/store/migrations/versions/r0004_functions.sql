@@ -406,11 +406,17 @@ BEGIN
          e.reason_code, e.reason_text
   FROM jsonb_populate_recordset(NULL::event, changes->'events') e;
 
-  INSERT INTO audit (at, actor, client, action, type, id, version, request_id, address, details, patient)
-  SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id, a.address, a.details,
-         (SELECT s.target_id FROM search_reference s
-          WHERE s.type = a.type AND s.id = a.id AND s.param = '_patient' AND s.target_type = 'Patient' LIMIT 1)
-  FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a;
+  WITH made AS (
+    INSERT INTO audit (at, actor, client, action, type, id, version, request_id, address, details, patient)
+    SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id, a.address, a.details,
+           (SELECT s.target_id FROM search_reference s
+            WHERE s.type = a.type AND s.id = a.id AND s.param = '_patient' AND s.target_type = 'Patient' LIMIT 1)
+    FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a
+    RETURNING audit.at, audit.seq, audit.actor, audit.type, audit.id
+  )
+  INSERT INTO audit_concern (owner, at, seq)
+  SELECT d.owner, m.at, m.seq FROM made m JOIN document d ON d.type = m.type AND d.id = m.id
+  WHERE d.owner IS DISTINCT FROM m.actor AND d.owner IS NOT NULL;
 
   IF changes ? 'replay' THEN
     PERFORM keep_replay(changes->'replay');
