@@ -345,6 +345,9 @@ BEGIN
   END IF;
 
   IF changes ? 'ended' THEN
+    -- First wait for who gives more by what ends now (see attachments below): the next statement sees it, this one would not.
+    PERFORM FROM access a JOIN jsonb_array_elements(changes->'ended') e ON a.facility = e->>0 AND a.via = e->>1
+    WHERE a.until IS NULL FOR UPDATE OF a;
     UPDATE access a SET until = (e->>2)::timestamptz FROM jsonb_array_elements(changes->'ended') e
     WHERE a.facility = e->>0 AND a.via = e->>1 AND a.until IS NULL
       AND (a.scope = 'package' OR (e->>3)::boolean AND a.scope = 'referral' AND a.type <> 'Task');
@@ -388,7 +391,8 @@ BEGIN
   END IF;
 
   IF changes ? 'attachments' THEN
-    -- An attachment is seen as what it is attached to, as far as the author of that sees it.
+    -- An attachment is seen as what it is attached to, as far as the author of that sees it, and for as long: what ends at this
+    -- moment is waited for.
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT a.facility, r.target_type, r.target_id, a.scope, a.via, (x->>2)::timestamptz
     FROM jsonb_array_elements(changes->'attachments') x
@@ -400,6 +404,7 @@ BEGIN
     WHERE EXISTS (SELECT FROM access o WHERE o.facility = d.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
       AND is_about(r.target_type, r.target_id,
                    (SELECT s.target_id FROM search_reference s WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1))
+    FOR SHARE OF a
     ON CONFLICT DO NOTHING;
   END IF;
 
