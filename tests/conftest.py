@@ -60,7 +60,7 @@ def cluster(_directory: Path) -> Iterator[EmbeddedPostgres]:
 
 
 def _without_fsync(data: Path) -> None:
-    """What keeps a commit through a loss of power is half the time of a test: no test takes the power away."""
+    """What keeps a commit through a loss of power is half the time of a test; none takes power away."""
     with (data / "postgresql.auto.conf").open("a") as settings:
         settings.write("fsync = off\n")
     os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGHUP)
