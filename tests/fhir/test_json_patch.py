@@ -165,7 +165,11 @@ def test_a_binary_is_read_as_a_body_is():
     def binary(data: str) -> dict[str, str]:
         return {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data}
 
-    for body, fault in {b"{}": "array", b'[{"op": "add", "op": "add"}]': "repeats", b"[": "not JSON"}.items():
+    for body, fault in {
+        b"{}": "array, as a JSON Patch",
+        b'[{"op": "add", "op": "add"}]': "repeats",
+        b"[": "not JSON",
+    }.items():
         with pytest.raises(MalformedContent, match=fault) as failure:
             patch_of_binary(binary(base64.b64encode(body).decode()), "Bundle.entry[0].resource")
         assert failure.value.problems[0].expression == "Bundle.entry[0].resource.data"
