@@ -106,7 +106,8 @@ async def write_resources(
             )
             if standing.replay is not None:
                 return standing.replay
-            drafts = patched(drafts, standing.documents)
+            # What a patch makes of a Binary is no better than what is sent.
+            drafts = [with_bytes(draft, attachments) for draft in patched(drafts, standing.documents)]
         wanted = [draft for draft in drafts if draft.key not in existing]
         loaded = await load_for_write(connection, what_to_load(wanted, actor, base, once))
         if loaded.replay is not None:
@@ -228,6 +229,8 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     if draft.is_create:
         return
     if stored is None or not stored.visible:
+        if not draft.is_delete:
+            check_scope(workspace.actor.scope, draft.type, Interaction.CREATE)
         # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
         absent = "No such resource, or not one that you may see."
         is_named = draft.expected not in {None, ABSENT}

@@ -231,6 +231,32 @@ Criterion = (
 )
 
 
+_OF_A_WAY = 20
+
+
+def effort(criterion: Criterion) -> int:
+    """What a criterion asks of the store, in single values: of a chain each way counts as twenty more."""
+    match criterion:
+        case ChainCriterion():
+            return sum(_OF_A_WAY + effort(found) for _, found in criterion.ways)
+        case HasCriterion():
+            return _OF_A_WAY + effort(criterion.criterion)
+        case DateCriterion():
+            return len(criterion.comparisons)
+        case NearCriterion():
+            return len(criterion.places)
+        case AnyCriterion():
+            return len(criterion.criteria)
+        case IdCriterion():
+            return len(criterion.ids)
+        case LastUpdatedCriterion():
+            return len(criterion.ranges)
+        case MissingCriterion():
+            return 1
+        case _:
+            return len(criterion.values)
+
+
 @dataclass(frozen=True, slots=True)
 class SortKey:
     """Order of the matches: `_id`, `_lastUpdated` or a parameter of that `kind`; ties go by id, ascending.
