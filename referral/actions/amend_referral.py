@@ -108,9 +108,7 @@ def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[
     _rewrite(workspace, draft, after)
     for offer in workspace.offers_of(referral.id):
         if offer.is_open or offer.state is OfferState.COMPLETED:
-            workspace.changes.packages.append(
-                (referral.id, offer.id, offer.owner, referral.sender, referral.patient, workspace.now)
-            )
+            workspace.give_package(referral, offer)
         if offer.is_open and offer.priority is not after.priority:
             _put_offer(workspace, replace(offer, priority=after.priority), "amend", Party.SENDER)
 

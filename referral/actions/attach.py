@@ -10,7 +10,7 @@ from referral.actions.draft import Draft
 from referral.actions.workspace import Workspace
 from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import BrokenRule, MissingElement, Problem
-from referral.fhir.attachment import BINARY, attached
+from referral.fhir.attachment import BINARY, PHOTOGRAPHED, attached
 from referral.fhir.content import number_text
 from referral.store.blob import NewBlob, StoredBlob, find_blobs, keep_blob
 from referral.store.pool import Connection
@@ -59,6 +59,8 @@ async def check_attached(connection: Connection, base: str, drafts: Sequence[Dra
     for draft, path, name, attachment in named:
         with draft.placed():
             blob = known.get(name)
+            if blob is None and draft.type in PHOTOGRAPHED:
+                continue
             if blob is None:
                 raise BrokenRule(
                     "There is no such Binary that is known to you here.", draft.at(f"{path}.url")

@@ -27,7 +27,6 @@ from referral.domain.actor import Actor
 from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import (
     BrokenRule,
-    Gone,
     IdNotAllowed,
     NotFound,
     StaleVersion,
@@ -243,12 +242,14 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
         if stored is not None and not draft.is_delete:
             raise NotFound(absent)
         return
-    if stored.deleted and not draft.is_delete:
-        raise Gone("This resource is deleted.")
+    if stored.deleted and not draft.is_delete and _is_of_the_hub(draft):
+        _check_server_id(draft)
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)
     if moved is not None and draft.expected is None and not draft.is_delete:
         raise VersionRequired('Name the version that you change: If-Match: W/"<version>".')
     if draft.expected == ABSENT:
+        if stored.deleted:
+            return
         raise StaleVersion("If-None-Match: * makes something new, and there is one already.")
     if draft.expected is not None and draft.expected != stored.version:
         raise StaleVersion(f"The newest version is {stored.version}, not {draft.expected}: read it again.")

@@ -1,7 +1,6 @@
 """Transaction: all of a Bundle or nothing. https://hl7.org/fhir/R4/http.html#transaction"""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,7 +16,7 @@ from referral.api.replay import write_once
 from referral.api.respond import location, outcome_of, preference
 from referral.api.route import Route
 from referral.api.services import services_of
-from referral.domain.errors import DomainError, InvalidElement, NotSupported, Problem
+from referral.domain.errors import InvalidElement, NotSupported
 from referral.domain.search import SearchQuery
 from referral.fhir.bundle import Entry, read_transaction, references_by_search, response_bundle
 from referral.fhir.condition import read_condition
@@ -49,18 +48,7 @@ async def transaction(request: Request) -> Response:
         answered = response_bundle("transaction-response", _entries(written, services.fhir_base, wanted))
         return Answer(200, {"Content-Type": MEDIA_TYPE}, answered)
 
-    try:
-        return await write_once(request, actor, body, drafts, render)
-    except DomainError as error:
-        error.problems = tuple(_at_its_entry(problem, entries) for problem in error.problems)
-        raise
-
-
-def _at_its_entry(problem: Problem, entries: list[Entry]) -> Problem:
-    """What the database refused names the type alone: the entry too, where one alone is of the type."""
-    resource_type, _, path = (problem.expression or "").partition(".")
-    places = [entry.place for entry in entries if entry.type == resource_type]
-    return replace(problem, expression=f"{places[0]}.{path}") if len(places) == 1 else problem
+    return await write_once(request, actor, body, drafts, render)
 
 
 def _draft(entry: Entry, fhir_base: str) -> Draft:

@@ -70,7 +70,7 @@ _PROFILES: Final[Mapping[str, str]] = {
 # In a read the server is the source of what flows; in all else it receives (see the profiles).
 _SOURCE: Final = ("110153", "Source Role ID")
 _DESTINATION: Final = ("110152", "Destination Role ID")
-_PATIENT_PARAMETERS: Final = {"patient", "subject", "for"}
+_PATIENT_PARAMETERS: Final = {"beneficiary", "for", "patient", "subject"}
 _HISTORIES: Final = {AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
 _READS: Final = {AuditAction.READ, AuditAction.VREAD, AuditAction.REPLAY, AuditAction.EXPORT, *_HISTORIES}
 

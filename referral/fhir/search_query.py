@@ -23,6 +23,7 @@ from referral.domain.search import (
     Total,
     effort,
 )
+from referral.fhir.media_range import is_format
 from referral.fhir.parameters import PARAMETERS, parameter
 from referral.fhir.search_criteria import COLUMNS, TYPE, read_criterion
 from referral.fhir.search_cursor import decode_cursor
@@ -44,8 +45,6 @@ _TOO_MUCH: Final = (
     " (subject:Patient.identifier)."
 )
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-# An unescaped "+" arrives as a space.
-_JSON: Final = frozenset({"json", "application/json", "application/fhir+json", "application/fhir json"})
 # What a sort can go by. Neither places nor pairs are an order.
 _SORTED: Final = frozenset(Kind) - {Kind.SPECIAL, Kind.COMPOSITE}
 
@@ -271,7 +270,7 @@ def _cursor(draft: _Draft, value: str) -> None:
 
 
 def _format(_draft: _Draft, value: str) -> None:
-    if value not in _JSON:
+    if not is_format(value):
         raise ParameterError("the service speaks JSON only.")
 
 

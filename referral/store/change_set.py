@@ -42,7 +42,7 @@ class StoredDocument:
     """A resource as it stands; `content` is JSON text.
 
     resolved: what the identifiers (system, value) in its references have stood for until now. at: when this
-    version was written, where that was asked.
+    version was written, where that was asked. patient: whom it was about, where it is deleted.
     """
 
     version: int
@@ -52,6 +52,7 @@ class StoredDocument:
     content: bytes
     resolved: Mapping[tuple[str, str], Key] = field(default_factory=dict)
     at: datetime | None = None
+    patient: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,7 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                         for system, value, kind, target in data["resolved"] or ()
                     },
                     datetime.fromisoformat(data["at"]),
+                    data["patient"],
                 )
             case "reference":
                 loaded.references[key] = StoredReference(
@@ -217,9 +219,9 @@ class ChangeSet:
     rewritten: those of the last two that are written though they may be empty, since rows may stand there.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
     ended: facility, via, at, and whether the request goes with the package.
-    packages: referral, offer, facility, sender, patient, at. given: via, facility, who gives, patient, at, type,
-    id of what goes by itself, with what it is made of. attachments: type, id, at of what may have some and is
-    written or given to others.
+    packages: referral, offer, facility, sender, patient, at. given: via, facility, who gives, patient, at,
+    type, id of what goes by itself, with what it is made of. attachments: type, id, at of what may have some
+    and is written or given to others.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
     directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`.
     """

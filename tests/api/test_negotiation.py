@@ -67,7 +67,11 @@ async def test_who_takes_another_form_alone_gets_none(
 
 
 @pytest.mark.parametrize(
-    "form", ["json", "application/json", "application/fhir+json", "application/fhir%2Bjson", ""]
+    "form",
+    [
+        *("json", "JSON", "application/json", "application/fhir+json", "application/fhir%2Bjson", ""),
+        *("text/json", "application/json+fhir", "application/fhir+json%3BfhirVersion=4.0"),
+    ],
 )
 async def test_the_address_may_say_the_form(station: httpx.AsyncClient, who: str, form: str) -> None:
     accept = {"Accept": "application/fhir+xml"} if form else {}

@@ -49,7 +49,7 @@ _BODY: Final[Errors] = (
 )
 _CHANGING: Final[Errors] = (
     *(*_WRITING, *_BODY),
-    *(errors.NotFound, errors.Gone, errors.IdNotAllowed, errors.NeverChanged, errors.VersionRequired),
+    *(errors.NotFound, errors.IdNotAllowed, errors.NeverChanged, errors.VersionRequired),
 )
 _ONCE: Final = ("X-Request-ID", "Idempotency-Key")
 
@@ -148,7 +148,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
     patch.patch: Operation(
         "Change a resource by JSON Patch",
         {200: schemas.WRITTEN},
-        _CHANGING,
+        (*_CHANGING, errors.Gone),
         parameters=(*_ONCE, "If-Match", "Prefer"),
         body=_JSON_PATCH,
         headers=_WRITTEN,

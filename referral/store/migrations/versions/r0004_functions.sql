@@ -94,6 +94,9 @@ BEGIN
       SELECT 'document', d.type, d.id, d.version, seen.visible, d.owner,
         CASE WHEN seen.visible THEN d.content::text ELSE '{}' END,
         jsonb_build_object('deleted', d.deleted, 'at', d.updated_at,
+          -- Whom a tombstone was about: what is brought back is about the same.
+          'patient', CASE WHEN d.deleted THEN (SELECT s.target_id FROM search_reference s
+                                               WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1) END,
           -- What its business identifiers stand for: who changes it may know another under one of them, or nobody.
           'resolved', (SELECT jsonb_agg(jsonb_build_array(named.system, named.code, r.target_type, r.target_id))
                        FROM search_token named
