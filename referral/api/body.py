@@ -7,11 +7,13 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from referral.actions.draft import ABSENT
+from referral.actions.run_aside import run_aside
 from referral.api.services import LARGEST_BODY
 from referral.domain.errors import InvalidElement, NotSupported, TooLarge, WrongMediaType
 from referral.fhir.content import read_content
 from referral.fhir.primitives import ID
 from referral.fhir.resources import SUPPORTED
+from referral.fhir.validation import check_resource
 
 JSON = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
 """Media types of a resource."""
@@ -71,6 +73,17 @@ def check_type(resource_type: str) -> None:
     """Raises NotSupported, naming a type that the service does not store."""
     if resource_type not in SUPPORTED:
         raise NotSupported(f"The resource type {resource_type[:64]!r} is not supported here.")
+
+
+async def read_checked(body: bytes, resource_type: str) -> dict[str, Any]:
+    """The resource in the body, checked. Raises what `read_resource` and `check_resource` do."""
+    return await run_aside(len(body), _read_checked, body, resource_type)
+
+
+def _read_checked(body: bytes, resource_type: str) -> dict[str, Any]:
+    content = read_resource(body, resource_type)
+    check_resource(resource_type, content)
+    return content
 
 
 def check_id(resource_id: str) -> None:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.binary import brings_bytes, write_bytes
-from referral.api.body import check_type, read_body, read_resource
+from referral.api.body import check_type, read_body, read_checked
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -14,7 +14,6 @@ from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
 from referral.domain.search import SearchQuery
 from referral.fhir.condition import read_condition
-from referral.fhir.validation import check_resource
 
 
 async def create(request: Request) -> Response:
@@ -30,8 +29,7 @@ async def create(request: Request) -> Response:
     if brings_bytes(request, resource_type):
         return await write_bytes(request, actor, services.new_id(), is_create=True, condition=condition)
     body = await read_body(request)
-    content = read_resource(body, resource_type)
-    check_resource(resource_type, content)
+    content = await read_checked(body, resource_type)
     draft = Draft(resource_type, services.new_id(), content, is_create=True, condition=condition)
     return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
 

@@ -238,23 +238,24 @@ def effort(criterion: Criterion) -> int:
     """What a criterion asks of the store, in single values: of a chain each way counts as twenty more."""
     match criterion:
         case ChainCriterion():
-            return sum(_OF_A_WAY + effort(found) for _, found in criterion.ways)
+            asked = sum(_OF_A_WAY + effort(found) for _, found in criterion.ways)
         case HasCriterion():
-            return _OF_A_WAY + effort(criterion.criterion)
+            asked = _OF_A_WAY + effort(criterion.criterion)
         case DateCriterion():
-            return len(criterion.comparisons)
+            asked = len(criterion.comparisons)
         case NearCriterion():
-            return len(criterion.places)
+            asked = len(criterion.places)
         case AnyCriterion():
-            return len(criterion.criteria)
+            asked = len(criterion.criteria)
         case IdCriterion():
-            return len(criterion.ids)
+            asked = len(criterion.ids)
         case LastUpdatedCriterion():
-            return len(criterion.ranges)
+            asked = len(criterion.ranges)
         case MissingCriterion():
-            return 1
+            asked = 1
         case _:
-            return len(criterion.values)
+            asked = len(criterion.values)
+    return asked
 
 
 @dataclass(frozen=True, slots=True)
