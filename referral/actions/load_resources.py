@@ -34,7 +34,7 @@ from referral.fhir.content import read_content, reread_content
 from referral.fhir.offer import is_offer
 from referral.fhir.primitives import ID
 from referral.fhir.referral import is_referral, own_numbers
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import STORED, check_written
 from referral.fhir.validation import check_resource
 from referral.store.blob import find_blobs
 from referral.store.change_set import Key
@@ -191,8 +191,7 @@ class _Load:
         kind = content.get("resourceType")
         if not isinstance(kind, str):
             raise MissingElement("A line is a resource, with its resourceType.", "resourceType")
-        if kind not in SUPPORTED:
-            raise NotSupported(f"The resource type {kind[:64]!r} is not supported here.")
+        check_written(kind)
         if not is_checked:
             check_resource(kind, content)
         if kind == "Task" and is_offer(content):
@@ -288,7 +287,7 @@ class _Load:
 
 def _named(content: dict[str, Any]) -> Key | None:
     kind, name = content.get("resourceType"), content.get("id")
-    if kind in SUPPORTED and isinstance(name, str) and ID.fullmatch(name):
+    if kind in STORED and isinstance(name, str) and ID.fullmatch(name):
         return str(kind), name
     return None
 

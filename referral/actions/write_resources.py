@@ -39,7 +39,7 @@ from referral.fhir.attachment import BINARY, attached
 from referral.fhir.offer import is_offer, returns_patient
 from referral.fhir.references import Key, identifier_of, target_of
 from referral.fhir.referral import is_referral
-from referral.fhir.resources import DIRECTORY, SUPPORTED
+from referral.fhir.resources import DIRECTORY, STORED
 from referral.store.change_set import WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Store
 from referral.store.replay import Answer, Once, find_replay
@@ -214,7 +214,7 @@ def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
     if draft.type == "Task":
         if not draft.is_create and workspace.offer(draft.id) is not None:
             return plan_offer_update(workspace, draft)
-        if is_offer(draft.content) and not _is_other_order(workspace, draft):
+        if _is_of_the_hub(workspace, draft):
             _check_server_id(draft)
             return plan_new_offer(workspace, draft)
     return plan_clinical(workspace, draft)
@@ -231,10 +231,11 @@ def _check_server_id(draft: Draft) -> None:
         raise IdNotAllowed("The ids of referrals and offers are given by the hub: POST it without an id.")
 
 
-def _is_of_the_hub(draft: Draft) -> bool:
+def _is_of_the_hub(workspace: Workspace, draft: Draft) -> bool:
     """Whether it is a referral or an offer."""
-    read = {"ServiceRequest": is_referral, "Task": is_offer}.get(draft.type)
-    return read is not None and read(draft.content)
+    if draft.type == "Task":
+        return is_offer(draft.content) and not _is_other_order(workspace, draft)
+    return draft.type == "ServiceRequest" and is_referral(draft.content)
 
 
 def _check_version(workspace: Workspace, draft: Draft) -> None:
@@ -245,9 +246,9 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     if not draft.is_delete and (stored is None or not stored.visible or stored.deleted):
         check_scope(workspace.actor.scope, draft.type, Interaction.CREATE)
     if stored is None or not stored.visible:
-        _check_unseen(draft, is_taken=stored is not None)
+        _check_unseen(workspace, draft, is_taken=stored is not None)
         return
-    if stored.deleted and not draft.is_delete and _is_of_the_hub(draft):
+    if stored.deleted and not draft.is_delete and _is_of_the_hub(workspace, draft):
         _check_server_id(draft)
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)
     if moved is not None and draft.expected is None and not draft.is_delete:
@@ -260,11 +261,11 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
         raise StaleVersion(f"The newest version is {stored.version}, not {draft.expected}: read it again.")
 
 
-def _check_unseen(draft: Draft, *, is_taken: bool) -> None:
+def _check_unseen(workspace: Workspace, draft: Draft, *, is_taken: bool) -> None:
     """What is hidden is answered as what is not there; only that its id is taken cannot be kept."""
     absent = "No such resource, or not one that you may see."
     is_named = draft.expected not in {None, ABSENT}
-    if not draft.is_delete and _is_of_the_hub(draft):
+    if not draft.is_delete and _is_of_the_hub(workspace, draft):
         if is_named:
             raise NotFound(absent)
         _check_server_id(draft)
@@ -302,14 +303,14 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
         for reference in _references(draft.content):
             logical = identifier_of(reference)
             target = target_of(reference, base, lambda _system, _value: None)
-            if target is not None and target[0] in SUPPORTED:
+            if target is not None and target[0] in STORED:
                 references.add(target)
                 if draft.type in _ABOUT_REFERRALS and target[0] in {"ServiceRequest", "Task"}:
                     focus.add(target[1])
             elif logical is not None:
                 # A contained resource with an identifier comes here too, and its type may be a concept.
                 of_type = reference.get("type")
-                asked = {of_type} & SUPPORTED if isinstance(of_type, str) else _NAMED_BY_IDENTIFIER
+                asked = {of_type} & STORED if isinstance(of_type, str) else _NAMED_BY_IDENTIFIER
                 identifiers.setdefault(logical, set()).update(asked)
     if len(references) + len(identifiers) > _MOST_REFERENCES:
         raise BrokenRule(f"One request names at most {_MOST_REFERENCES} resources.")

@@ -9,10 +9,9 @@ from starlette.requests import Request
 from referral.actions.draft import ABSENT
 from referral.actions.run_aside import run_aside
 from referral.api.services import LARGEST_BODY
-from referral.domain.errors import InvalidElement, NotSupported, TooLarge, WrongMediaType
+from referral.domain.errors import InvalidElement, TooLarge, WrongMediaType
 from referral.fhir.content import read_content
 from referral.fhir.primitives import ID
-from referral.fhir.resources import SUPPORTED
 from referral.fhir.validation import check_resource
 
 JSON = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
@@ -67,12 +66,6 @@ def read_resource(body: bytes, resource_type: str) -> dict[str, Any]:
     if content.get("resourceType") != resource_type:
         raise InvalidElement(f"The body must be a {resource_type}.", "resourceType")
     return content
-
-
-def check_type(resource_type: str) -> None:
-    """Raises NotSupported, naming a type that the service does not store."""
-    if resource_type not in SUPPORTED:
-        raise NotSupported(f"The resource type {resource_type[:64]!r} is not supported here.")
 
 
 async def read_checked(body: bytes, resource_type: str) -> dict[str, Any]:

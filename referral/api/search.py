@@ -9,15 +9,16 @@ from starlette.responses import Response
 
 from referral.actions.check_search import check_search
 from referral.api.actor import current_actor
-from referral.api.body import check_type, media_type_of, read_at_most, read_pairs
+from referral.api.body import media_type_of, read_at_most, read_pairs
 from referral.api.errors import MEDIA_TYPE
+from referral.api.read_only import search_read_only
 from referral.api.respond import preference
 from referral.api.route import Route
 from referral.api.services import services_of
 from referral.domain.errors import WrongMediaType
 from referral.domain.scope import Interaction, check_scope
 from referral.domain.search import SearchQuery
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import STORED, check_type
 from referral.fhir.search_cursor import encode_cursor
 from referral.fhir.search_query import parse_search
 from referral.fhir.summary import shown_elements, subset
@@ -44,7 +45,10 @@ async def search(request: Request) -> Response:
         base=services.fhir_base,
     )
     check_search(actor.scope, query)
-    readable = [each for each in SUPPORTED if actor.scope.allows(each, Interaction.READ)]
+    if resource_type not in STORED:
+        told = await search_read_only(services, actor, query)
+        return Response(_bundle(services.fhir_base, query, told), media_type=MEDIA_TYPE)
+    readable = [each for each in STORED if actor.scope.allows(each, Interaction.READ)]
     page = await search_as(
         services.store, actor.facility, query, include_types=readable, base=services.fhir_base
     )

@@ -21,7 +21,7 @@ from referral.domain.errors import InvalidElement, NotSupported
 from referral.domain.search import SearchQuery
 from referral.fhir.bundle import Entry, read_transaction, references_by_search, response_bundle
 from referral.fhir.condition import read_condition
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import STORED
 from referral.fhir.validation import check_resource
 from referral.store.replay import Answer
 
@@ -81,7 +81,7 @@ def _draft(entry: Entry, fhir_base: str) -> Draft:
 
 def _named(content: Mapping[str, Any], place: str, fhir_base: str) -> Iterator[tuple[str, SearchQuery]]:
     for text, resource_type, path in references_by_search(content, place):
-        if resource_type not in SUPPORTED:
+        if resource_type not in STORED:
             raise InvalidElement(f"The service stores no {resource_type}.", path)
         yield text, read_condition(resource_type, text, base=fhir_base, expression=path)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.binary import brings_bytes, write_bytes
-from referral.api.body import check_id, check_type, read_body, read_checked, read_expected, read_pairs
+from referral.api.body import check_id, read_body, read_checked, read_expected, read_pairs
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -17,6 +17,7 @@ from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
 from referral.domain.search import SearchQuery
 from referral.fhir.condition import read_condition
+from referral.fhir.resources import check_written
 
 # How the answer is to be written, and nothing of what is sought.
 _FORM: Final = frozenset({"_format", "_pretty"})
@@ -30,7 +31,7 @@ async def update(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
-    check_type(resource_type)
+    check_written(resource_type)
     check_id(resource_id)
     expected = read_expected(request.headers.get("if-match"), request.headers.get("if-none-match"))
     if brings_bytes(request, resource_type):
@@ -51,7 +52,7 @@ async def update_by_search(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
-    check_type(resource_type)
+    check_written(resource_type)
     condition = condition_of(request, resource_type)
     expected = read_expected(request.headers.get("if-match"), request.headers.get("if-none-match"))
     body = await read_body(request)

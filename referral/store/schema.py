@@ -24,7 +24,8 @@ NEWEST = "0004"
 
 RELATIONS = (
     *("access", "access_token", "actor_network", "affiliation", "approval", "assertion_id", "attachment"),
-    *("audit", "audit_progress", "audit_seal", "blob", "capacity", "change", "client", "directory"),
+    *("audit", "audit_concern", "audit_progress", "audit_seal", "blob", "capacity", "change", "client"),
+    "directory",
     *("document", "document_version", "document_version_0", "document_version_1", "document_version_2"),
     *("document_version_3", "event", "facility", "link", "membership", "network", "network_version", "offer"),
     *("referral", "referral_identifier", "referral_sequence", "replay", "schema_revision", "search_date"),

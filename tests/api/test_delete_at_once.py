@@ -18,13 +18,13 @@ _WAITING = "FROM pg_stat_activity WHERE datname = current_database() AND pg_bloc
 
 @asynccontextmanager
 async def nothing_is_written(
-    service: RunningService,
+    service: RunningService, to: str = "change"
 ) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-    """Commands decide meanwhile, and wait where they would write."""
+    """Commands decide meanwhile, and wait where they would write to this table."""
     async with behind_the_wall(service.store) as owner:
         held = owner.transaction()
         await held.start()
-        await owner.execute("LOCK TABLE change IN SHARE MODE")
+        await owner.execute(f"LOCK TABLE {to} IN SHARE MODE")
         try:
             yield owner
         finally:

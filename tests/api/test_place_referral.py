@@ -295,3 +295,6 @@ async def test_an_order_that_is_no_referral_is_plain_data_with_its_task(service:
     task = await created(station, offer(stored["id"], KIEN_AN))
     assert "businessStatus" not in task
     assert (await (await service.system(KIEN_AN)).get(f"Task/{task['id']}")).status_code == 404
+    # So it may have an id of its sender's, which an offer may not.
+    own = offer(stored["id"], KIEN_AN, id=f"lab-{stored['id']}")
+    assert [(await station.put(f"Task/{own['id']}", json=own)).status_code for _ in range(2)] == [201, 200]

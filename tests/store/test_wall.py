@@ -63,6 +63,7 @@ OPEN = {
 # What the service runs with the eyes of the owner. Each is a door, and to be judged: what it tells, and whom.
 OVER_THE_WALL = {
     "apply_changes",
+    "find_audit",
     "find_blobs",
     "find_replay",
     "first_change",

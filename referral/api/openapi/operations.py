@@ -41,7 +41,7 @@ _SIGNED_IN: Final[Errors] = (errors.NotSignedIn, errors.Forbidden, errors.NotSup
 _WRITING: Final[Errors] = (
     *_SIGNED_IN,
     *(errors.MissingElement, errors.BrokenRule, errors.IllegalMove, errors.Duplicate),
-    *(errors.StaleVersion, errors.SeveralMatches),
+    *(errors.StaleVersion, errors.SeveralMatches, errors.ReadOnly),
 )
 _BODY: Final[Errors] = (
     *(errors.MalformedContent, errors.UnknownCode),

@@ -41,6 +41,7 @@ OAUTH_ERROR: Final[Content] = {JSON: "OAuthError"}
 STATE: Final[Content] = {JSON: "State"}
 OPENAPI: Final[Content] = {JSON: "OpenApi"}
 PAGE: Final[Content] = {"text/html": "Text"}
+PAGE_PART: Final[Content] = {"text/css": "Text", "text/javascript": "Text"}
 METRICS: Final[Content] = {CONTENT_TYPE_PLAIN_0_0_4.partition(";")[0]: "Text"}
 
 _TEXT: Final[Schema] = {"type": "string"}

@@ -345,6 +345,9 @@ BEGIN
   END IF;
 
   IF changes ? 'ended' THEN
+    -- First wait for who gives more by what ends now (see attachments below): the next statement sees it, this one would not.
+    PERFORM FROM access a JOIN jsonb_array_elements(changes->'ended') e ON a.facility = e->>0 AND a.via = e->>1
+    WHERE a.until IS NULL FOR UPDATE OF a;
     UPDATE access a SET until = (e->>2)::timestamptz FROM jsonb_array_elements(changes->'ended') e
     WHERE a.facility = e->>0 AND a.via = e->>1 AND a.until IS NULL
       AND (a.scope = 'package' OR (e->>3)::boolean AND a.scope = 'referral' AND a.type <> 'Task');
@@ -388,16 +391,20 @@ BEGIN
   END IF;
 
   IF changes ? 'attachments' THEN
-    -- An attachment is seen as what it is attached to, as far as the author of that sees it.
+    -- An attachment is seen as what it is attached to, as far as the author of that sees it, and for as long: what ends at this
+    -- moment is waited for.
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT a.facility, r.target_type, r.target_id, a.scope, a.via, (x->>2)::timestamptz
     FROM jsonb_array_elements(changes->'attachments') x
     JOIN document d ON d.type = x->>0 AND d.id = x->>1
     JOIN search_reference r ON r.type = d.type AND r.id = d.id AND r.param = '_package' AND r.target_type = 'Binary'
     JOIN access a ON a.type = d.type AND a.id = d.id AND a.scope <> 'owner' AND a.until IS NULL
+      -- As the index has them.
+      AND a.type IN ('Communication', 'Consent', 'DiagnosticReport', 'DocumentReference', 'Patient', 'RelatedPerson')
     WHERE EXISTS (SELECT FROM access o WHERE o.facility = d.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
       AND is_about(r.target_type, r.target_id,
                    (SELECT s.target_id FROM search_reference s WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1))
+    FOR SHARE OF a
     ON CONFLICT DO NOTHING;
   END IF;
 
@@ -406,11 +413,17 @@ BEGIN
          e.reason_code, e.reason_text
   FROM jsonb_populate_recordset(NULL::event, changes->'events') e;
 
-  INSERT INTO audit (at, actor, client, action, type, id, version, request_id, address, details, patient)
-  SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id, a.address, a.details,
-         (SELECT s.target_id FROM search_reference s
-          WHERE s.type = a.type AND s.id = a.id AND s.param = '_patient' AND s.target_type = 'Patient' LIMIT 1)
-  FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a;
+  WITH made AS (
+    INSERT INTO audit (at, actor, client, action, type, id, version, request_id, address, details, patient)
+    SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id, a.address, a.details,
+           (SELECT s.target_id FROM search_reference s
+            WHERE s.type = a.type AND s.id = a.id AND s.param = '_patient' AND s.target_type = 'Patient' LIMIT 1)
+    FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a
+    RETURNING audit.at, audit.seq, audit.actor, audit.type, audit.id
+  )
+  INSERT INTO audit_concern (owner, at, seq)
+  SELECT d.owner, m.at, m.seq FROM made m JOIN document d ON d.type = m.type AND d.id = m.id
+  WHERE d.owner IS DISTINCT FROM m.actor AND d.owner IS NOT NULL;
 
   IF changes ? 'replay' THEN
     PERFORM keep_replay(changes->'replay');
