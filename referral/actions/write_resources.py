@@ -21,6 +21,7 @@ from referral.actions.open_offer import plan_new_offer
 from referral.actions.patch_resource import patched
 from referral.actions.place_referral import plan_new_referral
 from referral.actions.record_clinical import plan_clinical
+from referral.actions.run_aside import run_aside
 from referral.actions.workspace import Workspace
 from referral.actions.write_directory import directory_references, plan_directory
 from referral.domain.actor import Actor
@@ -77,18 +78,24 @@ async def write_resources(
     once: Once | None = None,
     address: str | None = None,
     attachments: AttachmentRules = _ATTACHMENTS,
+    size: int = 0,
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
     base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
     same as one before, which is then answered again and not done again. attachments: what a Binary may be.
+    size: of the request, in bytes; of a large one all that is long is done beside the loop.
     Raises any DomainError, its expressions naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
         with draft.placed():
             _check_scope(actor, draft)
-    drafts = [with_bytes(draft, attachments) for draft in drafts]
+
+    def with_all_bytes(brought: Sequence[Draft]) -> list[Draft]:
+        return [with_bytes(draft, attachments) for draft in brought]
+
+    drafts = await run_aside(size, with_all_bytes, drafts)
     async with store.writing(actor.facility) as connection:
         existing: dict[Key, Written] = {}
         if any(draft.condition or draft.named for draft in drafts):
@@ -105,35 +112,44 @@ async def write_resources(
             )
             if standing.replay is not None:
                 return standing.replay
-            drafts = patched(drafts, standing.documents)
+            # What a patch makes of a Binary is no better than what is sent.
+            drafts = with_all_bytes(await run_aside(size, patched, drafts, standing.documents))
         wanted = [draft for draft in drafts if draft.key not in existing]
-        loaded = await load_for_write(connection, what_to_load(wanted, actor, base, once))
+        asked = await run_aside(size, what_to_load, wanted, actor, base, once)
+        loaded = await load_for_write(connection, asked)
         if loaded.replay is not None:
             return loaded.replay
         at = loaded.not_before(now)
         workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now)
         workspace.brought = _brought(wanted)
         await check_attached(connection, base, wanted)
-        keys: dict[Key, Key] = {}
-        offered = _offered(wanted, workspace)
-        for draft in _in_order(wanted, base):
-            with draft.placed():
-                _check_version(workspace, draft)
-                if draft.is_delete:
-                    keys[draft.key] = plan_delete(workspace, draft)
-                else:
-                    keys[draft.key] = _plan(workspace, draft, offered)
+        keys = await run_aside(size, _plan_all, workspace, wanted)
         await check_unneeded(connection, workspace, wanted)
         for match in existing.values():
             workspace.audit("read", (match.type, match.id), match.version)
-        changes = workspace.finish()
-        answer = render([existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts])
+        changes = await run_aside(size, workspace.finish)
+        written = [existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts]
+        answer = await run_aside(size, render, written)
         if once is not None:
             changes.replay = once.kept(answer)
         if changes.documents or changes.audits or changes.replay:
             await apply_changes(connection, changes)
             await keep_attached(connection, workspace, wanted)
     return answer
+
+
+def _plan_all(workspace: Workspace, drafts: Sequence[Draft]) -> dict[Key, Key]:
+    """Decide all drafts; returns for each the key of the resource that answers it."""
+    keys: dict[Key, Key] = {}
+    offered = _offered(drafts, workspace)
+    for draft in _in_order(drafts, workspace.base):
+        with draft.placed():
+            _check_version(workspace, draft)
+            if draft.is_delete:
+                keys[draft.key] = plan_delete(workspace, draft)
+            else:
+                keys[draft.key] = _plan(workspace, draft, offered)
+    return keys
 
 
 def _brought(drafts: Sequence[Draft]) -> dict[tuple[str, str], Key]:
@@ -227,18 +243,10 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     stored = workspace.loaded.documents.get(draft.key)
     if draft.is_create:
         return
+    if not draft.is_delete and (stored is None or not stored.visible or stored.deleted):
+        check_scope(workspace.actor.scope, draft.type, Interaction.CREATE)
     if stored is None or not stored.visible:
-        # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
-        absent = "No such resource, or not one that you may see."
-        is_named = draft.expected not in {None, ABSENT}
-        if not draft.is_delete and _is_of_the_hub(workspace, draft):
-            if is_named:
-                raise NotFound(absent)
-            _check_server_id(draft)
-        if is_named:
-            raise StaleVersion(f"If-Match names a version. {absent}")
-        if stored is not None and not draft.is_delete:
-            raise NotFound(absent)
+        _check_unseen(workspace, draft, is_taken=stored is not None)
         return
     if stored.deleted and not draft.is_delete and _is_of_the_hub(workspace, draft):
         _check_server_id(draft)
@@ -251,6 +259,20 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
         raise StaleVersion("If-None-Match: * makes something new, and there is one already.")
     if draft.expected is not None and draft.expected != stored.version:
         raise StaleVersion(f"The newest version is {stored.version}, not {draft.expected}: read it again.")
+
+
+def _check_unseen(workspace: Workspace, draft: Draft, *, is_taken: bool) -> None:
+    """What is hidden is answered as what is not there; only that its id is taken cannot be kept."""
+    absent = "No such resource, or not one that you may see."
+    is_named = draft.expected not in {None, ABSENT}
+    if not draft.is_delete and _is_of_the_hub(workspace, draft):
+        if is_named:
+            raise NotFound(absent)
+        _check_server_id(draft)
+    if is_named:
+        raise StaleVersion(f"If-Match names a version. {absent}")
+    if is_taken and not draft.is_delete:
+        raise NotFound(absent)
 
 
 def _offered(drafts: Sequence[Draft], workspace: Workspace) -> frozenset[str]:

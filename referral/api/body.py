@@ -7,10 +7,12 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from referral.actions.draft import ABSENT
+from referral.actions.run_aside import run_aside
 from referral.api.services import LARGEST_BODY
 from referral.domain.errors import InvalidElement, TooLarge, WrongMediaType
 from referral.fhir.content import read_content
 from referral.fhir.primitives import ID
+from referral.fhir.validation import check_resource
 
 JSON = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
 """Media types of a resource."""
@@ -63,6 +65,17 @@ def read_resource(body: bytes, resource_type: str) -> dict[str, Any]:
     content = read_content(body)
     if content.get("resourceType") != resource_type:
         raise InvalidElement(f"The body must be a {resource_type}.", "resourceType")
+    return content
+
+
+async def read_checked(body: bytes, resource_type: str) -> dict[str, Any]:
+    """The resource in the body, checked. Raises what `read_resource` and `check_resource` do."""
+    return await run_aside(len(body), _read_checked, body, resource_type)
+
+
+def _read_checked(body: bytes, resource_type: str) -> dict[str, Any]:
+    content = read_resource(body, resource_type)
+    check_resource(resource_type, content)
     return content
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.binary import brings_bytes, write_bytes
-from referral.api.body import read_body, read_resource
+from referral.api.body import read_body, read_checked
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -17,7 +17,6 @@ from referral.domain.errors import InvalidElement
 from referral.domain.search import SearchQuery
 from referral.fhir.condition import read_condition
 from referral.fhir.resources import check_written
-from referral.fhir.validation import check_resource
 
 _FORMS: Final = frozenset({"_format", "_pretty"})
 
@@ -36,8 +35,7 @@ async def create(request: Request) -> Response:
     if brings_bytes(request, resource_type):
         return await write_bytes(request, actor, services.new_id(), is_create=True, condition=condition)
     body = await read_body(request)
-    content = read_resource(body, resource_type)
-    check_resource(resource_type, content)
+    content = await read_checked(body, resource_type)
     draft = Draft(resource_type, services.new_id(), content, is_create=True, condition=condition)
     return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
 

@@ -56,6 +56,7 @@ async def write_once(
             render=noted,
             once=once(request, actor, body, now),
             attachments=services.attachments,
+            size=len(body),
         )
     headers = dict(answer.headers)
     if answer.replayed:

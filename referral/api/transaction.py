@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from referral.actions.draft import Draft, Written, instant
+from referral.actions.run_aside import run_aside
 from referral.api.actor import current_actor
 from referral.api.batch import batch
 from referral.api.body import read_body, read_expected, read_resource
@@ -15,7 +16,7 @@ from referral.api.errors import MEDIA_TYPE
 from referral.api.replay import write_once
 from referral.api.respond import location, outcome_of, preference
 from referral.api.route import Route
-from referral.api.services import services_of
+from referral.api.services import Services, services_of
 from referral.domain.errors import InvalidElement, NotSupported
 from referral.domain.search import SearchQuery
 from referral.fhir.bundle import Entry, read_transaction, references_by_search, response_bundle
@@ -33,15 +34,13 @@ async def transaction(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     body = await read_body(request)
-    bundle = read_resource(body, "Bundle")
+    bundle = await run_aside(len(body), read_resource, body, "Bundle")
     if bundle.get("type") == "batch":
         return await batch(request, bundle)
     if bundle.get("type") != "transaction":
         check_resource("Bundle", bundle)
         raise NotSupported("Of Bundles, transactions and batches are taken here.", "Bundle.type")
-    check_resource("Bundle", bundle)
-    entries = read_transaction(bundle, services.new_id, services.fhir_base)
-    drafts = [_draft(entry, services.fhir_base) for entry in entries]
+    drafts = await run_aside(len(body), _drafts, bundle, services)
     wanted = preference(request, "return")
 
     def render(written: list[Written]) -> Answer:
@@ -49,6 +48,12 @@ async def transaction(request: Request) -> Response:
         return Answer(200, {"Content-Type": MEDIA_TYPE}, answered)
 
     return await write_once(request, actor, body, drafts, render)
+
+
+def _drafts(bundle: dict[str, Any], services: Services) -> list[Draft]:
+    check_resource("Bundle", bundle)
+    entries = read_transaction(bundle, services.new_id, services.fhir_base)
+    return [_draft(entry, services.fhir_base) for entry in entries]
 
 
 def _draft(entry: Entry, fhir_base: str) -> Draft:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.binary import brings_bytes, write_bytes
-from referral.api.body import check_id, read_body, read_expected, read_pairs, read_resource
+from referral.api.body import check_id, read_body, read_checked, read_expected, read_pairs
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -18,7 +18,6 @@ from referral.domain.errors import InvalidElement
 from referral.domain.search import SearchQuery
 from referral.fhir.condition import read_condition
 from referral.fhir.resources import check_written
-from referral.fhir.validation import check_resource
 
 # How the answer is to be written, and nothing of what is sought.
 _FORM: Final = frozenset({"_format", "_pretty"})
@@ -38,10 +37,9 @@ async def update(request: Request) -> Response:
     if brings_bytes(request, resource_type):
         return await write_bytes(request, actor, resource_id, is_create=False, expected=expected)
     body = await read_body(request)
-    content = read_resource(body, resource_type)
+    content = await read_checked(body, resource_type)
     if content.get("id") != resource_id:
         raise InvalidElement("The id of the body must be that of the address.", f"{resource_type}.id")
-    check_resource(resource_type, content)
     draft = Draft(resource_type, resource_id, content, is_create=False, expected=expected)
     return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
 
@@ -58,8 +56,7 @@ async def update_by_search(request: Request) -> Response:
     condition = condition_of(request, resource_type)
     expected = read_expected(request.headers.get("if-match"), request.headers.get("if-none-match"))
     body = await read_body(request)
-    content = read_resource(body, resource_type)
-    check_resource(resource_type, content)
+    content = await read_checked(body, resource_type)
     draft = Draft(
         resource_type,
         content.get("id") or services.new_id(),

@@ -21,6 +21,7 @@ from referral.domain.search import (
     SortKey,
     Summary,
     Total,
+    effort,
 )
 from referral.fhir.media_range import is_format
 from referral.fhir.parameters import PARAMETERS, parameter
@@ -36,10 +37,16 @@ AUDIT_SORT: Final = SortKey("date", descending=True)
 """The audit has one order, the newest first."""
 
 _MAX_PAIRS: Final = 100
+# Of single values, see `effort`: else one small request keeps the database busy for half a minute.
+_MOST_EFFORT: Final = 1_000
 _MAX_VALUE: Final = 40_000
 _MAX_ELEMENTS: Final = 100
 _HAS_PARTS: Final = 3
 _ELEMENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
+_TOO_MUCH: Final = (
+    "The search asks for too much at once: give fewer values, and name the type in a chain"
+    " (subject:Patient.identifier)."
+)
 # What the service tells of itself is not among what others write.
 _ALONE: Final = "AuditEvents and definitions are searched alone."
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -87,6 +94,8 @@ def parse_search(
     if draft.summary is Summary.TEXT and (draft.includes or draft.revincludes):
         # https://hl7.org/fhir/R4/search.html#summary
         problems.append(Problem("Parameter _summary: text does not go with _include and _revinclude."))
+    if sum(map(effort, draft.criteria)) > _MOST_EFFORT:
+        problems.append(Problem(_TOO_MUCH))
     if problems:
         raise InvalidElement(problems)
     return SearchQuery(

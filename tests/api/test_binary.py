@@ -30,6 +30,7 @@ from tests.running_service import RunningService
 STRANGER = "nam-sach-medical-centre"
 PDF = {"Content-Type": "application/pdf"}
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+ADD_DATA: Resource = {"op": "add", "path": "/data", "value": b64encode(b"other").decode()}
 AS_JSON = {"Accept": "application/fhir+json"}
 
 
@@ -315,6 +316,23 @@ async def test_the_scope_is_asked_for_before_anything_is_read(service: RunningSe
     limited = await service.system(LE_CHAN, "system/Binary.r")
     refused(await limited.post("Binary", content=b"x", headers=PDF), 403, "forbidden")
     refused(await limited.put("Binary/a", content=b"x", headers=PDF), 403, "forbidden")
+
+
+async def test_a_patch_of_a_binary_is_held_by_the_same_rules(station: httpx.AsyncClient) -> None:
+    name = await sent(station, b"0123456789")
+    patches: list[tuple[list[Resource], int, str]] = [
+        ([{"op": "replace", "path": "/contentType", "value": "text/html"}, ADD_DATA], 415, "not-supported"),
+        ([{"op": "replace", "path": "/contentType", "value": "image/png"}], 422, "required"),
+    ]
+    as_patch = {"Content-Type": "application/json-patch+json"}
+    for patch, status, code in patches:
+        answer = await station.patch(f"Binary/{name}", json=patch, headers=as_patch)
+        refused(answer, status, code)
+    assert (await station.get(f"Binary/{name}")).content == b"0123456789"
+    written = await station.patch(f"Binary/{name}", json=[ADD_DATA], headers=as_patch)
+    assert written.status_code == 200, written.text
+    assert "data" not in (await station.get(f"Binary?_id={name}")).json()["entry"][0]["resource"]
+    assert (await station.get(f"Binary/{name}")).content == b"other"
 
 
 async def test_a_batch_reads_it_as_a_resource(station: httpx.AsyncClient) -> None:

@@ -147,6 +147,8 @@ def test_a_patch_that_leaves_no_resource_is_refused():
     for value in ([], 1, None, "x"):
         with pytest.raises(BrokenRule, match="no resource left"):
             patched({"a": 1}, op("replace", "", value=value))
+    with pytest.raises(BrokenRule, match="no resource left"):
+        patched({"a": 1}, op("remove", ""))
     with pytest.raises(BrokenRule, match="nothing at this path"):
         patched({"a": 1}, op("remove", ""), op("remove", "/a"))
 

@@ -543,3 +543,23 @@ def test_any_pairs_give_a_query_or_a_refusal_that_names_a_parameter(resource_typ
     for found in query.criteria:
         if isinstance(found, DateCriterion):
             assert all(BEGINNING <= low <= high <= END for _, low, high in found.comparisons)
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "pairs"),
+    [
+        ("Patient", [("name", ",".join(["a"] * 500))] * 3),
+        ("Patient", [("birthdate", ",".join(["ne2000"] * 360))] * 3),
+        ("Location", [("near", ",".join(["20|106|1|km"] * 360))] * 3),
+        ("Task", [("focus.identifier", "a")] * 2),
+        ("Patient", [("_has:Observation:patient:date", "ne2000")] * 50),
+    ],
+)
+def test_too_much_at_once_is_refused_and_said_how_to_ask_for_less(
+    resource_type: str, pairs: list[tuple[str, str]]
+):
+    text = refusal(resource_type, *pairs)
+    assert "too much at once" in text
+    assert "name the type" in text
+    # One of them alone is taken.
+    assert search(resource_type, pairs[0]).criteria
