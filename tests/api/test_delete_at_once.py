@@ -68,6 +68,24 @@ async def test_what_is_being_named_is_not_deleted(
     assert (await station.get(address)).status_code == 200
 
 
+async def test_what_a_package_is_made_of_is_not_deleted_as_it_is_given(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    part = f"Observation/{(await created(station, observation(who)))['id']}"
+    whole = await created(station, observation(who, hasMember=[{"reference": part}]))
+    naming = request(who, KIEN_AN, supportingInfo=[{"reference": f"Observation/{whole['id']}"}])
+    # What is given is given before the events are written.
+    async with nothing_is_written(service, "event") as owner:
+        placed = asyncio.create_task(station.post("ServiceRequest", json=naming))
+        await waiting(owner, 1)
+        deleted = asyncio.create_task(station.delete(part))
+        await waiting(owner, 2)
+    assert (await placed).status_code == 201
+    refused(await deleted, 409, "conflict")
+    hospital = await service.system(KIEN_AN)
+    assert (await hospital.get(part)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("kind", "at"),
     [("Patient", "Observation.subject"), ("Binary", "DocumentReference.content[0].attachment.url")],

@@ -386,6 +386,9 @@ BEGIN
       )
       INSERT INTO access (facility, type, id, scope, via, since)
       SELECT n.facility, n.type, n.id, 'package', n.offer, n.at FROM named n
+      -- Of what is named by others too, nobody could know before: who deletes it waits, or it is not given.
+      JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted
+      FOR KEY SHARE OF d
       ON CONFLICT DO NOTHING;
     END IF;
   END IF;
