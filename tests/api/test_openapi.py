@@ -118,6 +118,20 @@ async def test_every_operation_is_told_whole(document: Document) -> None:
         assert bool(operation["security"]) == signed_in, where
 
 
+async def test_the_headers_that_a_write_goes_by_are_told(document: Document) -> None:
+    told = {
+        (path, method, one["name"]): one["schema"]
+        for path, method, operation in operations(document)
+        for one in (resolved(document, parameter) for parameter in operation["parameters"])
+        if one["in"] == "header"
+    }
+    for path in ("/fhir/Binary/{resource_id}", "/fhir/Patient"):
+        assert told[path, "put", "If-None-Match"]["enum"] == ["*"]
+    for path, method in (("/fhir/Binary", "post"), ("/fhir/Binary/{resource_id}", "put")):
+        assert (path, method, "X-Security-Context") in told
+    assert "410" in document["paths"]["/fhir"]["post"]["responses"]
+
+
 async def test_every_error_is_told(document: Document) -> None:
     told = {int(status) for *_, operation in operations(document) for status in operation["responses"]}
     # Nothing limits how often a client asks, yet.

@@ -92,7 +92,7 @@ def openapi_document(
         "components": {
             "schemas": {**schemas.SCHEMAS, **{f"{each}.search": _form(each) for each in sorted(SUPPORTED)}},
             "examples": {name: {"value": example} for name, example in sorted(all_examples().items())},
-            "parameters": {**schemas.PARAMETERS, **dict(_criteria())},
+            "parameters": {**schemas.COMPONENTS, **dict(_criteria())},
             "headers": schemas.HEADERS,
             "responses": {f"Error{status}": _error(status) for status in sorted(_meanings())},
             "securitySchemes": {
@@ -149,6 +149,8 @@ def _operation(
     raw = media_types if operation.raw and resource_type == BINARY else ()
     by_form = operation.criteria and path.endswith("/_search")
     names = operation.parameters
+    if raw and operation.body is not None:
+        names += ("X-Security-Context",)
     if path.startswith("/fhir"):
         names += ("_format", "_pretty")
     parameters = [

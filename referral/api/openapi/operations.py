@@ -59,7 +59,7 @@ class Operation:
     """`answers` are those that are no errors, by status; None: without a body.
 
     tag: for one that is of no type of resource. body: of the request. parameters: names of those of
-    `schemas.PARAMETERS`. criteria: it takes what a search of the type takes. public: without a token.
+    `schemas.COMPONENTS`. criteria: it takes what a search of the type takes. public: without a token.
     raw: what an address of a Binary takes and gives besides resources: bytes. headers: of answers, by status.
     """
 
@@ -131,7 +131,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
         "Update a resource, or create it under an id of yours",
         _STORED,
         _CHANGING,
-        parameters=(*_ONCE, "If-Match", "Prefer"),
+        parameters=(*_ONCE, "If-Match", schemas.NEW_ONLY, "Prefer"),
         body=schemas.RESOURCE,
         raw=True,
         headers=_WRITTEN,
@@ -140,7 +140,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
         "Update the one resource that meets a search, or create it",
         _STORED,
         _CHANGING,
-        parameters=(*_ONCE, "If-Match", "Prefer"),
+        parameters=(*_ONCE, "If-Match", schemas.NEW_ONLY, "Prefer"),
         body=schemas.RESOURCE,
         criteria=True,
         headers=_WRITTEN,
@@ -205,7 +205,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
     transaction.transaction: Operation(
         "Transaction or batch",
         {200: schemas.BUNDLE_ANSWERED},
-        (*_CHANGING, errors.NeverDeleted, errors.StillNeeded),
+        (*_CHANGING, errors.Gone, errors.NeverDeleted, errors.StillNeeded),
         tag=_WHOLE,
         parameters=(*_ONCE, "Prefer"),
         body=schemas.BUNDLE_SENT,
