@@ -26,6 +26,7 @@ from referral.domain.errors import (
     MissingElement,
     NotSupported,
     StoreUnavailable,
+    TooLarge,
 )
 from referral.domain.facility import FacilityId
 from referral.domain.scope import read_scopes
@@ -52,10 +53,11 @@ _MOST_WAITING: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One resource as it stands in a file. place: such as `patients.ndjson:17`."""
+    """One resource as it stands in a file. place: such as `patients.ndjson:17`. is_long: it is cut off."""
 
     place: str
     body: bytes
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +169,14 @@ class _Load:
         """The next lines as drafts, each resource once."""
         part, size = _Part(), 0
         keys: set[Key] = set()
-        while len(part.items) < _AT_ONCE and size < _BYTES_AT_ONCE:
+        while len(part.items) + len(part.refused) < _AT_ONCE and size < _BYTES_AT_ONCE:
             line, self.left = self.left or next(lines, None), None
             if line is None:
                 break
+            if line.is_long:
+                too_large = TooLarge(f"A line has at most {len(line.body)} bytes.")
+                part.refused.append(Refused(replace(line, body=b""), None, too_large))
+                continue
             content: dict[str, Any] = {}
             try:
                 content = read_content(line.body)

@@ -230,6 +230,8 @@ def _sort(draft: _Draft, value: str) -> None:
         return
     # The id breaks ties in any case.
     value = value.removesuffix(",_id")
+    if "," in value:
+        raise ParameterError("it goes by one parameter here, and then by the id.")
     name = value.removeprefix("-")
     searched = parameter(draft.resource_type, name)
     descending = value.startswith("-")
@@ -240,7 +242,7 @@ def _sort(draft: _Draft, value: str) -> None:
         draft.sort = SortKey(name, descending, searched.kind, rows)
     else:
         names = [each.name for each in PARAMETERS[draft.resource_type] if each.kind in _SORTED]
-        raise ParameterError(f"one of {', '.join([*COLUMNS, *names])}, descending with - before it.")
+        raise ParameterError(f"it is one of {', '.join([*COLUMNS, *names])}, descending with - before it.")
 
 
 def _total(draft: _Draft, value: str) -> None:

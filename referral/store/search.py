@@ -248,5 +248,6 @@ def _brought(rows: Sequence[asyncpg.Record]) -> tuple[FoundResource, ...]:
 
 def _too_many() -> InvalidElement:
     return InvalidElement(
-        f"This page brings more than {MOST_INCLUDED} included resources: ask with a smaller _count."
+        f"This page brings more than {MOST_INCLUDED} included resources:"
+        " ask with a smaller _count, or for what comes along by a search of its own."
     )

@@ -563,3 +563,8 @@ def test_too_much_at_once_is_refused_and_said_how_to_ask_for_less(
     assert "name the type" in text
     # One of them alone is taken.
     assert search(resource_type, pairs[0]).criteria
+
+
+def test_a_sort_goes_by_one_parameter_and_says_so():
+    assert "one parameter" in refusal("Task", ("_sort", "status,-modified"))
+    assert search("Task", ("_sort", "-modified,_id")).sort == SortKey("modified", descending=True)
