@@ -34,6 +34,29 @@ if find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
+# The files that take longest begin first: else a worker may end with one of them, and the other have nothing.
+_LONGEST = (
+    "releases/test_upgrade.py",
+    "benchmark/test_run.py",
+    "api/test_matrix.py",
+    "fault_runs/test_quick_run.py",
+    "cli/test_demo.py",
+    "test_embedded_bad_directory.py",
+    "api/test_visibility.py",
+    "api/test_strangers.py",
+    "test_embedded.py",
+    "install/test_restore_drill.py",
+    "cli/test_serve.py",
+    "store/test_migrate_interrupted.py",
+    "architecture/test_docs.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {Path(__file__).parent / name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """One migrated database: as the service's login role, and as its owner."""
