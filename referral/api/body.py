@@ -11,6 +11,7 @@ from referral.actions.run_aside import run_aside
 from referral.api.services import LARGEST_BODY
 from referral.domain.errors import InvalidElement, TooLarge, WrongMediaType
 from referral.fhir.content import read_content
+from referral.fhir.media_range import is_ours
 from referral.fhir.primitives import ID
 from referral.fhir.validation import check_resource
 
@@ -42,8 +43,9 @@ async def read_at_most(request: Request, most: int) -> bytes:
 
 async def read_body(request: Request) -> bytes:
     """The bytes. Raises WrongMediaType unless it is declared as JSON, TooLarge beyond LARGEST_BODY."""
-    if media_type_of(request) not in JSON:
-        raise WrongMediaType("Send application/fhir+json.")
+    _, _, parameters = request.headers.get("content-type", "").partition(";")
+    if media_type_of(request) not in JSON or (parameters and not is_ours(parameters)):
+        raise WrongMediaType("Send application/fhir+json of FHIR 4.0, in UTF-8.")
     return await read_at_most(request, LARGEST_BODY)
 
 

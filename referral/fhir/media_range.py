@@ -9,6 +9,7 @@ _RANGES: Final = frozenset(
 # An unescaped "+" arrives as a space.
 _FORMATS: Final = frozenset({"json", "application/fhir json", "application/json fhir"}) | _RANGES
 _VERSIONS: Final = frozenset({"", "4.0", "4.0.1"})
+_CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 
 
 def accepted(accept: str) -> bool:
@@ -19,6 +20,13 @@ def accepted(accept: str) -> bool:
 def is_format(value: str) -> bool:
     """Whether a `_format` asks for our form."""
     return _takes(value.lower(), _FORMATS)
+
+
+def is_ours(parameters: str) -> bool:
+    """Whether the parameters of a body's media type say what we read: UTF-8 of FHIR 4.0, as without them."""
+    named = dict(part.strip().partition("=")[::2] for part in parameters.lower().split(";"))
+    said = {name: value.strip(' "') for name, value in named.items()}
+    return said.get("charset", "utf-8") in _CHARSETS and said.get("fhirversion", "") in _VERSIONS
 
 
 def _takes(text: str, ours: frozenset[str]) -> bool:

@@ -88,7 +88,7 @@ def parse_search(
     for key, value in pairs:
         try:
             if _take(draft, key, value, once, lenient=lenient) and key != "_cursor":
-                understood.append((key, value))
+                understood.append((key, str(draft.count) if key == "_count" else value))
         except ParameterError as fault:
             problems.append(Problem(f"Parameter {_shown(key)}: {fault}"))
     if draft.summary is Summary.TEXT and (draft.includes or draft.revincludes):

@@ -568,3 +568,8 @@ def test_too_much_at_once_is_refused_and_said_how_to_ask_for_less(
 def test_a_sort_goes_by_one_parameter_and_says_so():
     assert "one parameter" in refusal("Task", ("_sort", "status,-modified"))
     assert search("Task", ("_sort", "-modified,_id")).sort == SortKey("modified", descending=True)
+
+
+def test_the_self_link_has_the_count_that_is_given():
+    assert search("Task", ("_count", "1000000000")).self_pairs == (("_count", "200"),)
+    assert search("Task", ("_count", "020")).self_pairs == (("_count", "20"),)
