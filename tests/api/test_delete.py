@@ -208,6 +208,18 @@ async def test_a_patient_goes_after_the_records(station: httpx.AsyncClient, who:
     assert (await station.delete(f"Patient/{who}")).status_code == 204
 
 
+async def test_what_happened_to_a_patient_keeps_no_patient(station: httpx.AsyncClient, who: str) -> None:
+    told = {
+        "resourceType": "Provenance",
+        "target": [{"reference": f"Patient/{who}"}],
+        "recorded": "2026-03-01T08:00:00Z",
+        "agent": [{"who": {"reference": f"Organization/{LE_CHAN}"}}],
+    }
+    made = await created(station, told)
+    assert (await station.delete(f"Patient/{who}")).status_code == 204
+    assert (await station.get(f"Provenance/{made['id']}")).json()["target"] == told["target"]
+
+
 def place(owner: str, **more: Any) -> Resource:
     return {
         "resourceType": "Location",
