@@ -19,6 +19,8 @@ JSON = frozenset({"application/fhir+json", "application/json", "application/json
 """Media types of a resource."""
 
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+# Read by `api/negotiation.py`.
+_FORM = frozenset({"_format", "_pretty"})
 # More than any reader of them takes, so that it is the one to say so.
 _MOST_PAIRS = 1000
 
@@ -57,6 +59,11 @@ def read_pairs(text: bytes) -> list[tuple[str, str]]:
         )
     except ValueError:
         raise InvalidElement("Parameters are UTF-8 text, not too many of them.") from None
+
+
+def read_asked(request: Request) -> list[tuple[str, str]]:
+    """The parameters of an address, but for those that say how the answer is to be written."""
+    return [pair for pair in read_pairs(request.scope["query_string"]) if pair[0] not in _FORM]
 
 
 def read_resource(body: bytes, resource_type: str) -> dict[str, Any]:

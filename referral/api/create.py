@@ -1,14 +1,12 @@
 """Create. https://hl7.org/fhir/R4/http.html#create"""
 
-from typing import Final
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.binary import brings_bytes, write_bytes
-from referral.api.body import read_body, read_checked
+from referral.api.body import read_asked, read_body, read_checked
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -17,8 +15,6 @@ from referral.domain.errors import InvalidElement
 from referral.domain.search import SearchQuery
 from referral.fhir.condition import read_condition
 from referral.fhir.resources import check_written
-
-_FORMS: Final = frozenset({"_format", "_pretty"})
 
 
 async def create(request: Request) -> Response:
@@ -45,12 +41,11 @@ def _check_address(request: Request) -> None:
 
     Some clients ask for a conditional create like that: passed over, they would make a second one each time.
     """
-    for name in request.query_params:
-        if name not in _FORMS:
-            raise InvalidElement(
-                f"Parameter {name[:64]}: a create has none. What is not to be made twice has its search "
-                "in the header If-None-Exist."
-            )
+    for name, _ in read_asked(request):
+        raise InvalidElement(
+            f"Parameter {name[:64]}: a create has none. What is not to be made twice has its search "
+            "in the header If-None-Exist."
+        )
 
 
 def _condition(request: Request, resource_type: str, fhir_base: str) -> SearchQuery | None:

@@ -1,6 +1,5 @@
 """Update. https://hl7.org/fhir/R4/http.html#update"""
 
-from typing import Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -9,7 +8,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.binary import brings_bytes, write_bytes
-from referral.api.body import check_id, read_body, read_checked, read_expected, read_pairs
+from referral.api.body import check_id, read_asked, read_body, read_checked, read_expected
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -18,9 +17,6 @@ from referral.domain.errors import InvalidElement
 from referral.domain.search import SearchQuery
 from referral.fhir.condition import read_condition
 from referral.fhir.resources import check_written
-
-# How the answer is to be written, and nothing of what is sought.
-_FORM: Final = frozenset({"_format", "_pretty"})
 
 
 async def update(request: Request) -> Response:
@@ -70,8 +66,7 @@ async def update_by_search(request: Request) -> Response:
 
 def condition_of(request: Request, resource_type: str) -> SearchQuery:
     """The search in the address that says what is meant. Raises InvalidElement where there is none."""
-    pairs = [pair for pair in read_pairs(request.scope["query_string"]) if pair[0] not in _FORM]
-    return read_condition(resource_type, urlencode(pairs), base=services_of(request).fhir_base)
+    return read_condition(resource_type, urlencode(read_asked(request)), base=services_of(request).fhir_base)
 
 
 routes = [

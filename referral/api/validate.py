@@ -8,7 +8,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.actions.try_write import try_write
 from referral.api.actor import current_actor
-from referral.api.body import check_id, read_body, read_version
+from referral.api.body import check_id, read_asked, read_body, read_version
 from referral.api.errors import issues_of, outcome_response
 from referral.api.route import Route
 from referral.api.services import services_of
@@ -53,7 +53,7 @@ async def validate(request: Request) -> Response:
         check_id(resource_id)
     body = await read_body(request) if _has_body(request) else b""
     try:
-        asked = read_validation(read_content(body) if body else None, request.query_params.multi_items())
+        asked = read_validation(read_content(body) if body else None, read_asked(request))
         _check_scope(actor, resource_type, asked.mode)
     except BrokenRule as error:
         # Of the content: a number that would not come back as it is.
