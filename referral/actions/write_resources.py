@@ -38,7 +38,7 @@ from referral.fhir import systems
 from referral.fhir.attachment import BINARY, attached
 from referral.fhir.offer import is_offer, returns_patient
 from referral.fhir.references import Key, identifier_of, target_of
-from referral.fhir.referral import is_referral
+from referral.fhir.referral import is_referral, resembles_referral
 from referral.fhir.resources import DIRECTORY, STORED
 from referral.store.change_set import WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Store
@@ -211,6 +211,12 @@ def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
         if is_referral(draft.content):
             _check_server_id(draft)
             return plan_new_referral(workspace, draft, offered=draft.id in offered)
+        if resembles_referral(draft.content):
+            workspace.note(
+                draft.key,
+                "This is kept as plain clinical data, and nobody is asked about it: "
+                "a referral has the intent order, and its code in category.",
+            )
     if draft.type == "Task":
         if not draft.is_create and workspace.offer(draft.id) is not None:
             return plan_offer_update(workspace, draft)
