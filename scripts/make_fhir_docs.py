@@ -14,11 +14,16 @@ if importlib.util.find_spec("referral") is None:
 
 from referral.api.errors import ANSWERS  # noqa: E402  (the path must be set first)
 from referral.fhir.parameters import COMMON, PARAMETERS, Parameter  # noqa: E402
-from referral.fhir.resources import CLINICAL, DIRECTORY  # noqa: E402
+from referral.fhir.resources import AUDIT_EVENT, CLINICAL, DEFINITIONS, DIRECTORY  # noqa: E402
 
 
 def types() -> str:
-    rows = (("clinical", CLINICAL), ("directory", DIRECTORY))
+    rows = (
+        ("clinical", CLINICAL),
+        ("directory", DIRECTORY),
+        ("definitions, read and searched", DEFINITIONS),
+        ("audit, read and searched", {AUDIT_EVENT}),
+    )
     return table(("kind", "types"), ((kind, ", ".join(sorted(found))) for kind, found in rows))
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write tests/fhir/r4_search_parameters.json from the official definitions; --check says whether it is stale.
 
-It holds the search parameters that R4 defines for the types that the service stores, and for `Resource`:
+It holds the search parameters that R4 defines for the types that the service has, and for `Resource`:
 kind, FHIRPath, the types that references may have (by the parameter and by the element; absent: any) and
 the code system that plain codes imply. Those of extensions and examples are left out.
 """
@@ -21,10 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 if importlib.util.find_spec("referral") is None:
     sys.path.insert(0, str(ROOT))
 
-from referral.domain.visibility import CLINICAL, DIRECTORY  # noqa: E402  (the path must be set first)
+from referral.fhir.resources import SUPPORTED  # noqa: E402  (the path must be set first)
 
 FILE = ROOT / "tests" / "fhir" / "r4_search_parameters.json"
-TYPES = sorted({"Resource"} | CLINICAL | DIRECTORY)
+TYPES = sorted({"Resource"} | SUPPORTED)
 # Of one type, or shared by several of one group. What extensions and examples define is called otherwise.
 _OFFICIAL = re.compile(r"(?:[A-Z][A-Za-z]+|individual|clinical|medications|conformance)-[A-Za-z_-]+")
 _ANY = 100  # a parameter with more targets than that takes all types
@@ -94,12 +94,13 @@ def _row(
 
 
 def _is_code(element: Mapping[str, Any]) -> bool:
-    return [kind["code"] for kind in element["type"]] == ["code"]
+    # Of one code system: that of a concept of any CodeSystem is of none.
+    return [kind["code"] for kind in element["type"]] == ["code"] and "binding" in element
 
 
 def _systems(element: Mapping[str, Any], value_sets: Mapping[str, dict[str, Any]]) -> list[str]:
     value_set = value_sets[element["binding"]["valueSet"].partition("|")[0]]
-    return sorted({part["system"] for part in value_set["compose"]["include"]})
+    return sorted({part["system"] for part in value_set["compose"]["include"] if "system" in part})
 
 
 def _element(path: str, elements: Elements) -> dict[str, Any]:
@@ -111,6 +112,10 @@ def _element(path: str, elements: Elements) -> dict[str, Any]:
     element = _element(above, elements)
     if "contentReference" in element:
         return _element(f"{element['contentReference'].removeprefix('#')}.{name}", elements)
+    # A part of a data type has its own parts there.
+    inside = f"{element['path']}.{name}"
+    if inside in elements[inside.partition(".")[0]]:
+        return _element(inside, elements)
     return _element(f"{element['type'][0]['code']}.{name}", elements)
 
 

@@ -53,23 +53,27 @@ class RunningService:
         """A client of this facility, whose addresses are relative to the FHIR base."""
         key = (facility, scope)
         if key not in self._systems:
-            private, public = generate_keys()
-            client = await add_client(
-                self.store,
-                client_id=None,
-                facility=facility,
-                name=f"EHR of {facility}",
-                scope=scope,
-                jwks={"keys": [public]},
-                now=datetime.now(UTC),
-            )
-            self._systems[key] = httpx.AsyncClient(
-                base_url=self.fhir + "/",
-                auth=_Bearer(self.base_url, client.id, dict(private)),
-                headers={"Content-Type": "application/fhir+json"},
-                timeout=30,
-            )
+            self._systems[key] = await self.new_system(facility, scope)
         return self._systems[key]
+
+    async def new_system(self, facility: str, scope: str = "system/*.cruds") -> httpx.AsyncClient:
+        """One that nobody else gets, so that its token may be taken away; the caller closes it."""
+        private, public = generate_keys()
+        client = await add_client(
+            self.store,
+            client_id=None,
+            facility=facility,
+            name=f"EHR of {facility}",
+            scope=scope,
+            jwks={"keys": [public]},
+            now=datetime.now(UTC),
+        )
+        return httpx.AsyncClient(
+            base_url=self.fhir + "/",
+            auth=_Bearer(self.base_url, client.id, dict(private)),
+            headers={"Content-Type": "application/fhir+json"},
+            timeout=30,
+        )
 
     def anonymous(self) -> httpx.AsyncClient:
         """Somebody without a token; the caller closes it."""

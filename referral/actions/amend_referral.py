@@ -109,9 +109,7 @@ def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[
     flag_missing(workspace, content, after)
     for offer in workspace.offers_of(referral.id):
         if offer.is_open or offer.state is OfferState.COMPLETED:
-            workspace.changes.packages.append(
-                (referral.id, offer.id, offer.owner, referral.sender, referral.patient, workspace.now)
-            )
+            workspace.give_package(referral, offer)
         if offer.is_open and offer.priority is not after.priority:
             raised = replace(offer, priority=after.priority)
             carry_out(workspace, raised, "amend", offer.state, party=Party.SENDER, follow=False)

@@ -10,7 +10,7 @@ from referral.actions.draft import Draft
 from referral.actions.workspace import Workspace
 from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import BrokenRule, MissingElement, Problem
-from referral.fhir.attachment import BINARY, attached
+from referral.fhir.attachment import BINARY, PHOTOGRAPHED, attached
 from referral.fhir.content import number_text
 from referral.store.blob import NewBlob, StoredBlob, find_blobs, keep_blob
 from referral.store.pool import Connection
@@ -54,10 +54,13 @@ async def check_attached(connection: Connection, base: str, drafts: Sequence[Dra
     known = {
         draft.id: StoredBlob(draft.blob.size, draft.blob.sha1) for draft in drafts if draft.blob is not None
     }
-    known |= await find_blobs(connection, {name for _, _, name, _ in named} - known.keys())
+    gone = {draft.id for draft in drafts if draft.type == BINARY and draft.is_delete}
+    known |= await find_blobs(connection, {name for _, _, name, _ in named} - known.keys() - gone)
     for draft, path, name, attachment in named:
         with draft.placed():
             blob = known.get(name)
+            if blob is None and draft.type in PHOTOGRAPHED:
+                continue
             if blob is None:
                 raise BrokenRule(
                     "There is no such Binary that is known to you here.", draft.at(f"{path}.url")

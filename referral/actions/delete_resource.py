@@ -15,7 +15,7 @@ from referral.domain.facility import AffiliationKind
 from referral.fhir.directory_rows import affiliation_kind, location_row
 from referral.fhir.parameters import PARAMETERS
 from referral.fhir.references import Key
-from referral.fhir.resources import DIRECTORY, SUPPORTED, TOLD_ONCE
+from referral.fhir.resources import DIRECTORY, STORED, TOLD_ONCE
 from referral.store.document import kept_by
 from referral.store.pool import Connection
 
@@ -23,9 +23,12 @@ from referral.store.pool import Connection
 _NAMING: Final = sorted(
     {each.rows for kind in ("ServiceRequest", "Task") for each in PARAMETERS[kind]} | {"_package", "_patient"}
 )
+# What is never deleted would keep for ever what it tells about.
+_KEEPING: Final = STORED - TOLD_ONCE
 _KEPT: Final = {
     "referral": "A referral rests on this: what it names stays as long as the referral.",
     "records": "There are records about this patient: delete those first.",
+    "documents": "This is attached to a document: delete that first, or write it without.",
 }
 
 
@@ -39,7 +42,7 @@ async def check_unneeded(connection: Connection, workspace: Workspace, drafts: S
     """Raises StillNeeded for what other resources rest on, but for those that go with it."""
     going = {draft.key: draft for draft in drafts if draft.is_delete and draft.key in workspace.pending}
     if going:
-        for key, reason in await kept_by(connection, going, types=SUPPORTED, params=_NAMING):
+        for key, reason in await kept_by(connection, going, types=_KEEPING, params=_NAMING):
             with going[key].placed():
                 raise StillNeeded(_KEPT[reason])
 

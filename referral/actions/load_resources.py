@@ -26,6 +26,7 @@ from referral.domain.errors import (
     MissingElement,
     NotSupported,
     StoreUnavailable,
+    TooLarge,
 )
 from referral.domain.facility import FacilityId
 from referral.domain.scope import read_scopes
@@ -34,7 +35,7 @@ from referral.fhir.content import read_content, reread_content
 from referral.fhir.offer import is_offer
 from referral.fhir.primitives import ID
 from referral.fhir.referral import is_referral, own_numbers
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import STORED, check_written
 from referral.fhir.validation import check_resource
 from referral.store.blob import find_blobs
 from referral.store.change_set import Key
@@ -52,10 +53,11 @@ _MOST_WAITING: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One resource as it stands in a file. place: such as `patients.ndjson:17`."""
+    """One resource as it stands in a file. place: such as `patients.ndjson:17`. is_long: it is cut off."""
 
     place: str
     body: bytes
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +169,14 @@ class _Load:
         """The next lines as drafts, each resource once."""
         part, size = _Part(), 0
         keys: set[Key] = set()
-        while len(part.items) < _AT_ONCE and size < _BYTES_AT_ONCE:
+        while len(part.items) + len(part.refused) < _AT_ONCE and size < _BYTES_AT_ONCE:
             line, self.left = self.left or next(lines, None), None
             if line is None:
                 break
+            if line.is_long:
+                too_large = TooLarge(f"A line has at most {len(line.body)} bytes.")
+                part.refused.append(Refused(replace(line, body=b""), None, too_large))
+                continue
             content: dict[str, Any] = {}
             try:
                 content = read_content(line.body)
@@ -191,8 +197,7 @@ class _Load:
         kind = content.get("resourceType")
         if not isinstance(kind, str):
             raise MissingElement("A line is a resource, with its resourceType.", "resourceType")
-        if kind not in SUPPORTED:
-            raise NotSupported(f"The resource type {kind[:64]!r} is not supported here.")
+        check_written(kind)
         if not is_checked:
             check_resource(kind, content)
         if kind == "Task" and is_offer(content):
@@ -288,7 +293,7 @@ class _Load:
 
 def _named(content: dict[str, Any]) -> Key | None:
     kind, name = content.get("resourceType"), content.get("id")
-    if kind in SUPPORTED and isinstance(name, str) and ID.fullmatch(name):
+    if kind in STORED and isinstance(name, str) and ID.fullmatch(name):
         return str(kind), name
     return None
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from referral.actions.carry_out import Reason, carry_out
 from referral.actions.draft import Draft, instant
+from referral.actions.give_output import give_outputs
 from referral.actions.name_facility import named_facility
 from referral.actions.open_offer import open_offer
 from referral.actions.question import put_question
 from referral.actions.return_patient import end_care, ended_as
-from referral.actions.show_to_sender import show_to_sender
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
 from referral.domain.lifecycle import Need, OfferMove, OfferState, Party, missing_needs
@@ -80,6 +80,8 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
         )
     for move in moves:
         update = _move(workspace, update, move)
+    if moves:
+        give_outputs(workspace, update.referral, before, content)
     return draft.key
 
 
@@ -115,10 +117,6 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     match move:
         case OfferMove.ASK:
             put_question(workspace, after, str(reason[1]))
-        case OfferMove.SCHEDULE:
-            show_to_sender(workspace, content, "appointment", after)
-        case OfferMove.REPORT:
-            show_to_sender(workspace, content, "preliminary", after)
         case OfferMove.COMPLETE:
             end_care(workspace, content, after, referral, disposition)
         case OfferMove.REFER_ONWARD:

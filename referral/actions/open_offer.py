@@ -153,9 +153,7 @@ def _give_access(workspace: Workspace, offer: Offer, referral: Referral) -> None
     workspace.grant(offer.owner, "ServiceRequest", referral.id, AccessScope.REFERRAL, via)
     for facility in {offer.owner, referral.network} | workspace.journey_senders(referral):
         workspace.grant(facility, "Task", offer.id, AccessScope.REFERRAL, via)
-    workspace.changes.packages.append(
-        (referral.id, offer.id, offer.owner, referral.sender, referral.patient, workspace.now)
-    )
+    workspace.give_package(referral, offer)
 
 
 def _check_no_open_offer(workspace: Workspace, referral: Referral) -> None:

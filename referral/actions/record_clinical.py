@@ -45,14 +45,15 @@ def _check_patient(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]
 
     Who lost sight of the patient still corrects what it wrote: a reference that stays tells it nothing.
     """
-    known = workspace.loaded.references.get(draft.key)
-    before = known.patient if known is not None else None
+    known, tombstone = workspace.loaded.references.get(draft.key), workspace.tombstone(draft.key)
+    about = tombstone or known
+    before = about.patient if about is not None else None
     named = [reference for _, reference in subjects(draft.type, draft.content)]
     logical = [identifier for reference in named if (identifier := identifier_of(reference))]
     told = [reference for _, reference in subjects(draft.type, stored)]
     same = [_as_said(workspace, one) for one in named] == [_as_said(workspace, one) for one in told]
     # Of several identifiers nobody can say which one stood for the patient.
-    if before is not None and same and (len(named) == 1 or not logical):
+    if before is not None and tombstone is None and same and (len(named) == 1 or not logical):
         # Also where the patient has another identifier since, or somebody else has this one.
         workspace.standing[draft.key] = dict.fromkeys(logical, ("Patient", before))
         return

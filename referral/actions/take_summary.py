@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from referral.actions.give_output import give
 from referral.actions.name_facility import require_known
 from referral.actions.workspace import Workspace
-from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Problem
 from referral.domain.referral import Referral
 from referral.fhir.offer import output_reference
@@ -34,8 +34,7 @@ def take_summary(
     if known.patient != referral.patient:
         raise BrokenRule("The summary must be about the patient of the referral.", _PLACE)
     _check(workspace.current(*key))
-    for facility in ({referral.sender} | workspace.journey_senders(referral)) - {known.owner}:
-        workspace.grant(facility, *key, AccessScope.PACKAGE, via=referral.id)
+    give(workspace, referral, key, known, {referral.sender} | workspace.journey_senders(referral))
     return summary
 
 

@@ -21,7 +21,7 @@ from referral.fhir.package import HANDED_ON, package_links, patient_of
 from referral.fhir.references import target_of
 from referral.fhir.referral import own_numbers
 from referral.fhir.resources import CLINICAL
-from referral.store.change_set import ChangeSet, Key, Loaded, StoredFacility
+from referral.store.change_set import ChangeSet, Key, Loaded, StoredDocument, StoredFacility
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,11 @@ class Workspace:
             return None if entry.deleted else entry.content
         stored = self.loaded.documents.get(key)
         return None if stored is None or stored.deleted else reread_content(stored.content)
+
+    def tombstone(self, key: Key) -> StoredDocument | None:
+        """What stands in the place of a resource that is deleted; None: no such."""
+        stored = self.loaded.documents.get(key)
+        return stored if stored is not None and stored.deleted else None
 
     def known(self, resource_type: str, resource_id: str) -> Known | None:
         """What the actor may name: None both for what is unknown and for what it does not see."""
@@ -232,6 +237,14 @@ class Workspace:
         if resource_type in HANDED_ON and scope is not AccessScope.OWNER:
             self.changes.attachments.append((resource_type, resource_id, self.now))
 
+    def give_package(self, referral: Referral, offer: Offer) -> None:
+        """Let the owner of an offer see the patient of its referral, and what the referral brings along."""
+        self.changes.packages.append(
+            (referral.id, offer.id, offer.owner, referral.sender, referral.patient, self.now)
+        )
+        # The patient may have a photo.
+        self.changes.attachments.append(("Patient", referral.patient, self.now))
+
     def end_access(self, offer: Offer) -> None:
         """An offer that ended without care takes the package back.
 
@@ -360,7 +373,8 @@ class Workspace:
             entry.version,
             self.now,
             entry.text,
-            entry.version == 1,
+            # Also what is brought back: https://hl7.org/fhir/R4/http.html#update
+            entry.version == 1 or self.tombstone(key) is not None,
             tuple(self.notes.get(key, ())),
         )
 

@@ -23,6 +23,7 @@ from referral.actions.patch_resource import patched
 from referral.actions.place_referral import plan_new_referral
 from referral.actions.record_clinical import plan_clinical
 from referral.actions.referral_rules import RulesOf, program_rules
+from referral.actions.run_aside import run_aside
 from referral.actions.said import plan_said
 from referral.actions.stop_care import abort_of, plan_abort
 from referral.actions.workspace import Workspace
@@ -31,7 +32,6 @@ from referral.domain.actor import Actor
 from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import (
     BrokenRule,
-    Gone,
     IdNotAllowed,
     NotFound,
     StaleVersion,
@@ -39,10 +39,11 @@ from referral.domain.errors import (
 )
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir import systems
+from referral.fhir.attachment import BINARY, attached
 from referral.fhir.offer import completes, is_offer, named_parts, returns_patient
 from referral.fhir.references import Key, identifier_of, target_of
-from referral.fhir.referral import is_referral
-from referral.fhir.resources import CLINICAL, DIRECTORY, SUPPORTED
+from referral.fhir.referral import is_referral, resembles_referral
+from referral.fhir.resources import CLINICAL, DIRECTORY, STORED
 from referral.store.change_set import WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Store
 from referral.store.replay import Answer, Once, find_replay
@@ -82,18 +83,24 @@ async def write_resources(
     address: str | None = None,
     attachments: AttachmentRules = _ATTACHMENTS,
     rules: RulesOf = program_rules,
+    size: int = 0,
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
     base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
     same as one before, which is then answered again and not done again. attachments: what a Binary may be.
-    rules: gives what a referral goes by. Raises any DomainError, its expressions naming the Bundle entry.
+    rules: gives what a referral goes by. size: of the request, in bytes; of a large one all that is long is
+    done beside the loop. Raises any DomainError, its expressions naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
         with draft.placed():
             _check_scope(actor, draft)
-    drafts = [with_bytes(draft, attachments) for draft in drafts]
+
+    def with_all_bytes(brought: Sequence[Draft]) -> list[Draft]:
+        return [with_bytes(draft, attachments) for draft in brought]
+
+    drafts = await run_aside(size, with_all_bytes, drafts)
     async with store.writing(actor.facility) as connection:
         existing: dict[Key, Written] = {}
         if any(draft.condition or draft.named for draft in drafts):
@@ -110,35 +117,44 @@ async def write_resources(
             )
             if standing.replay is not None:
                 return standing.replay
-            drafts = patched(drafts, standing.documents)
+            # What a patch makes of a Binary is no better than what is sent.
+            drafts = with_all_bytes(await run_aside(size, patched, drafts, standing.documents))
         wanted = [draft for draft in drafts if draft.key not in existing]
-        loaded = await load_for_write(connection, what_to_load(wanted, actor, base, once))
+        asked = await run_aside(size, what_to_load, wanted, actor, base, once)
+        loaded = await load_for_write(connection, asked)
         if loaded.replay is not None:
             return loaded.replay
         at = loaded.not_before(now)
         workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now, rules=rules)
         workspace.brought = _brought(wanted)
         await check_attached(connection, base, wanted)
-        keys: dict[Key, Key] = {}
-        offered = _offered(wanted, workspace)
-        for draft in _in_order(wanted, base):
-            with draft.placed():
-                _check_version(workspace, draft)
-                if draft.is_delete:
-                    keys[draft.key] = plan_delete(workspace, draft)
-                else:
-                    keys[draft.key] = _plan(workspace, draft, offered)
+        keys = await run_aside(size, _plan_all, workspace, wanted)
         await check_unneeded(connection, workspace, wanted)
         for match in existing.values():
             workspace.audit("read", (match.type, match.id), match.version)
-        changes = workspace.finish()
-        answer = render([existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts])
+        changes = await run_aside(size, workspace.finish)
+        written = [existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts]
+        answer = await run_aside(size, render, written)
         if once is not None:
             changes.replay = once.kept(answer)
         if changes.documents or changes.audits or changes.replay:
             await apply_changes(connection, changes)
             await keep_attached(connection, workspace, wanted)
     return answer
+
+
+def _plan_all(workspace: Workspace, drafts: Sequence[Draft]) -> dict[Key, Key]:
+    """Decide all drafts; returns for each the key of the resource that answers it."""
+    keys: dict[Key, Key] = {}
+    offered = _offered(drafts, workspace)
+    for draft in _in_order(drafts, workspace.base):
+        with draft.placed():
+            _check_version(workspace, draft)
+            if draft.is_delete:
+                keys[draft.key] = plan_delete(workspace, draft)
+            else:
+                keys[draft.key] = _plan(workspace, draft, offered)
+    return keys
 
 
 def _brought(drafts: Sequence[Draft]) -> dict[tuple[str, str], Key]:
@@ -204,6 +220,12 @@ def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
         key = _plan_referral(workspace, draft, offered=draft.id in offered)
         if key is not None:
             return key
+        if resembles_referral(draft.content):
+            workspace.note(
+                draft.key,
+                "This is kept as plain clinical data, and nobody is asked about it: "
+                "a referral has the intent order, and its code in category.",
+            )
     if draft.type == "Task":
         return _plan_task(workspace, draft)
     is_new = draft.key not in workspace.loaded.documents
@@ -233,7 +255,7 @@ def _plan_referral(workspace: Workspace, draft: Draft, *, offered: bool) -> Key 
 def _plan_task(workspace: Workspace, draft: Draft) -> Key:
     if not draft.is_create and workspace.offer(draft.id) is not None:
         return plan_offer_update(workspace, draft)
-    if is_offer(draft.content) and not _is_other_order(workspace, draft):
+    if _is_of_the_hub(workspace, draft):
         _check_server_id(draft)
         return plan_new_offer(workspace, draft)
     stopped = abort_of(workspace, draft)
@@ -253,10 +275,11 @@ def _check_server_id(draft: Draft) -> None:
         raise IdNotAllowed("The ids of referrals and offers are given by the hub: POST it without an id.")
 
 
-def _is_of_the_hub(draft: Draft) -> bool:
+def _is_of_the_hub(workspace: Workspace, draft: Draft) -> bool:
     """Whether it is a referral or an offer."""
-    read = {"ServiceRequest": is_referral, "Task": is_offer}.get(draft.type)
-    return read is not None and read(draft.content)
+    if draft.type == "Task":
+        return is_offer(draft.content) and not _is_other_order(workspace, draft)
+    return draft.type == "ServiceRequest" and is_referral(draft.content)
 
 
 def _check_version(workspace: Workspace, draft: Draft) -> None:
@@ -264,28 +287,36 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     stored = workspace.loaded.documents.get(draft.key)
     if draft.is_create:
         return
+    if not draft.is_delete and (stored is None or not stored.visible or stored.deleted):
+        check_scope(workspace.actor.scope, draft.type, Interaction.CREATE)
     if stored is None or not stored.visible:
-        # What is hidden is answered as what is not there; only that its id is taken cannot be kept.
-        absent = "No such resource, or not one that you may see."
-        is_named = draft.expected not in {None, ABSENT}
-        if not draft.is_delete and _is_of_the_hub(draft):
-            if is_named:
-                raise NotFound(absent)
-            _check_server_id(draft)
-        if is_named:
-            raise StaleVersion(f"If-Match names a version. {absent}")
-        if stored is not None and not draft.is_delete:
-            raise NotFound(absent)
+        _check_unseen(workspace, draft, is_taken=stored is not None)
         return
-    if stored.deleted and not draft.is_delete:
-        raise Gone("This resource is deleted.")
+    if stored.deleted and not draft.is_delete and _is_of_the_hub(workspace, draft):
+        _check_server_id(draft)
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)
     if moved is not None and draft.expected is None and not draft.is_delete:
         raise VersionRequired('Name the version that you change: If-Match: W/"<version>".')
     if draft.expected == ABSENT:
+        if stored.deleted:
+            return
         raise StaleVersion("If-None-Match: * makes something new, and there is one already.")
     if draft.expected is not None and draft.expected != stored.version:
         raise StaleVersion(f"The newest version is {stored.version}, not {draft.expected}: read it again.")
+
+
+def _check_unseen(workspace: Workspace, draft: Draft, *, is_taken: bool) -> None:
+    """What is hidden is answered as what is not there; only that its id is taken cannot be kept."""
+    absent = "No such resource, or not one that you may see."
+    is_named = draft.expected not in {None, ABSENT}
+    if not draft.is_delete and _is_of_the_hub(workspace, draft):
+        if is_named:
+            raise NotFound(absent)
+        _check_server_id(draft)
+    if is_named:
+        raise StaleVersion(f"If-Match names a version. {absent}")
+    if is_taken and not draft.is_delete:
+        raise NotFound(absent)
 
 
 def _offered(drafts: Sequence[Draft], workspace: Workspace) -> frozenset[str]:
@@ -313,10 +344,11 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
         numbers += _numbers_needed(draft)
         if draft.type in DIRECTORY:
             references |= set(directory_references(draft))
+        references |= {(BINARY, name) for _, name, _ in attached(draft.type, draft.content, base)}
         for reference in _references(draft.content):
             logical = identifier_of(reference)
             target = target_of(reference, base, lambda _system, _value: None)
-            if target is not None and target[0] in SUPPORTED:
+            if target is not None and target[0] in STORED:
                 references.add(target)
                 if draft.type in _ABOUT_REFERRALS and target[0] in {
                     "ServiceRequest",
@@ -327,7 +359,7 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
             elif logical is not None:
                 # A contained resource with an identifier comes here too, and its type may be a concept.
                 of_type = reference.get("type")
-                asked = {of_type} & SUPPORTED if isinstance(of_type, str) else _NAMED_BY_IDENTIFIER
+                asked = {of_type} & STORED if isinstance(of_type, str) else _NAMED_BY_IDENTIFIER
                 identifiers.setdefault(logical, set()).update(asked)
     if len(references) + len(identifiers) > _MOST_REFERENCES:
         raise BrokenRule(f"One request names at most {_MOST_REFERENCES} resources.")

@@ -28,6 +28,7 @@ from referral.api.services import Services
 from referral.api.unsupported import unsupported
 from referral.domain.actor import Actor
 from referral.domain.audit import AuditAction, AuditRecord
+from referral.fhir.audit_event import sought_patient
 from referral.fhir.primitives import ID
 from referral.fhir.resources import SUPPORTED
 
@@ -97,6 +98,8 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
             client[0] if client else None,
             state["request_id"],
         )
+        if action is AuditAction.SEARCH:
+            made = made._replace(patient=sought_patient(made))
         if actor is None and status >= 400:
             trail.add_stranger(made)
         elif action not in _WRITES or status >= 400:

@@ -20,7 +20,7 @@ from starlette.types import Message, Scope
 from referral.actions.draft import instant
 from referral.api.errors import MEDIA_TYPE, domain_error_response
 from referral.api.services import services_of
-from referral.domain.errors import DomainError, MissingElement, NotSupported, TooLarge
+from referral.domain.errors import DomainError, InvalidElement, MissingElement, NotSupported, TooLarge
 from referral.fhir.bundle import entries_of, response_bundle
 from referral.fhir.content import write_content
 from referral.fhir.intervals import interval
@@ -40,6 +40,8 @@ _CONDITIONS: Final = {
 # An entry is asked with these as the whole is, and under an id of its own.
 _PASSED_ON: Final = frozenset({b"authorization", b"prefer", b"traceparent"})
 _NUMBERED: Final = frozenset({b"x-request-id", b"idempotency-key"})
+# Of an entry it has 255: a dot and the place come behind it.
+_LONGEST_KEY: Final = 251
 
 
 class _Answer:
@@ -63,14 +65,16 @@ class _Answer:
 async def batch(request: Request, bundle: Mapping[str, Any]) -> Response:
     """Answer each entry, whatever becomes of the others, in the order of a transaction.
 
-    Raises InvalidElement and MissingElement for a Bundle whose entries are no requests, TooLarge for too
-    many of them.
+    Raises InvalidElement and MissingElement for a Bundle whose entries are no requests, InvalidElement for a
+    key that is too long to be theirs too, TooLarge for too many of them.
     """
     # What answers, for the audit and the metrics.
     request.scope["endpoint"] = batch
     entries = [entry for _, entry in entries_of(bundle)]
     if len(entries) > MOST_ENTRIES:
         raise TooLarge(f"A batch has at most {MOST_ENTRIES} entries here: send it in parts.", "Bundle.entry")
+    if len(request.headers.get("idempotency-key", "")) > _LONGEST_KEY:
+        raise InvalidElement(f"The Idempotency-Key of a batch has at most {_LONGEST_KEY} characters.")
     for position, entry in enumerate(entries):
         if isinstance(entry, dict) and "request" not in entry:
             path = f"Bundle.entry[{position}].request"

@@ -7,16 +7,20 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from referral.actions.draft import ABSENT
+from referral.actions.run_aside import run_aside
 from referral.api.services import LARGEST_BODY
-from referral.domain.errors import InvalidElement, NotSupported, TooLarge, WrongMediaType
+from referral.domain.errors import InvalidElement, TooLarge, WrongMediaType
 from referral.fhir.content import read_content
+from referral.fhir.media_range import is_ours
 from referral.fhir.primitives import ID
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.validation import check_resource
 
 JSON = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
 """Media types of a resource."""
 
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+# Read by `api/negotiation.py`.
+_FORM = frozenset({"_format", "_pretty"})
 # More than any reader of them takes, so that it is the one to say so.
 _MOST_PAIRS = 1000
 
@@ -41,8 +45,9 @@ async def read_at_most(request: Request, most: int) -> bytes:
 
 async def read_body(request: Request) -> bytes:
     """The bytes. Raises WrongMediaType unless it is declared as JSON, TooLarge beyond LARGEST_BODY."""
-    if media_type_of(request) not in JSON:
-        raise WrongMediaType("Send application/fhir+json.")
+    _, _, parameters = request.headers.get("content-type", "").partition(";")
+    if media_type_of(request) not in JSON or (parameters and not is_ours(parameters)):
+        raise WrongMediaType("Send application/fhir+json of FHIR 4.0, in UTF-8.")
     return await read_at_most(request, LARGEST_BODY)
 
 
@@ -56,6 +61,11 @@ def read_pairs(text: bytes) -> list[tuple[str, str]]:
         raise InvalidElement("Parameters are UTF-8 text, not too many of them.") from None
 
 
+def read_asked(request: Request) -> list[tuple[str, str]]:
+    """The parameters of an address, but for those that say how the answer is to be written."""
+    return [pair for pair in read_pairs(request.scope["query_string"]) if pair[0] not in _FORM]
+
+
 def read_resource(body: bytes, resource_type: str) -> dict[str, Any]:
     """The resource in the body of a request to the address of a type.
 
@@ -67,10 +77,15 @@ def read_resource(body: bytes, resource_type: str) -> dict[str, Any]:
     return content
 
 
-def check_type(resource_type: str) -> None:
-    """Raises NotSupported, naming a type that the service does not store."""
-    if resource_type not in SUPPORTED:
-        raise NotSupported(f"The resource type {resource_type[:64]!r} is not supported here.")
+async def read_checked(body: bytes, resource_type: str) -> dict[str, Any]:
+    """The resource in the body, checked. Raises what `read_resource` and `check_resource` do."""
+    return await run_aside(len(body), _read_checked, body, resource_type)
+
+
+def _read_checked(body: bytes, resource_type: str) -> dict[str, Any]:
+    content = read_resource(body, resource_type)
+    check_resource(resource_type, content)
+    return content
 
 
 def check_id(resource_id: str) -> None:

@@ -5,12 +5,13 @@ from starlette.responses import Response
 
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
-from referral.api.body import check_id, check_type, read_version
+from referral.api.body import check_id, read_version
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_delete
 from referral.api.route import Route
 from referral.api.services import services_of
 from referral.api.update import condition_of
+from referral.fhir.resources import check_written
 
 
 async def delete(request: Request) -> Response:
@@ -20,7 +21,7 @@ async def delete(request: Request) -> Response:
     """
     actor = await current_actor(request)
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
-    check_type(resource_type)
+    check_written(resource_type)
     check_id(resource_id)
     expected = read_version(request.headers.get("if-match"))
     draft = Draft(resource_type, resource_id, {}, is_create=False, expected=expected, is_delete=True)
@@ -31,7 +32,7 @@ async def delete_by_search(request: Request) -> Response:
     """Delete the one resource that meets a search: none is as good as done, several are 412."""
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
-    check_type(resource_type)
+    check_written(resource_type)
     condition = condition_of(request, resource_type)
     expected = read_version(request.headers.get("if-match"))
     new_id = services_of(request).new_id()

@@ -33,6 +33,7 @@ ANSWERS: Mapping[type[errors.DomainError], Answer] = {
     errors.NotSupported: Answer(404, "not-supported"),
     errors.IdNotAllowed: Answer(405, "not-supported", {"Allow": "GET"}),
     errors.NeverChanged: Answer(405, "not-supported", {"Allow": "GET"}),
+    errors.ReadOnly: Answer(405, "not-supported", {"Allow": "GET"}),
     errors.NeverDeleted: Answer(405, "not-supported", {"Allow": "GET, PUT, PATCH"}),
     errors.StillNeeded: Answer(409, "conflict"),
     errors.Gone: Answer(410, "deleted"),

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from referral.actions.draft import instant
 from referral.api.actor import current_actor
-from referral.api.body import check_type, read_pairs
+from referral.api.body import read_pairs
 from referral.api.errors import MEDIA_TYPE
 from referral.api.respond import preference
 from referral.api.route import Route
@@ -19,6 +19,7 @@ from referral.domain.errors import NotFound
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.history_query import HistoryQuery, history_cursor, parse_history
 from referral.fhir.primitives import ID
+from referral.fhir.resources import check_versioned
 from referral.store.history import Change, InstancePage, Place, instance_history, type_history
 
 # Transaction, row, and the first transaction to look at.
@@ -30,7 +31,7 @@ async def history_of_instance(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
-    check_type(resource_type)
+    check_versioned(resource_type)
     check_scope(actor.scope, resource_type, Interaction.READ)
     about = f"{resource_type}/{resource_id}"
     query = _query(request, about, 1)
@@ -74,7 +75,7 @@ async def history_of_type(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
-    check_type(resource_type)
+    check_versioned(resource_type)
     check_scope(actor.scope, resource_type, Interaction.SEARCH)
     query = _query(request, resource_type, _TYPE_NUMBERS)
     page = await type_history(

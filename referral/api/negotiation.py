@@ -12,17 +12,11 @@ from referral.api.errors import MEDIA_TYPE
 from referral.domain.errors import InvalidElement, NotAcceptable
 from referral.fhir.attachment import BINARY
 from referral.fhir.content import reread_content, write_content
+from referral.fhir.media_range import accepted, is_format
 
 # What nearly all send: looked up, not taken apart.
 _USUAL: Final = frozenset({None, b"", b"*/*", b"application/fhir+json", b"application/json"})
-_OURS: Final = frozenset(
-    {"application/fhir+json", "application/json", "application/json+fhir", "text/json"}
-    | {"application/*", "*/*"}
-)
-# An unescaped "+" arrives as a space.
-_FORMATS: Final = frozenset({"json", "application/fhir json"}) | _OURS
 _READS: Final = frozenset({"GET", "HEAD"})
-_VERSIONS: Final = frozenset({"", "4.0", "4.0.1"})
 
 
 def wants_pretty(scope: Scope) -> bool:
@@ -42,12 +36,10 @@ def wants_pretty(scope: Scope) -> bool:
             raise InvalidElement("Parameter _pretty: it is true or false.")
         pretty = wish == "true"
     if form is not None:
-        taken = _is_ours(form.lower(), _FORMATS)
+        taken = is_format(form)
     else:
         accept = _accept(scope)
-        taken = accept in _USUAL or any(
-            _is_ours(each, _OURS) for each in (accept or b"").decode("latin-1").lower().split(",")
-        )
+        taken = accept in _USUAL or accepted((accept or b"").decode("latin-1"))
     if not taken:
         raise NotAcceptable("Answers are application/fhir+json of FHIR 4.0, and nothing else.")
     return pretty
@@ -64,14 +56,6 @@ def _accept(scope: Scope) -> bytes | None:
         if name == b"accept":
             found = value if found is None else found + b"," + value
     return found
-
-
-def _is_ours(text: str, ours: frozenset[str]) -> bool:
-    """Whether a media range, with its parameters, takes what we have."""
-    name, *parameters = (part.strip() for part in text.split(";"))
-    named = dict(parameter.partition("=")[::2] for parameter in parameters)
-    wanted = named.get("q", "1").strip().rstrip("0.") != ""
-    return name in ours and wanted and named.get("fhirversion", "").strip(' "') in _VERSIONS
 
 
 class Pretty:

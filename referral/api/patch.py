@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
-from referral.api.body import check_id, check_type, media_type_of, read_at_most, read_version
+from referral.api.body import check_id, media_type_of, read_at_most, read_version
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -17,6 +17,7 @@ from referral.domain.errors import WrongMediaType
 from referral.domain.search import SearchQuery
 from referral.fhir.content import read_array
 from referral.fhir.json_patch import MEDIA_TYPE, read_patch
+from referral.fhir.resources import check_written
 
 _MEDIA_TYPES: Final = frozenset({MEDIA_TYPE, "application/json"})
 
@@ -28,7 +29,7 @@ async def patch(request: Request) -> Response:
     """
     actor = await current_actor(request)
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
-    check_type(resource_type)
+    check_written(resource_type)
     check_id(resource_id)
     body, draft = await _read(request, (resource_type, resource_id), None)
     answer = answer_for_one(request, services_of(request).fhir_base)
@@ -40,7 +41,7 @@ async def patch_by_search(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
-    check_type(resource_type)
+    check_written(resource_type)
     condition = condition_of(request, resource_type)
     body, draft = await _read(request, (resource_type, services.new_id()), condition)
     return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))

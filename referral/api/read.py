@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from referral.api.actor import current_actor
 from referral.api.binary import answer_with_bytes
-from referral.api.body import check_type
 from referral.api.errors import MEDIA_TYPE
+from referral.api.read_only import read_only
 from referral.api.route import Route
 from referral.api.services import services_of
 from referral.api.told_moves import read_move
@@ -16,6 +16,7 @@ from referral.domain.errors import Gone, NotFound
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.attachment import BINARY
 from referral.fhir.primitives import ID
+from referral.fhir.resources import STORED, check_type
 from referral.store.document import StoredResource, read_document
 
 
@@ -29,6 +30,11 @@ async def read(request: Request) -> Response:
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
     check_type(resource_type)
     check_scope(actor.scope, resource_type, Interaction.READ)
+    if resource_type not in STORED:
+        text = await read_only(services, actor, resource_type, resource_id)
+        if text is None:
+            raise NotFound(f"There is no such {resource_type}, or you may not see it.")
+        return Response(text, media_type=MEDIA_TYPE)
     found = None
     if ID.fullmatch(resource_id):
         found = await read_document(services.store, actor.facility, resource_type, resource_id)

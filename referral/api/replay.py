@@ -57,6 +57,7 @@ async def write_once(
             once=once(request, actor, body, now),
             attachments=services.attachments,
             rules=services.rules,
+            size=len(body),
         )
     headers = dict(answer.headers)
     if answer.replayed:

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from referral.actions.check_search import check_search
 from referral.api.actor import current_actor
-from referral.api.body import check_type, media_type_of, read_at_most, read_pairs
+from referral.api.body import media_type_of, read_at_most, read_pairs
 from referral.api.errors import MEDIA_TYPE
+from referral.api.read_only import search_read_only
 from referral.api.respond import preference
 from referral.api.route import Route
 from referral.api.services import services_of
@@ -18,11 +19,11 @@ from referral.api.told_moves import with_moves
 from referral.domain.errors import WrongMediaType
 from referral.domain.scope import Interaction, check_scope
 from referral.domain.search import SearchQuery
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import STORED, check_type
 from referral.fhir.search_cursor import encode_cursor
 from referral.fhir.search_query import parse_search
 from referral.fhir.summary import shown_elements, subset
-from referral.store.search import FoundResource, SearchPage, search_as
+from referral.store.search import FoundResource, SearchPage, WrittenPage, search_as
 
 _FORM = "application/x-www-form-urlencoded"
 _LARGEST_FORM = 256 * 1024
@@ -45,9 +46,15 @@ async def search(request: Request) -> Response:
         base=services.fhir_base,
     )
     check_search(actor.scope, query)
-    readable = [each for each in SUPPORTED if actor.scope.allows(each, Interaction.READ)]
-    page = await search_as(services.store, actor.facility, query, include_types=readable)
-    page = await with_moves(services, actor.facility, query, page, readable)
+    if resource_type not in STORED:
+        told = await search_read_only(services, actor, query)
+        return Response(_bundle(services.fhir_base, query, told), media_type=MEDIA_TYPE)
+    readable = [each for each in STORED if actor.scope.allows(each, Interaction.READ)]
+    page = await search_as(
+        services.store, actor.facility, query, include_types=readable, base=services.fhir_base
+    )
+    if isinstance(page, SearchPage):
+        page = await with_moves(services, actor.facility, query, page, readable)
     return Response(_bundle(services.fhir_base, query, page), media_type=MEDIA_TYPE)
 
 
@@ -59,20 +66,29 @@ async def _form(request: Request) -> list[tuple[str, str]]:
     return read_pairs(body)
 
 
-def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
+def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage | WrittenPage) -> bytes:
     """The Bundle. Resources go in as the store gives them, without being read."""
     address = f"{fhir_base}/{query.resource_type}"
     links = [{"relation": "self", "url": link(address, query.self_pairs)}]
     if page.next is not None:
         cursor = encode_cursor(query.sort, page.next.value, page.next.id)
         links.append({"relation": "next", "url": link(address, (*query.self_pairs, ("_cursor", cursor)))})
-    total = b"" if page.total is None else b',"total":%d' % page.total
+    total = b""
+    if isinstance(page, WrittenPage):
+        entries = page.entries
+    else:
+        total = b"" if page.total is None else b',"total":%d' % page.total
+        entries = _entries(fhir_base, query, page)
+    # FHIR knows no empty lists.
+    shown = b',"entry":[%b]' % entries if entries else b""
+    return b'{"resourceType":"Bundle","type":"searchset"%b,"link":%b%b}' % (total, orjson.dumps(links), shown)
+
+
+def _entries(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
     base = orjson.dumps(fhir_base)[1:-1].decode()
     entries = [entry(base, found, "match") for found in _shown(query, page.matches, query.elements)]
     entries += [entry(base, found, "include") for found in _shown(query, page.included, ())]
-    # FHIR knows no empty lists.
-    shown = f',"entry":[{",".join(entries)}]'.encode() if entries else b""
-    return b'{"resourceType":"Bundle","type":"searchset"%b,"link":%b%b}' % (total, orjson.dumps(links), shown)
+    return ",".join(entries).encode()
 
 
 def _shown(

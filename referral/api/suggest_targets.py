@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from referral.actions.suggest_targets import suggest_targets
 from referral.api.actor import current_actor
-from referral.api.body import check_id, read_body, read_resource
+from referral.api.body import check_id, read_asked, read_body, read_resource
 from referral.api.errors import MEDIA_TYPE
 from referral.api.route import Route
 from referral.api.services import services_of
@@ -42,7 +42,7 @@ async def suggest_for_stored(request: Request) -> Response:
 async def suggest_by_query(request: Request) -> Response:
     """Answer for a stored request, by query string: the operation changes nothing."""
     actor = await _reader(request)
-    return await _answer(request, actor, read_query(request.query_params.multi_items()))
+    return await _answer(request, actor, read_query(read_asked(request)))
 
 
 async def _reader(request: Request) -> Actor:

@@ -74,7 +74,7 @@ async def _merged(services: Services, facility: str, query: SearchQuery, page: S
         item, rows = _read(
             services.fhir_base, sort, FoundResource(PROVENANCE, f"move-{told.seq}", _rendered(told))
         )
-        if all(meets(each, (item.found.id, told.at, rows)) for each in query.criteria):
+        if all(meets(each, rows, item.found.id, told.at) for each in query.criteria):
             moves.append(item)
     total = None if page.total is None else page.total + len(moves)
     if query.count == 0:

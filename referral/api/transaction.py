@@ -1,7 +1,6 @@
 """Transaction: all of a Bundle or nothing. https://hl7.org/fhir/R4/http.html#transaction"""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from referral.actions.draft import Draft, Written, instant
+from referral.actions.run_aside import run_aside
 from referral.api.actor import current_actor
 from referral.api.batch import batch
 from referral.api.body import read_body, read_expected, read_resource
@@ -16,12 +16,12 @@ from referral.api.errors import MEDIA_TYPE
 from referral.api.replay import write_once
 from referral.api.respond import location, outcome_of, preference
 from referral.api.route import Route
-from referral.api.services import services_of
-from referral.domain.errors import DomainError, InvalidElement, NotSupported, Problem
+from referral.api.services import Services, services_of
+from referral.domain.errors import InvalidElement, NotSupported
 from referral.domain.search import SearchQuery
 from referral.fhir.bundle import Entry, read_transaction, references_by_search, response_bundle
 from referral.fhir.condition import read_condition
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import STORED
 from referral.fhir.validation import check_resource
 from referral.store.replay import Answer
 
@@ -34,33 +34,26 @@ async def transaction(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     body = await read_body(request)
-    bundle = read_resource(body, "Bundle")
+    bundle = await run_aside(len(body), read_resource, body, "Bundle")
     if bundle.get("type") == "batch":
         return await batch(request, bundle)
     if bundle.get("type") != "transaction":
         check_resource("Bundle", bundle)
         raise NotSupported("Of Bundles, transactions and batches are taken here.", "Bundle.type")
-    check_resource("Bundle", bundle)
-    entries = read_transaction(bundle, services.new_id, services.fhir_base)
-    drafts = [_draft(entry, services.fhir_base) for entry in entries]
+    drafts = await run_aside(len(body), _drafts, bundle, services)
     wanted = preference(request, "return")
 
     def render(written: list[Written]) -> Answer:
         answered = response_bundle("transaction-response", _entries(written, services.fhir_base, wanted))
         return Answer(200, {"Content-Type": MEDIA_TYPE}, answered)
 
-    try:
-        return await write_once(request, actor, body, drafts, render)
-    except DomainError as error:
-        error.problems = tuple(_at_its_entry(problem, entries) for problem in error.problems)
-        raise
+    return await write_once(request, actor, body, drafts, render)
 
 
-def _at_its_entry(problem: Problem, entries: list[Entry]) -> Problem:
-    """What the database refused names the type alone: the entry too, where one alone is of the type."""
-    resource_type, _, path = (problem.expression or "").partition(".")
-    places = [entry.place for entry in entries if entry.type == resource_type]
-    return replace(problem, expression=f"{places[0]}.{path}") if len(places) == 1 else problem
+def _drafts(bundle: dict[str, Any], services: Services) -> list[Draft]:
+    check_resource("Bundle", bundle)
+    entries = read_transaction(bundle, services.new_id, services.fhir_base)
+    return [_draft(entry, services.fhir_base) for entry in entries]
 
 
 def _draft(entry: Entry, fhir_base: str) -> Draft:
@@ -88,7 +81,7 @@ def _draft(entry: Entry, fhir_base: str) -> Draft:
 
 def _named(content: Mapping[str, Any], place: str, fhir_base: str) -> Iterator[tuple[str, SearchQuery]]:
     for text, resource_type, path in references_by_search(content, place):
-        if resource_type not in SUPPORTED:
+        if resource_type not in STORED:
             raise InvalidElement(f"The service stores no {resource_type}.", path)
         yield text, read_condition(resource_type, text, base=fhir_base, expression=path)
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from referral.api.actor import current_actor
 from referral.api.errors import domain_error_response, outcome_response
@@ -30,6 +31,14 @@ async def unsupported(request: Request, error: Exception) -> Response:
         except StoreUnavailable as away:
             return domain_error_response(away)
     unknown = error.status_code == 404
+    headers = error.headers if unknown else {"Allow": ", ".join(_methods(request))}
     text = "There is no such address here." if unknown else "This address has no such method."
     code = "not-found" if unknown else "not-supported"
-    return outcome_response(error.status_code, [("error", code, text, None)], error.headers)
+    return outcome_response(error.status_code, [("error", code, text, None)], headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What an address takes: the router tells of its first route alone."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fitting for method in route.methods or ()})

@@ -1,6 +1,5 @@
 """Update. https://hl7.org/fhir/R4/http.html#update"""
 
-from typing import Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -9,7 +8,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.api.actor import current_actor
 from referral.api.binary import brings_bytes, write_bytes
-from referral.api.body import check_id, check_type, read_body, read_expected, read_pairs, read_resource
+from referral.api.body import check_id, read_asked, read_body, read_checked, read_expected
 from referral.api.replay import write_once
 from referral.api.respond import answer_for_one
 from referral.api.route import Route
@@ -17,10 +16,7 @@ from referral.api.services import services_of
 from referral.domain.errors import InvalidElement
 from referral.domain.search import SearchQuery
 from referral.fhir.condition import read_condition
-from referral.fhir.validation import check_resource
-
-# How the answer is to be written, and nothing of what is sought.
-_FORM: Final = frozenset({"_format", "_pretty"})
+from referral.fhir.resources import check_written
 
 
 async def update(request: Request) -> Response:
@@ -31,16 +27,15 @@ async def update(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
-    check_type(resource_type)
+    check_written(resource_type)
     check_id(resource_id)
     expected = read_expected(request.headers.get("if-match"), request.headers.get("if-none-match"))
     if brings_bytes(request, resource_type):
         return await write_bytes(request, actor, resource_id, is_create=False, expected=expected)
     body = await read_body(request)
-    content = read_resource(body, resource_type)
+    content = await read_checked(body, resource_type)
     if content.get("id") != resource_id:
         raise InvalidElement("The id of the body must be that of the address.", f"{resource_type}.id")
-    check_resource(resource_type, content)
     draft = Draft(resource_type, resource_id, content, is_create=False, expected=expected)
     return await write_once(request, actor, body, [draft], answer_for_one(request, services.fhir_base))
 
@@ -53,12 +48,11 @@ async def update_by_search(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     resource_type = request.path_params["resource_type"]
-    check_type(resource_type)
+    check_written(resource_type)
     condition = condition_of(request, resource_type)
     expected = read_expected(request.headers.get("if-match"), request.headers.get("if-none-match"))
     body = await read_body(request)
-    content = read_resource(body, resource_type)
-    check_resource(resource_type, content)
+    content = await read_checked(body, resource_type)
     draft = Draft(
         resource_type,
         content.get("id") or services.new_id(),
@@ -72,8 +66,7 @@ async def update_by_search(request: Request) -> Response:
 
 def condition_of(request: Request, resource_type: str) -> SearchQuery:
     """The search in the address that says what is meant. Raises InvalidElement where there is none."""
-    pairs = [pair for pair in read_pairs(request.scope["query_string"]) if pair[0] not in _FORM]
-    return read_condition(resource_type, urlencode(pairs), base=services_of(request).fhir_base)
+    return read_condition(resource_type, urlencode(read_asked(request)), base=services_of(request).fhir_base)
 
 
 routes = [

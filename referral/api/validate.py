@@ -8,7 +8,7 @@ from starlette.responses import Response
 from referral.actions.draft import Draft
 from referral.actions.try_write import try_write
 from referral.api.actor import current_actor
-from referral.api.body import check_id, check_type, read_body, read_version
+from referral.api.body import check_id, read_asked, read_body, read_version
 from referral.api.errors import issues_of, outcome_response
 from referral.api.route import Route
 from referral.api.services import services_of
@@ -18,6 +18,7 @@ from referral.domain.scope import Interaction, check_scope
 from referral.fhir.content import read_content
 from referral.fhir.outcome import Issue
 from referral.fhir.profile_rules import KNOWN, declaring
+from referral.fhir.resources import check_versioned
 from referral.fhir.validation import find_problems
 from referral.fhir.validation_request import ValidationRequest, read_validation
 
@@ -47,12 +48,12 @@ async def validate(request: Request) -> Response:
     resource_type = request.path_params["resource_type"]
     resource_id = request.path_params.get("resource_id")
     if resource_type not in SENT:
-        check_type(resource_type)
+        check_versioned(resource_type)
     if resource_id is not None:
         check_id(resource_id)
     body = await read_body(request) if _has_body(request) else b""
     try:
-        asked = read_validation(read_content(body) if body else None, request.query_params.multi_items())
+        asked = read_validation(read_content(body) if body else None, read_asked(request))
         _check_scope(actor, resource_type, asked.mode)
     except BrokenRule as error:
         # Of the content: a number that would not come back as it is.

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from referral.api.actor import current_actor
 from referral.api.binary import answer_with_bytes
-from referral.api.body import check_type
 from referral.api.read import answer_with
 from referral.api.route import Route
 from referral.api.services import services_of
@@ -16,6 +15,7 @@ from referral.domain.errors import Gone, NotFound
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.attachment import BINARY
 from referral.fhir.primitives import ID
+from referral.fhir.resources import check_versioned
 from referral.store.history import read_version
 
 _MOST_DIGITS: Final = 9
@@ -31,7 +31,7 @@ async def vread(request: Request) -> Response:
     actor = await current_actor(request)
     named = request.path_params
     resource_type, resource_id, version = named["resource_type"], named["resource_id"], named["version"]
-    check_type(resource_type)
+    check_versioned(resource_type)
     check_scope(actor.scope, resource_type, Interaction.READ)
     found = None
     if ID.fullmatch(resource_id) and version.isascii() and version.isdigit() and len(version) <= _MOST_DIGITS:

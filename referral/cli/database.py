@@ -10,7 +10,6 @@ import click
 
 from referral.embedded import EmbeddedPostgres
 from referral.settings import Settings, SettingsError
-from referral.store.migrate import migrate
 from referral.store.pool import Store
 
 data_option = click.option(
@@ -32,6 +31,9 @@ class Database(NamedTuple):
     def migrate_own(self) -> None:
         """Bring an embedded database to this version's schema; `migrate` alone changes an external one."""
         if self.embedded is not None:
+            # Imported here: Alembic and SQLAlchemy are a third of the start of a command, and of its memory.
+            from referral.store.migrate import migrate  # noqa: PLC0415
+
             migrate(self.embedded.owner_dsn)
 
 

@@ -37,7 +37,8 @@ class AuditRecord(NamedTuple):
 
     actor: the facility; None for a stranger. version: that of the answer. outcome: the HTTP status.
     query: the parameters as sent; of an operation its name, then these; of what is not supported the method
-    and the address. address: where it came from.
+    and the address. address: where it came from. patient: whom a search names; of all else the store knows
+    itself whom it is about.
     """
 
     at: datetime
@@ -52,6 +53,39 @@ class AuditRecord(NamedTuple):
     address: str | None = None
     request_id: str | None = None
     details: Mapping[str, Any] | None = None
+    patient: str | None = None
+
+
+Span = tuple[datetime, datetime]
+"""From (within), until (without)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuestion:
+    """Which rows of the audit somebody looks for: those that all of this fits, None leaves it open.
+
+    spans: when, in their order and apart. rows: their numbers. refused: whether they were. actors: the
+    facilities that did it. clients, requests: of one's own doings. entities: "Type/id" or an id, one of each
+    group. about: whether a patient is told; named: whether anything is.
+    """
+
+    spans: tuple[Span, ...]
+    rows: frozenset[int] | None = None
+    actions: frozenset[str] | None = None
+    refused: bool | None = None
+    actors: frozenset[str] | None = None
+    clients: frozenset[str] | None = None
+    requests: frozenset[str] | None = None
+    patients: frozenset[str] | None = None
+    entities: tuple[frozenset[str], ...] = ()
+    about: bool | None = None
+    named: bool | None = None
+
+    @property
+    def is_vain(self) -> bool:
+        """Whether no row can fit, such as where one thing is to be two."""
+        one_of = (self.rows, self.actions, self.actors, self.clients, self.requests, self.patients)
+        return not self.spans or any(each is not None and not each for each in (*one_of, *self.entities))
 
 
 @dataclass(frozen=True, slots=True)

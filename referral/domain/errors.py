@@ -99,6 +99,10 @@ class NeverChanged(DomainError):
     """What happened is told once, and that is not changed (405 not-supported)."""
 
 
+class ReadOnly(DomainError):
+    """The service tells it of itself, and nobody sends it (405 not-supported)."""
+
+
 class StillNeeded(DomainError):
     """It cannot be deleted, because something else rests on it (409 conflict)."""
 

@@ -241,6 +241,33 @@ Criterion = (
 )
 
 
+_OF_A_WAY = 20
+
+
+def effort(criterion: Criterion) -> int:
+    """What a criterion asks of the store, in single values: of a chain each way counts as twenty more."""
+    match criterion:
+        case ChainCriterion():
+            asked = sum(_OF_A_WAY + effort(found) for _, found in criterion.ways)
+        case HasCriterion():
+            asked = _OF_A_WAY + effort(criterion.criterion)
+        case DateCriterion():
+            asked = len(criterion.comparisons)
+        case NearCriterion():
+            asked = len(criterion.places)
+        case AnyCriterion():
+            asked = len(criterion.criteria)
+        case IdCriterion():
+            asked = len(criterion.ids)
+        case LastUpdatedCriterion():
+            asked = len(criterion.ranges)
+        case HubCriterion() | MissingCriterion():
+            asked = 1
+        case _:
+            asked = len(criterion.values)
+    return asked
+
+
 @dataclass(frozen=True, slots=True)
 class SortKey:
     """Order of the matches: `_id`, `_lastUpdated` or a parameter of that `kind`; ties go by id, ascending.

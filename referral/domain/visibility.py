@@ -2,7 +2,7 @@
 
 Clinical resources are seen by whom `access` names; those of the directory by every facility that acts in
 a network whose directory they stand in. The directory tells nothing of patients; the wall of the database
-(`is_directory`) lists the same types.
+(`is_directory`) lists the same types. Definitions are the service's own, and everybody's who is signed in.
 """
 
 from typing import Final
@@ -50,5 +50,16 @@ DIRECTORY: Final = frozenset(
         "Questionnaire",
         "Schedule",
         "Slot",
+    }
+)
+
+DEFINITIONS: Final = frozenset(
+    {
+        "CapabilityStatement",
+        "CodeSystem",
+        "OperationDefinition",
+        "SearchParameter",
+        "StructureDefinition",
+        "ValueSet",
     }
 )

@@ -12,8 +12,13 @@ ATTACHED_AT: Final[Mapping[str, tuple[str, ...]]] = {
     "Consent": ("sourceAttachment",),
     "DiagnosticReport": ("presentedForm",),
     "DocumentReference": ("content", "attachment"),
+    "Patient": ("photo",),
+    "RelatedPerson": ("photo",),
 }
 """By type the elements that lead to its attachments. Who sees such a resource sees what is attached to it."""
+
+PHOTOGRAPHED: Final = frozenset({"Patient", "RelatedPerson"})
+"""Types that are the same without their attachments: these need not be there."""
 
 
 def attached(

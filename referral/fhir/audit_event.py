@@ -73,24 +73,21 @@ _PROFILES: Final[Mapping[str, str]] = {
 # In a read the server is the source of what flows; in all else it receives (see the profiles).
 _SOURCE: Final = ("110153", "Source Role ID")
 _DESTINATION: Final = ("110152", "Destination Role ID")
-_PATIENT_PARAMETERS: Final = {"patient", "subject", "for"}
+_PATIENT_PARAMETERS: Final = {"beneficiary", "for", "patient", "subject"}
 _HISTORIES: Final = {AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
 _READS: Final = {AuditAction.READ, AuditAction.VREAD, AuditAction.REPLAY, AuditAction.EXPORT, *_HISTORIES}
 
 
 def audit_event(row: AuditRow, site: str) -> Content:
     """The AuditEvent of a row. `site`: the base URL of the service, or the name of its host."""
-    record, patient = row.record, row.patient or _sought_patient(row.record)
+    record, patient = row.record, row.patient or sought_patient(row.record)
     profile = _profile(row, patient)
-    subtype = _SUBTYPES.get(record.action)
     found: Content = {
         "resourceType": "AuditEvent",
         "id": str(row.seq),
-        "type": _coding(*_TYPES.get(record.action, _REST)),
-        "action": _ACTION_CODES.get(record.action, "E"),
+        **coded(record.action),
         "recorded": record.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        # https://hl7.org/fhir/R4/valueset-audit-event-outcome.html: 4 is the request's fault.
-        "outcome": "0" if record.outcome < 400 else "4",
+        "outcome": outcome_code(refused=record.outcome >= 400),
         "agent": list(_agents(record, site)),
         "source": {
             "site": site,
@@ -100,8 +97,6 @@ def audit_event(row: AuditRow, site: str) -> Content:
     }
     if profile is not None:
         found["meta"] = {"profile": [systems.BALP_PROFILE + profile]}
-    if subtype is not None:
-        found["subtype"] = [_coding(*subtype)]
     if record.outcome >= 400:
         found["outcomeDesc"] = _refusal(record)
     entities = list(_entities(record, patient))
@@ -126,7 +121,22 @@ def _refusal(record: AuditRecord) -> str:
     return f"HTTP {record.outcome}"
 
 
-def _sought_patient(record: AuditRecord) -> str | None:
+def coded(action: str) -> Content:
+    """What an AuditEvent says of the action by codes alone."""
+    subtype = _SUBTYPES.get(action)
+    found: Content = {
+        "type": _coding(*_TYPES.get(action, _REST)),
+        "action": _ACTION_CODES.get(action, "E"),
+    }
+    return found if subtype is None else found | {"subtype": [_coding(*subtype)]}
+
+
+def outcome_code(*, refused: bool) -> str:
+    """https://hl7.org/fhir/R4/valueset-audit-event-outcome.html: 4 is the request's fault."""
+    return "4" if refused else "0"
+
+
+def sought_patient(record: AuditRecord) -> str | None:
     """The one patient that a search names by id."""
     if record.action != AuditAction.SEARCH or not record.query:
         return None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from referral.domain.errors import InvalidElement, MissingElement, NotSupported
 from referral.fhir.json_patch import Operation, patch_of_binary
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import check_written
 
 MOST_ENTRIES: Final = 10_000
 
@@ -134,9 +134,7 @@ def _request(
             "The address of an entry is Type, Type/id or Type?search.", f"{path}.request.url"
         )
     resource_type, resource_id, criteria = address.groups()
-    if resource_type not in SUPPORTED:
-        text = f"The resource type {resource_type!r} is not supported here."
-        raise NotSupported(text, f"{path}.request.url")
+    check_written(resource_type, f"{path}.request.url")
     # It is of a new resource, of one by its id, or of one by a search.
     if [method == "POST", resource_id is not None, criteria is not None].count(True) != 1:
         text = "POST is to Type; PUT, PATCH and DELETE are to Type/id or Type?search."

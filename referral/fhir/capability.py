@@ -9,7 +9,7 @@ from typing import Any, Final
 from referral.domain.search import Kind
 from referral.fhir import json_patch, systems
 from referral.fhir.parameters import PARAMETERS, Parameter, reverse_references
-from referral.fhir.resources import SUPPORTED, TOLD_ONCE
+from referral.fhir.resources import STORED, SUPPORTED, TOLD_ONCE
 
 FHIR_VERSION: Final = "4.0.1"
 MEDIA_TYPE: Final = "application/fhir+json"
@@ -67,7 +67,9 @@ def capability_statement(
             {
                 "mode": "server",
                 "security": _security(token_endpoint),
-                "resource": [_resource(resource_type) for resource_type in sorted(SUPPORTED)],
+                "resource": [
+                    _resource(each) if each in STORED else _read_only(each) for each in sorted(SUPPORTED)
+                ],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
         ],
@@ -117,6 +119,25 @@ def _resource(resource_type: str) -> dict[str, Any]:
             resource["operation"].append({"name": name, "definition": definition})
     # FHIR knows no empty lists.
     return {name: value for name, value in resource.items() if value != []}
+
+
+def _read_only(resource_type: str) -> dict[str, Any]:
+    """What the service tells of itself has no versions, and leads to nothing."""
+    return {
+        "type": resource_type,
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "versioning": "no-version",
+        "readHistory": False,
+        "updateCreate": False,
+        "conditionalCreate": False,
+        "conditionalRead": "not-supported",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+        "searchParam": [
+            *_COMMON,
+            *(_search_parameter(resource_type, each) for each in PARAMETERS[resource_type]),
+        ],
+    }
 
 
 def _search_parameter(resource_type: str, parameter: Parameter) -> dict[str, str]:

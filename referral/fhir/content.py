@@ -55,7 +55,7 @@ def read_content(body: bytes) -> dict[str, Any]:
 
 def read_array(body: bytes) -> list[Any]:
     """Parse one JSON array, such as a patch, as `read_content` parses an object."""
-    content: list[Any] = _Reader().read(body, list, "array")
+    content: list[Any] = _Reader().read(body, list, "array, as a JSON Patch is")
     return content
 
 

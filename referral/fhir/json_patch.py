@@ -87,7 +87,7 @@ def apply_patch(content: dict[str, Any], operations: Sequence[Operation]) -> dic
                 f"Operation {position} ({operation.op}): {fault.args[0]}",
                 _expression(content, operation.path),
             ) from None
-    found = whole[""]
+    found = whole.get("")
     if not isinstance(found, dict):
         raise BrokenRule("After the patch there is no resource left.")
     return found

@@ -56,4 +56,3 @@ def codes_of(content: Mapping[str, Any]) -> Codes:
 def missing_text(missing: Iterable[Item]) -> str:
     """What a sender is told: that it goes all the same."""
     return f"The package lacks what the network asks for: {', '.join(missing)}. It is sent all the same."
-

@@ -27,6 +27,15 @@ def is_referral(content: Mapping[str, Any]) -> bool:
     )
 
 
+def resembles_referral(content: Mapping[str, Any]) -> bool:
+    """Whether a ServiceRequest has the code of a referral, in its category or, as BSeR has it, in its code.
+
+    Who sends one that `is_referral` does not know may wait for an answer that never comes.
+    """
+    concepts = [content.get("code"), *content.get("category", ())]
+    return any(coding in _CATEGORIES for concept in concepts for coding in codings(concept))
+
+
 def priority_of(content: Mapping[str, Any]) -> Priority:
     """Urgency; routine where none is given (the default of the FHIR element)."""
     return Priority(content.get("priority", "routine"))

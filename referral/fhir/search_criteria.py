@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/search.html#ptypes. No message repeats a value, which ma
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from referral.domain.search import (
@@ -181,22 +182,26 @@ def _date(text: str) -> tuple[Prefix, Interval]:
 
 
 def _last_updated(value: str) -> LastUpdatedCriterion:
-    ranges = []
-    for prefix, span in map(_date, alternatives_of(value)):
-        match prefix:
-            case Prefix.EQ | Prefix.AP:
-                ranges.append((span.low, span.high))
-            case Prefix.NE:
-                ranges.extend([(BEGINNING, span.low), (span.high, END)])
-            case Prefix.GT | Prefix.SA:
-                ranges.append((span.high, END))
-            case Prefix.GE:
-                ranges.append((span.low, END))
-            case Prefix.LT | Prefix.EB:
-                ranges.append((BEGINNING, span.low))
-            case Prefix.LE:
-                ranges.append((BEGINNING, span.high))
+    read = map(_date, alternatives_of(value))
+    ranges = [each for prefix, span in read for each in ranges_of(prefix, span.low, span.high)]
     return LastUpdatedCriterion(tuple(ranges))
+
+
+def ranges_of(prefix: Prefix, low: datetime, high: datetime) -> list[tuple[datetime, datetime]]:
+    """When a moment meets a comparison with the interval [low, high): from (within), until (without)."""
+    match prefix:
+        case Prefix.EQ | Prefix.AP:
+            return [(low, high)]
+        case Prefix.NE:
+            return [(BEGINNING, low), (high, END)]
+        case Prefix.GT | Prefix.SA:
+            return [(high, END)]
+        case Prefix.GE:
+            return [(low, END)]
+        case Prefix.LT | Prefix.EB:
+            return [(BEGINNING, low)]
+        case Prefix.LE:
+            return [(BEGINNING, high)]
 
 
 def _ids(value: str) -> IdCriterion:

@@ -1,14 +1,10 @@
-"""Whether a resource that is not stored meets a search: criteria held against its index rows.
+"""Whether a resource meets a criterion, by its index rows in memory: as the store does by its tables."""
 
-The same readings as the statements of the store have (`store/search_conditions.py`), for what the hub
-renders: it has tokens, references and dates. What asks for more is met by nothing.
-"""
-
-from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from referral.domain.search import (
+    STRING_SEPARATOR,
     Criterion,
     DateCriterion,
     IdCriterion,
@@ -17,49 +13,69 @@ from referral.domain.search import (
     MissingCriterion,
     Prefix,
     ReferenceCriterion,
+    StringCriterion,
+    StringMode,
     TokenCriterion,
+    UriCriterion,
 )
 from referral.fhir.search_index import IndexRows
 
-Rows = tuple[str, datetime, IndexRows]
-"""Id, moment of the last change and index rows of a resource."""
+_ROWS: Final = {
+    Kind.TOKEN: "tokens",
+    Kind.URI: "tokens",
+    Kind.REFERENCE: "references",
+    Kind.DATE: "dates",
+    Kind.STRING: "strings",
+}
 
 
-def meets(criterion: Criterion, resource: Rows) -> bool:
-    """Whether a resource meets the criterion."""
-    reading = _READINGS.get(type(criterion))
-    return reading is not None and reading(criterion, resource)
+def meets(criterion: Criterion, rows: IndexRows, resource_id: str, updated: datetime) -> bool:
+    """Readings of `domain/search.py`. Places, quantities and chains nothing meets: definitions have none."""
+    match criterion:
+        case IdCriterion(ids):
+            met = resource_id in ids
+        case LastUpdatedCriterion(ranges):
+            met = any(low <= updated < high for low, high in ranges)
+        case MissingCriterion(param, Kind.REFERENCE, missing, target):
+            met = missing != any(row[0] == param and target in {None, row[1]} for row in rows.references)
+        case MissingCriterion(param, kind, missing):
+            met = missing != any(row[0] == param for row in getattr(rows, _ROWS[kind]))
+        case TokenCriterion(param, wanted, negated):
+            met = negated != any(
+                _equals(row[1:], each) for row in rows.tokens if row[0] == param for each in wanted
+            )
+        case ReferenceCriterion(param, wanted):
+            met = any(_equals(row[1:], each) for row in rows.references if row[0] == param for each in wanted)
+        case UriCriterion(param, starts):
+            met = any(code.startswith(starts) for name, _, code in rows.tokens if name == param)
+        case StringCriterion(param, texts, mode):
+            met = any(
+                _reads(key, each, mode) for name, key in rows.strings if name == param for each in texts
+            )
+        case DateCriterion(param, comparisons):
+            found = [(low, high) for name, low, high in rows.dates if name == param]
+            met = any(_compares(low, high, *each) for low, high in found for each in comparisons)
+        case _:
+            met = False
+    return met
 
 
-def _token(criterion: TokenCriterion, resource: Rows) -> bool:
-    found = any(
-        name == criterion.param and system in {None, its} and code in {None, value}
-        for name, its, value in resource[2].tokens
-        for system, code in criterion.values
-    )
-    return found is not criterion.negated
+def _equals(row: tuple[Any, ...], wanted: tuple[str | None, str | None]) -> bool:
+    return all(value in {None, part} for part, value in zip(row, wanted, strict=True))
 
 
-def _reference(criterion: ReferenceCriterion, resource: Rows) -> bool:
-    return any(
-        name == criterion.param and kind in {None, its} and target == value
-        for name, its, value in resource[2].references
-        for kind, target in criterion.values
-    )
+def _reads(key: str, wanted: str, mode: StringMode) -> bool:
+    match mode:
+        case StringMode.PREFIX:
+            return key.startswith(wanted)
+        case StringMode.EXACT:
+            return key == wanted
+        case StringMode.CONTAINS:
+            return wanted in key.partition(STRING_SEPARATOR)[0]
 
 
-def _date(criterion: DateCriterion, resource: Rows) -> bool:
-    return any(
-        name == criterion.param and _holds(prefix, (low, high), (start, end))
-        for name, low, high in resource[2].dates
-        for prefix, start, end in criterion.comparisons
-    )
-
-
-def _holds(prefix: Prefix, row: tuple[datetime, datetime], value: tuple[datetime, datetime]) -> bool:
-    """Both from the first (within) to the second (without)."""
-    (low, high), (start, end) = row, value
-    return {
+def _compares(low: datetime, high: datetime, prefix: Prefix, start: datetime, end: datetime) -> bool:
+    readings = {
         Prefix.EQ: low >= start and high <= end,
         Prefix.NE: low < start or high > end,
         Prefix.GT: high > end,
@@ -69,34 +85,5 @@ def _holds(prefix: Prefix, row: tuple[datetime, datetime], value: tuple[datetime
         Prefix.SA: low >= end,
         Prefix.EB: high <= start,
         Prefix.AP: low < end and high > start,
-    }[prefix]
-
-
-def _missing(criterion: MissingCriterion, resource: Rows) -> bool:
-    _, _, rows = resource
-    match criterion.kind:
-        case Kind.REFERENCE:
-            named = {name for name, its, _ in rows.references if criterion.target_type in {None, its}}
-        case Kind.DATE:
-            named = {name for name, _, _ in rows.dates}
-        case _:
-            named = {name for name, _, _ in rows.tokens}
-    return (criterion.param in named) is not criterion.missing
-
-
-def _id(criterion: IdCriterion, resource: Rows) -> bool:
-    return resource[0] in criterion.ids
-
-
-def _last_updated(criterion: LastUpdatedCriterion, resource: Rows) -> bool:
-    return any(since <= resource[1] < until for since, until in criterion.ranges)
-
-
-_READINGS: Final[Mapping[type, Callable[[Any, Rows], bool]]] = {
-    TokenCriterion: _token,
-    ReferenceCriterion: _reference,
-    DateCriterion: _date,
-    MissingCriterion: _missing,
-    IdCriterion: _id,
-    LastUpdatedCriterion: _last_updated,
-}
+    }
+    return readings[prefix]

@@ -21,8 +21,11 @@ from referral.domain.search import (
     SortKey,
     Summary,
     Total,
+    effort,
 )
+from referral.fhir.media_range import is_format
 from referral.fhir.parameters import PARAMETERS, Parameter, parameter
+from referral.fhir.resources import AUDIT_EVENT, STORED, SUPPORTED
 from referral.fhir.search_criteria import COLUMNS, TYPE, read_criterion
 from referral.fhir.search_cursor import decode_cursor
 from referral.fhir.search_texts import ParameterError
@@ -30,15 +33,23 @@ from referral.fhir.search_texts import ParameterError
 DEFAULT_COUNT: Final = 50
 MAX_COUNT: Final = 200
 DEFAULT_SORT: Final = SortKey("_id")
+AUDIT_SORT: Final = SortKey("date", descending=True)
+"""The audit has one order, the newest first."""
 
 _MAX_PAIRS: Final = 100
+# Of single values, see `effort`: else one small request keeps the database busy for half a minute.
+_MOST_EFFORT: Final = 1_000
 _MAX_VALUE: Final = 40_000
 _MAX_ELEMENTS: Final = 100
 _HAS_PARTS: Final = 3
 _ELEMENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
+_TOO_MUCH: Final = (
+    "The search asks for too much at once: give fewer values, and name the type in a chain"
+    " (subject:Patient.identifier)."
+)
+# What the service tells of itself is not among what others write.
+_ALONE: Final = "AuditEvents and definitions are searched alone."
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-# An unescaped "+" arrives as a space.
-_JSON: Final = frozenset({"json", "application/json", "application/fhir+json", "application/fhir json"})
 # What a sort can go by. Neither places nor pairs are an order.
 _SORTED: Final = frozenset(Kind) - {Kind.SPECIAL, Kind.COMPOSITE}
 
@@ -70,19 +81,21 @@ def parse_search(
         raise NotSupported("The service does not store resources of this type.")
     if len(pairs) > _MAX_PAIRS:
         raise InvalidElement(f"A search takes at most {_MAX_PAIRS} parameters.")
-    draft = _Draft(resource_type, base)
+    draft = _Draft(resource_type, base, sort=AUDIT_SORT if resource_type == AUDIT_EVENT else DEFAULT_SORT)
     problems: list[Problem] = []
     understood: list[tuple[str, str]] = []
     once: set[str] = set()
     for key, value in pairs:
         try:
             if _take(draft, key, value, once, lenient=lenient) and key != "_cursor":
-                understood.append((key, value))
+                understood.append((key, str(draft.count) if key == "_count" else value))
         except ParameterError as fault:
             problems.append(Problem(f"Parameter {_shown(key)}: {fault}"))
     if draft.summary is Summary.TEXT and (draft.includes or draft.revincludes):
         # https://hl7.org/fhir/R4/search.html#summary
         problems.append(Problem("Parameter _summary: text does not go with _include and _revinclude."))
+    if sum(map(effort, draft.criteria)) > _MOST_EFFORT:
+        problems.append(Problem(_TOO_MUCH))
     if problems:
         raise InvalidElement(problems)
     return SearchQuery(
@@ -155,9 +168,11 @@ def _chain(draft: _Draft, key: str, value: str) -> ChainCriterion:
         raise ParameterError(_unknown(draft.resource_type))
     if "." in rest or searched == "_has":
         raise ParameterError("a chain has one step.")
+    if draft.resource_type not in STORED or wanted in SUPPORTED - STORED:
+        raise ParameterError(_ALONE)
     if wanted and not (TYPE.fullmatch(wanted) and followed.may_target(wanted)):
         raise ParameterError("it never refers to the type that stands behind the colon.")
-    targets = [wanted] if wanted else [each for each in sorted(PARAMETERS) if followed.may_target(each)]
+    targets = [wanted] if wanted else [each for each in sorted(STORED) if followed.may_target(each)]
     targets = [each for each in targets if _reads(each, searched)]
     if not targets:
         raise ParameterError("what it refers to has no parameter of the name behind the point.")
@@ -171,6 +186,8 @@ def _has(draft: _Draft, path: str, value: str) -> HasCriterion:
     if len(parts) < _HAS_PARTS:
         raise ParameterError("it is _has:Type:reference:parameter.")
     source, name, searched, *modifier = parts
+    if source in SUPPORTED - STORED or draft.resource_type not in STORED:
+        raise ParameterError(_ALONE)
     following = parameter(source, name)
     if following is None or not following.may_target(draft.resource_type):
         raise ParameterError("there is no such reference to the type that is searched.")
@@ -186,12 +203,16 @@ def _count(draft: _Draft, value: str) -> None:
     if not re.fullmatch(r"[0-9]{1,18}", value):
         raise ParameterError("it is a number of matches, 0 or more.")
     draft.count = min(int(value), MAX_COUNT)
+    if draft.count == 0:
+        _check_counted(draft)
 
 
 def _summary(draft: _Draft, value: str) -> None:
     if value not in list(Summary):
         raise ParameterError(f"it is one of {', '.join(Summary)}.")
     draft.summary = Summary(value)
+    if draft.summary is Summary.COUNT:
+        _check_counted(draft)
 
 
 def _elements(draft: _Draft, value: str) -> None:
@@ -203,8 +224,14 @@ def _elements(draft: _Draft, value: str) -> None:
 
 
 def _sort(draft: _Draft, value: str) -> None:
+    if draft.resource_type == AUDIT_EVENT:
+        if value != str(AUDIT_SORT):
+            raise ParameterError(f"the audit is told the newest first, {AUDIT_SORT}.")
+        return
     # The id breaks ties in any case.
     value = value.removesuffix(",_id")
+    if "," in value:
+        raise ParameterError("it goes by one parameter here, and then by the id.")
     name = value.removeprefix("-")
     searched = parameter(draft.resource_type, name)
     descending = value.startswith("-")
@@ -215,7 +242,7 @@ def _sort(draft: _Draft, value: str) -> None:
         draft.sort = SortKey(name, descending, searched.kind, rows)
     else:
         names = [each.name for each in PARAMETERS[draft.resource_type] if _is_order(each)]
-        raise ParameterError(f"one of {', '.join([*COLUMNS, *names])}, descending with - before it.")
+        raise ParameterError(f"it is one of {', '.join([*COLUMNS, *names])}, descending with - before it.")
 
 
 def _is_order(searched: Parameter) -> bool:
@@ -226,17 +253,24 @@ def _total(draft: _Draft, value: str) -> None:
     if value not in list(Total):
         raise ParameterError(f"it is one of {', '.join(Total)}.")
     draft.total = Total(value)
+    if draft.total is not Total.NONE:
+        _check_counted(draft)
+
+
+def _check_counted(draft: _Draft) -> None:
+    if draft.resource_type == AUDIT_EVENT:
+        raise ParameterError("the audit is not counted.")
 
 
 def _include(draft: _Draft, value: str) -> None:
-    include = _reference_path(value)
+    include = _reference_path(draft, value)
     if include.source != draft.resource_type and not include.iterate:
         raise ParameterError("it starts at the type that is searched, or iterates.")
     draft.includes.append(include)
 
 
 def _revinclude(draft: _Draft, value: str) -> None:
-    include = _reference_path(value)
+    include = _reference_path(draft, value)
     if include.iterate:
         draft.revincludes.append(include)
         return
@@ -248,10 +282,12 @@ def _revinclude(draft: _Draft, value: str) -> None:
     draft.revincludes.append(Include(include.source, include.param, draft.resource_type))
 
 
-def _reference_path(value: str) -> Include:
+def _reference_path(draft: _Draft, value: str) -> Include:
     iterated = value.startswith("iterate:")
     source, _, rest = value.removeprefix("iterate:").partition(":")
     name, _, target = rest.partition(":")
+    if source in SUPPORTED - STORED or draft.resource_type not in STORED:
+        raise ParameterError(_ALONE)
     followed = parameter(source, name)
     if followed is None or followed.kind is not Kind.REFERENCE:
         raise ParameterError("a value is Type:parameter or Type:parameter:Target, of a reference parameter.")
@@ -266,7 +302,7 @@ def _cursor(draft: _Draft, value: str) -> None:
 
 
 def _format(_draft: _Draft, value: str) -> None:
-    if value not in _JSON:
+    if not is_format(value):
         raise ParameterError("the service speaks JSON only.")
 
 

@@ -59,7 +59,7 @@ async def find_rows(connection: OwnerConnection, since: datetime, until: datetim
     while True:
         found = await connection.fetch(statement("audit", "rows"), *after, until, _AT_ONCE)
         for row in found:
-            fields = {name: row[name] for name in AuditRecord._fields if name != "details"}
+            fields = {name: row[name] for name in AuditRecord._fields if name not in {"details", "patient"}}
             details = json.loads(row["details"]) if row["details"] else None
             yield AuditRow(row["seq"], AuditRecord(**fields, details=details), row["patient"])
         if len(found) < _AT_ONCE:

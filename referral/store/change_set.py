@@ -59,7 +59,7 @@ class StoredDocument:
     """A resource as it stands; `content` is JSON text.
 
     resolved: what the identifiers (system, value) in its references have stood for until now. at: when this
-    version was written, where that was asked.
+    version was written, where that was asked. patient: whom it was about, where it is deleted.
     """
 
     version: int
@@ -69,6 +69,7 @@ class StoredDocument:
     content: bytes
     resolved: Mapping[tuple[str, str], Key] = field(default_factory=dict)
     at: datetime | None = None
+    patient: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,7 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                         for system, value, kind, target in data["resolved"] or ()
                     },
                     datetime.fromisoformat(data["at"]),
+                    data["patient"],
                 )
             case "reference":
                 loaded.references[key] = StoredReference(
@@ -329,8 +331,9 @@ class ChangeSet:
     rewritten: those of the last two that are written though they may be empty, since rows may stand there.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.
     ended: facility, via, at, and whether the request goes with the package.
-    packages: referral, offer, facility, sender, patient, at. attachments: type, id, at of what
-    names others and is written or given to somebody.
+    packages: referral, offer, facility, sender, patient, at. given: via, facility, who gives, patient, at,
+    type, id of what goes by itself, with what it is made of. attachments: type, id, at of what may have some
+    and is written or given to others.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
     journeys: rows of those whose loop stands otherwise now.
     directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`.
@@ -352,6 +355,7 @@ class ChangeSet:
     ended: list[tuple[str, str, datetime, bool]] = field(default_factory=list)
     packages: list[tuple[str, str, str, str, str, datetime]] = field(default_factory=list)
     journeys: list[dict[str, Any]] = field(default_factory=list)
+    given: list[tuple[str, str, str, str, datetime, str, str]] = field(default_factory=list)
     attachments: list[tuple[str, str, datetime]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     audits: list[dict[str, Any]] = field(default_factory=list)

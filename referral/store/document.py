@@ -35,13 +35,15 @@ async def kept_by(
 ) -> list[tuple[tuple[str, str], str]]:
     """Those of the resources (type, id) that must stay though all go together, and why.
 
-    `referral` or `records`: see the SQL function. types, params: whose references count, and of which
-    parameters.
+    `referral`, `records` or `documents`: see the SQL function, which locks each of them until the end of the
+    transaction. types, params: whose references count, and of which parameters.
     """
+    # In one order for all commands, so that two of them never wait for each other.
+    ordered = sorted(keys)
     rows = await connection.fetch(
         statement("document", "kept_by"),
-        [one for one, _ in keys],
-        [name for _, name in keys],
+        [one for one, _ in ordered],
+        [name for _, name in ordered],
         sorted(types),
         sorted(params),
     )

@@ -24,8 +24,8 @@ NEWEST = "0005"
 
 RELATIONS = (
     *("access", "access_token", "actor_network", "affiliation", "approval", "assertion_id", "attachment"),
-    *("audit", "audit_progress", "audit_seal", "blob", "capacity", "change", "claim_try", "client"),
-    *("deadline", "demand", "directory"),
+    *("audit", "audit_concern", "audit_progress", "audit_seal", "blob", "capacity", "change", "claim_try"),
+    *("client", "deadline", "demand", "directory"),
     *("document", "document_version", "document_version_0", "document_version_1", "document_version_2"),
     *("document_version_3", "event", "facility", "link", "membership", "network", "network_version", "offer"),
     "policy_version",

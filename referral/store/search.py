@@ -38,6 +38,14 @@ class SearchPage:
     total: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenPage:
+    """One page as the members of Bundle.entry, in UTF-8; empty without matches. `next` as of a SearchPage."""
+
+    entries: bytes
+    next: Cursor | None
+
+
 class _Values(list[object]):
     """The bind parameters of a statement."""
 
@@ -47,19 +55,21 @@ class _Values(list[object]):
 
 
 async def search_as(
-    store: Store, visible_to: str, query: SearchQuery, *, include_types: Collection[str]
-) -> SearchPage:
-    """The answer of `search_documents`, on a connection of its own; a plain worklist is one message."""
-    asked = page_values(query, include_types, MOST_INCLUDED + 1)
+    store: Store, visible_to: str, query: SearchQuery, *, include_types: Collection[str], base: str
+) -> SearchPage | WrittenPage:
+    """The answer of `search_documents`, on a connection of its own; a plain worklist is one message.
+
+    base: the address of the FHIR endpoint, for what is written out.
+    """
+    asked = page_values(query, include_types, MOST_INCLUDED + 1, base)
     if asked is None:
         async with store.reading(visible_to) as connection:
             return await search_documents(connection, visible_to, query, include_types=include_types)
-    rows = await store.fetch_all_as(visible_to, statement("search", "open_work"), *asked)
-    matches = [row for row in rows if row["at"] is not None]
-    page = matches[: query.count]
-    following = Cursor(page[-1]["at"], page[-1]["id"]) if len(matches) > query.count else None
-    found = tuple(FoundResource(*row[:3]) for row in page)
-    return SearchPage(found, _brought(rows[len(matches) :]), following, None)
+    (row,) = await store.fetch_all_as(visible_to, statement("search", "open_work"), *asked)
+    if row["brought"] > MOST_INCLUDED:
+        raise _too_many()
+    more = row["matches"] > query.count
+    return WrittenPage(row["entries"] or b"", Cursor(row["last_at"], row["last_id"]) if more else None)
 
 
 async def search_documents(
@@ -238,5 +248,6 @@ def _brought(rows: Sequence[asyncpg.Record]) -> tuple[FoundResource, ...]:
 
 def _too_many() -> InvalidElement:
     return InvalidElement(
-        f"This page brings more than {MOST_INCLUDED} included resources: ask with a smaller _count."
+        f"This page brings more than {MOST_INCLUDED} included resources:"
+        " ask with a smaller _count, or for what comes along by a search of its own."
     )

@@ -3,6 +3,7 @@
 The rows are those of search_reference that carry a status: see `apply_changes`.
 """
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,13 +61,17 @@ class Worklist:
         )
 
 
-def page_values(query: SearchQuery, include_types: Collection[str], most: int) -> list[object] | None:
-    """The values of `open_work` after the facility that looks; None where the query asks for more.
+def page_values(
+    query: SearchQuery, include_types: Collection[str], most: int, base: str
+) -> list[object] | None:
+    """The values of `open_work` after the facility that looks; None where more is asked for, or parts.
 
-    include_types: what may come along, `most` of it at most.
+    include_types: what may come along, `most` of it at most. base: the address of the FHIR endpoint.
     """
     iterates = any(include.iterate for include in query.includes)
     if query.sort != _NEWEST or query.revincludes or iterates or not query.count or query.total in _COUNTED:
+        return None
+    if query.summary is not None or query.elements:
         return None
     asked = Worklist.of(query)
     if asked is None or asked.others:
@@ -85,6 +90,7 @@ def page_values(query: SearchQuery, include_types: Collection[str], most: int) -
         [include.target for include in query.includes],
         list(include_types),
         most,
+        json.dumps(base)[1:-1],
     ]
 
 

@@ -12,7 +12,6 @@ from referral.domain.errors import (
     BrokenRule,
     DomainError,
     Forbidden,
-    Gone,
     InvalidElement,
     MalformedContent,
     MissingElement,
@@ -153,12 +152,13 @@ async def test_the_same_resource_twice_is_two_versions(store: Store) -> None:
     assert await hub.rows("SELECT version FROM document WHERE id = 'p'") == [{"version": 2}]
 
 
-async def test_what_is_deleted_does_not_come_back(store: Store) -> None:
+async def test_what_is_deleted_comes_back_as_by_any_update(store: Store) -> None:
     hub = await hub_in(store)
     await load(store, patient(id="p"))
     await hub.rows("UPDATE document SET deleted = true WHERE id = 'p'")
-    _, (refused,) = await load(store, patient(id="p"))
-    assert isinstance(refused.error, Gone)
+    report, _ = await load(store, patient(id="p"))
+    assert counts(report) == (1, 0, 0, 0)
+    assert await hub.rows("SELECT deleted FROM document WHERE id = 'p'") == [{"deleted": False}]
 
 
 async def test_a_referral_is_known_again_by_its_identifier(store: Store) -> None:

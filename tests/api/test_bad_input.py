@@ -135,7 +135,12 @@ async def test_a_million_faults_are_not_all_told(station: httpx.AsyncClient) -> 
 
 
 @pytest.mark.parametrize(
-    "media_type", ["application/xml", "text/plain", "application/fhir+xml", "json", "", "/", "ü"]
+    "media_type",
+    ["application/xml", "text/plain", "application/fhir+xml", "json", "", "/", "ü"]
+    + [
+        f"application/fhir+json; {more}"
+        for more in ("charset=UTF-16", "fhirVersion=3.0", "charset=latin-1; a")
+    ],
 )
 async def test_another_media_type(
     service: RunningService, station: httpx.AsyncClient, target: str, media_type: str
@@ -256,6 +261,8 @@ async def test_addresses_and_methods_that_are_not_there(
     answer = await station.request(method, base_url + address, content=json.dumps(patient()).encode())
     refused(answer, *expected)
     assert ("allow" in answer.headers) == (answer.status_code == 405)
+    if "allow" in answer.headers and address == "/fhir/Patient/1":
+        assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH, PUT"
 
 
 @pytest.mark.parametrize(

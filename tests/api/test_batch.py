@@ -216,6 +216,16 @@ async def test_sent_again_each_write_is_answered_again(
         assert first[0]["resource"]["id"] != first[1]["resource"]["id"]
 
 
+async def test_a_key_that_is_too_long_for_its_entries_is_refused(
+    station: httpx.AsyncClient, who: str
+) -> None:
+    asked = bundle(ask("GET", f"Patient/{who}"), post(patient()), type="batch")
+    refused(await station.post("", json=asked, headers={"Idempotency-Key": "k" * 252}), 400, "invalid")
+    longest = f"{uuid.uuid4().hex:k<251}"
+    answer = await station.post("", json=asked, headers={"Idempotency-Key": longest})
+    assert [entry["response"]["status"][:3] for entry in answer.json()["entry"]] == ["200", "201"]
+
+
 async def test_rights_are_those_of_each_entry(service: RunningService, who: str) -> None:
     limited = await service.system(LE_CHAN, "system/Patient.r")
     found = await sent(limited, ask("GET", f"Patient/{who}"), ask("GET", "Patient"), post(patient()))

@@ -13,9 +13,6 @@ import httpx
 import pytest
 
 from referral.domain.attachment import LARGEST_INLINE, MEBIBYTE, AttachmentRules
-from referral.store.blob import read_part
-from tests.api.audited import audited
-from tests.api.audited import named as audit_named
 from tests.api.doors import bundle
 from tests.api.refusals import rows
 from tests.conftest import Database, serve
@@ -23,11 +20,8 @@ from tests.factories import (
     KIEN_AN,
     LE_CHAN,
     Resource,
-    completion,
     created,
-    offered,
     patient,
-    request,
     summary,
 )
 from tests.owner import behind_the_wall
@@ -36,6 +30,7 @@ from tests.running_service import RunningService
 STRANGER = "nam-sach-medical-centre"
 PDF = {"Content-Type": "application/pdf"}
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+ADD_DATA: Resource = {"op": "add", "path": "/data", "value": b64encode(b"other").decode()}
 AS_JSON = {"Accept": "application/fhir+json"}
 
 
@@ -317,102 +312,27 @@ async def test_a_document_comes_with_its_attachment_in_one_transaction(
     assert (await station.get(stored)).content == content
 
 
-async def sees(client: httpx.AsyncClient, name: str) -> bool:
-    """Whether a facility sees a Binary, in every way of looking."""
-    raw = await client.get(f"Binary/{name}")
-    for url in (f"Binary/{name}", f"Binary/{name}/_history/1", f"Binary/{name}/_history"):
-        answer = await client.get(url, headers=AS_JSON)
-        assert answer.status_code == raw.status_code, url
-    found = (await client.get("Binary", params={"_id": name})).json()
-    assert ("entry" in found) is (raw.status_code == 200)
-    assert raw.status_code in {200, 404}
-    return raw.status_code == 200
-
-
-async def test_who_sees_the_document_sees_what_is_attached(
-    service: RunningService, station: httpx.AsyncClient
-):
-    hospital, stranger = await service.system(KIEN_AN), await service.system(STRANGER)
-    who = (await created(station, patient()))["id"]
-    attached, untold, later = [await sent(station, bytes_of()) for _ in range(3)]
-    told = await created(station, document(who, attached))
-    named = {"supportingInfo": [{"reference": f"DocumentReference/{told['id']}"}]}
-    await created(station, document(who, untold))
-    asked = await created(station, request(who, KIEN_AN, **named))
-    assert [await sees(each, attached) for each in (station, hospital, stranger)] == [True, True, False]
-    assert [await sees(each, untold) for each in (station, hospital)] == [True, False]
-    # What is attached later is seen from then on.
-    content = [*told["content"], {"attachment": {"url": f"Binary/{later}"}}]
-    changed = await station.put(f"DocumentReference/{told['id']}", json=told | {"content": content})
-    assert changed.status_code == 200, changed.text
-    assert [await sees(each, later) for each in (station, hospital, stranger)] == [True, True, False]
-    # To name it oneself gives nothing.
-    theirs = (await created(stranger, patient()))["id"]
-    refused(await stranger.post("DocumentReference", json=document(theirs, attached)), 422, "business-rule")
-    # Nor does a document of one's own outlast the offer.
-    mine = (await created(hospital, patient()))["id"]
-    await created(hospital, document(mine, attached))
-    tasks = await hospital.get("Task", params={"focus": f"ServiceRequest/{asked['id']}"})
-    task = tasks.json()["entry"][0]["resource"]
-    declined = task | {"status": "rejected", "statusReason": {"text": "No bed"}}
-    answer = await hospital.put(f"Task/{task['id']}", json=declined, headers={"If-Match": 'W/"1"'})
-    assert answer.status_code == 200, answer.text
-    assert [await sees(hospital, name) for name in (attached, later)] == [False, False]
-    refused(await hospital.put(f"Binary/{attached}", content=b"x", headers=PDF), 404, "not-found")
-
-
-async def test_the_summary_comes_back_with_its_attachment(service: RunningService) -> None:
-    case = await offered(service)
-    await case.moved(case.receiver, "accepted")
-    await case.moved(case.receiver, "in-progress")
-    name = await sent(case.receiver, bytes_of())
-    written = await created(case.receiver, document(case.patient["id"], name))
-    assert not await sees(case.sender, name)
-    await case.moved(case.receiver, "completed", output=completion(written["id"]))
-    assert await sees(case.sender, name)
-    refused(await case.sender.put(f"Binary/{name}", content=b"x", headers=PDF), 403, "forbidden")
-
-
-async def test_bytes_about_another_patient_are_not_given(service: RunningService, station: httpx.AsyncClient):
-    hospital = await service.system(KIEN_AN)
-    who, other = [(await created(station, patient()))["id"] for _ in range(2)]
-    name = await sent(station, bytes_of(), **{"X-Security-Context": f"Patient/{other}"})
-    told = await created(station, document(who, name))
-    named = {"supportingInfo": [{"reference": f"DocumentReference/{told['id']}"}]}
-    await created(station, request(who, KIEN_AN, **named))
-    assert (await hospital.get(f"DocumentReference/{told['id']}")).status_code == 200
-    assert not await sees(hospital, name)
-    changed = await station.put(f"DocumentReference/{told['id']}", json=told | {"description": "A scan"})
-    assert changed.status_code == 200, changed.text
-    assert not await sees(hospital, name)
-
-
-async def test_its_readers_are_in_the_audit(service: RunningService, station: httpx.AsyncClient, who: str):
-    name = await sent(station, bytes_of(), **{"X-Security-Context": f"Patient/{who}"})
-    for facility, status in ((LE_CHAN, 200), (STRANGER, 404)):
-        headers = audit_named()
-        answer = await (await service.system(facility)).get(f"Binary/{name}", headers=headers)
-        assert answer.status_code == status
-        (row,) = await audited(service.store, headers)
-        assert (row["action"], row["actor"], row["type"], row["id"]) == ("read", facility, "Binary", name)
-        assert (row["outcome"], row["patient"]) == (status, who)
-
-
 async def test_the_scope_is_asked_for_before_anything_is_read(service: RunningService) -> None:
     limited = await service.system(LE_CHAN, "system/Binary.r")
     refused(await limited.post("Binary", content=b"x", headers=PDF), 403, "forbidden")
     refused(await limited.put("Binary/a", content=b"x", headers=PDF), 403, "forbidden")
 
 
-async def test_no_part_of_it_is_read_by_who_does_not_see_it(
-    service: RunningService, station: httpx.AsyncClient
-) -> None:
+async def test_a_patch_of_a_binary_is_held_by_the_same_rules(station: httpx.AsyncClient) -> None:
     name = await sent(station, b"0123456789")
-    part = await read_part(service.store, LE_CHAN, (name, 1), start=2, length=3)
-    assert part == (10, b"234")
-    for facility in (STRANGER, "", "' OR true --"):
-        assert await read_part(service.store, facility, (name, 1), start=0, length=3) is None
-    assert await read_part(service.store, LE_CHAN, (name, 2), start=0, length=3) is None
+    patches: list[tuple[list[Resource], int, str]] = [
+        ([{"op": "replace", "path": "/contentType", "value": "text/html"}, ADD_DATA], 415, "not-supported"),
+        ([{"op": "replace", "path": "/contentType", "value": "image/png"}], 422, "required"),
+    ]
+    as_patch = {"Content-Type": "application/json-patch+json"}
+    for patch, status, code in patches:
+        answer = await station.patch(f"Binary/{name}", json=patch, headers=as_patch)
+        refused(answer, status, code)
+    assert (await station.get(f"Binary/{name}")).content == b"0123456789"
+    written = await station.patch(f"Binary/{name}", json=[ADD_DATA], headers=as_patch)
+    assert written.status_code == 200, written.text
+    assert "data" not in (await station.get(f"Binary?_id={name}")).json()["entry"][0]["resource"]
+    assert (await station.get(f"Binary/{name}")).content == b"other"
 
 
 async def test_a_batch_reads_it_as_a_resource(station: httpx.AsyncClient) -> None:

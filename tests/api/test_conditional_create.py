@@ -202,6 +202,17 @@ async def test_a_transaction_of_matches_alone_writes_nothing(
 
 
 @pytest.mark.usefixtures("nothing_stored")
+async def test_criteria_in_the_address_are_refused(
+    station: httpx.AsyncClient,
+) -> None:
+    """As some client libraries send a conditional create, which would make a second one each time."""
+    content = patient()
+    asked = {"identifier": f"urn:test:patient|{number_of(content)}", "_pretty": "true"}
+    issue = refused(await station.post("Patient", json=content, params=asked), 400, "invalid")
+    assert "If-None-Exist" in issue["diagnostics"]
+
+
+@pytest.mark.usefixtures("nothing_stored")
 async def test_a_resource_is_written_once(station: httpx.AsyncClient) -> None:
     content = patient()
     twice = bundle(post(content, condition(content)), post(content, condition(content)))

@@ -131,6 +131,14 @@ async def test_a_condition_has_criteria_and_nothing_else(
         refused(await send(limited, f"Patient?{behind}"), 403, "forbidden")
 
 
+async def test_who_may_only_update_makes_nothing_new(service: RunningService, number: str) -> None:
+    limited = await service.system(LE_CHAN, "system/Patient.ru")
+    refused(await limited.put(f"Patient/no-{number}", json=patient(id=f"no-{number}")), 403, "forbidden")
+    station = await service.system(LE_CHAN)
+    made = await created(station, patient())
+    assert (await limited.put(f"Patient/{made['id']}", json=made | {"active": True})).status_code == 200
+
+
 async def test_what_must_not_be_there_is_made_once(
     service: RunningService, station: httpx.AsyncClient, number: str
 ) -> None:

@@ -23,6 +23,8 @@ from tests.factories import (
 )
 from tests.running_service import RunningService
 
+PATCH = "application/json-patch+json"
+
 
 async def found(client: httpx.AsyncClient, resource_type: str, **params: str) -> list[str]:
     answer = await client.get(resource_type, params=params)
@@ -38,9 +40,55 @@ async def test_what_is_deleted_is_gone_and_found_by_nothing(station: httpx.Async
     refused(await station.get(address), 410, "deleted")
     assert await found(station, "Patient", identifier=number) == []
     assert await found(station, "Patient", _id=who["id"]) == []
-    refused(await station.put(address, json=who), 410, "deleted")
+    change = {"op": "remove", "path": "/gender"}
+    patch = await station.patch(address, json=[change], headers={"Content-Type": PATCH})
+    refused(patch, 410, "deleted")
     named_by = observation(who["id"])
     refused(await station.post("Observation", json=named_by), 422, "business-rule", "Observation.subject")
+
+
+async def test_what_is_deleted_is_brought_back_by_an_update(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    seen = await created(station, observation(who))
+    address = f"Observation/{seen['id']}"
+    await station.delete(address)
+    for expected, status in (('W/"1"', 412), ('W/"2"', 201)):
+        answer = await station.put(address, json=seen, headers={"If-Match": expected})
+        assert answer.status_code == status, answer.text
+    assert (answer.headers["etag"], answer.headers["location"][-11:]) == ('W/"3"', "/_history/3")
+    assert (await station.get(address)).json()["valueQuantity"] == seen["valueQuantity"]
+    assert await found(station, "Observation", subject=f"Patient/{who}") == [seen["id"]]
+    assert (await station.put(address, json=seen)).status_code == 200
+    await station.delete(address)
+    # It stays about whom it was, also when it says nobody, and belongs to who wrote it.
+    other = await created(station, patient())
+    about = {"subject": {"reference": f"Patient/{other['id']}"}}
+    refused(await station.put(address, json=seen | about), 422, "business-rule", "Observation.subject")
+    nobody = {name: value for name, value in seen.items() if name != "subject"}
+    refused(await station.put(address, json=nobody), 422, "business-rule", "Observation.subject")
+    hospital = await service.system(KIEN_AN)
+    refused(await hospital.put(address, json=seen), 404, "not-found")
+    # Not without its patient, and with the patient.
+    assert (await station.delete(f"Patient/{who}")).status_code == 204
+    refused(await station.put(address, json=seen), 422, "business-rule", "Observation.subject")
+    absent = {"If-None-Match": "*"}
+    again = await station.put(f"Patient/{who}", json=patient(id=who), headers=absent)
+    assert again.status_code == 201
+    refused(await station.put(f"Patient/{who}", json=patient(id=who), headers=absent), 412, "conflict")
+    assert (await station.put(address, json=seen, headers=absent)).status_code == 201
+
+
+async def test_a_plain_request_that_is_deleted_does_not_come_back_as_a_referral(
+    station: httpx.AsyncClient, who: str
+) -> None:
+    plain = {"status": "active", "intent": "plan", "subject": {"reference": f"Patient/{who}"}}
+    made = await created(station, {"resourceType": "ServiceRequest"} | plain)
+    address = f"ServiceRequest/{made['id']}"
+    await station.delete(address)
+    answer = await station.put(address, json=request(who, KIEN_AN, id=made["id"]))
+    refused(answer, 405, "not-supported")
+    assert (await station.put(address, json=made)).status_code == 201
 
 
 async def test_deleting_again_deletes_nothing_more(
@@ -160,6 +208,18 @@ async def test_a_patient_goes_after_the_records(station: httpx.AsyncClient, who:
     assert (await station.delete(f"Patient/{who}")).status_code == 204
 
 
+async def test_what_happened_to_a_patient_keeps_no_patient(station: httpx.AsyncClient, who: str) -> None:
+    told = {
+        "resourceType": "Provenance",
+        "target": [{"reference": f"Patient/{who}"}],
+        "recorded": "2026-03-01T08:00:00Z",
+        "agent": [{"who": {"reference": f"Organization/{LE_CHAN}"}}],
+    }
+    made = await created(station, told)
+    assert (await station.delete(f"Patient/{who}")).status_code == 204
+    assert (await station.get(f"Provenance/{made['id']}")).json()["target"] == told["target"]
+
+
 def place(owner: str, **more: Any) -> Resource:
     return {
         "resourceType": "Location",
@@ -196,9 +256,12 @@ async def test_a_service_that_is_deleted_is_suggested_no_more(service: RunningSe
     await created(station, request(who["id"], performer=named_by))
     refused(await hospital.delete(f"HealthcareService/{made['id']}"), 409, "conflict")
     assert (await hospital.delete(f"HealthcareService/{other['id']}")).status_code == 204
+    active = "SELECT active FROM service WHERE id = $1"
     async with service.store.reading(None) as connection:
-        active = await connection.fetchval("SELECT active FROM service WHERE id = $1", other["id"])
-    assert active is False
+        assert await connection.fetchval(active, other["id"]) is False
+    assert (await hospital.put(f"HealthcareService/{other['id']}", json=other)).status_code == 201
+    async with service.store.reading(None) as connection:
+        assert await connection.fetchval(active, other["id"]) is True
 
 
 async def test_a_tie_is_deleted_by_the_office_a_membership_is_ended(service: RunningService) -> None:

@@ -27,6 +27,7 @@ DESIGN = {
     "IdNotAllowed": (405, "not-supported"),
     "NeverChanged": (405, "not-supported"),
     "NeverDeleted": (405, "not-supported"),
+    "ReadOnly": (405, "not-supported"),
     "StillNeeded": (409, "conflict"),
     "Gone": (410, "deleted"),
     "IllegalMove": (409, "conflict"),

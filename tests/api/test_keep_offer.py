@@ -1,5 +1,6 @@
 """What an update of an offer or a referral leaves as it is, whoever sends it."""
 
+import httpx
 import pytest
 
 from tests.factories import (
@@ -8,6 +9,7 @@ from tests.factories import (
     LE_CHAN,
     OFFICE,
     Case,
+    Resource,
     arrived,
     completed,
     completion,
@@ -81,6 +83,74 @@ async def test_a_preliminary_report_is_added_while_the_patient_is_there(service:
     task = await case.moved(case.receiver, "completed", output=completion(final["id"]))
     codes = [part["type"]["coding"][0]["code"] for part in task["output"]]
     assert codes == ["preliminary", "outcome", "disposition", "summary"]
+
+
+def appointment(patient_id: str) -> Resource:
+    return {
+        "resourceType": "Appointment",
+        "status": "booked",
+        "start": "2026-03-09T08:00:00+07:00",
+        "end": "2026-03-09T08:30:00+07:00",
+        "participant": [{"actor": {"reference": f"Patient/{patient_id}"}, "status": "accepted"}],
+    }
+
+
+def named_by(code: str, resource: Resource) -> list[Resource]:
+    return [output(code, valueReference={"reference": f"{resource['resourceType']}/{resource['id']}"})]
+
+
+async def reads(client: httpx.AsyncClient, *resources: Resource) -> list[bool]:
+    answers = [await client.get(f"{one['resourceType']}/{one['id']}") for one in resources]
+    return [answer.status_code == 200 for answer in answers]
+
+
+async def test_the_sender_reads_what_an_output_names_and_what_that_is_made_of(service: RunningService):
+    case = await offered(service)
+    hospital, who = case.receiver, case.patient["id"]
+    visit, value, other = [
+        await created(hospital, one) for one in (appointment(who), observation(who), observation(who))
+    ]
+    scheduled = {"coding": [{"code": "visit-scheduled"}]}
+    await case.moved(hospital, "accepted")
+    await case.moved(hospital, "accepted", businessStatus=scheduled, output=named_by("appointment", visit))
+    await case.moved(hospital, "in-progress")
+    report = {
+        "resourceType": "DiagnosticReport",
+        "status": "preliminary",
+        "code": {"text": "Blood count"},
+        "subject": {"reference": f"Patient/{who}"},
+        "result": [{"reference": f"Observation/{value['id']}"}],
+    }
+    stored = await created(hospital, report)
+    await case.moved(hospital, "in-progress", output=named_by("preliminary", stored))
+    assert await reads(case.sender, visit, stored, value, other) == [True, True, True, False]
+    assert (await hospital.delete(f"Appointment/{visit['id']}")).status_code == 409
+    letter = {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"text": "Summary"},
+        "date": "2026-03-09",
+        "author": [{"reference": f"Organization/{KIEN_AN}"}],
+        "title": "Summary",
+        "subject": {"reference": f"Patient/{who}"},
+        "section": [{"title": "Results", "entry": [{"reference": f"Observation/{other['id']}"}]}],
+    }
+    written = await created(hospital, letter)
+    ended = [*completion(None), *named_by("summary", written)]
+    await case.moved(hospital, "completed", output=ended)
+    assert await reads(case.sender, written, other) == [True, True]
+
+
+async def test_an_output_names_what_is_known_and_about_the_patient(service: RunningService):
+    case = await arrived(service)
+    other = await created(case.receiver, patient())
+    theirs = await created(case.receiver, summary(other["id"]))
+    nowhere = {"resourceType": "DocumentReference", "id": "none"}
+    for one in (theirs, nowhere):
+        answer = await case.move(case.receiver, "in-progress", output=named_by("preliminary", one))
+        assert answer.status_code == 422
+        assert answer.json()["issue"][0]["expression"] == ["Task.output[0].valueReference"]
+    assert await reads(case.sender, theirs) == [False]
 
 
 async def test_an_old_reason_is_no_reason_for_the_next_move(service: RunningService):

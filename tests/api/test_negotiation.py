@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.audited import audited, named
 from tests.api.refusals import outcome, refused, rows
-from tests.factories import LE_CHAN, created, observation, patient
+from tests.factories import LE_CHAN, created, observation, patient, request
 from tests.running_service import RunningService
 
 PLAIN = {"Accept-Encoding": "identity"}
@@ -67,7 +67,11 @@ async def test_who_takes_another_form_alone_gets_none(
 
 
 @pytest.mark.parametrize(
-    "form", ["json", "application/json", "application/fhir+json", "application/fhir%2Bjson", ""]
+    "form",
+    [
+        *("json", "JSON", "application/json", "application/fhir+json", "application/fhir%2Bjson", ""),
+        *("text/json", "application/json+fhir", "application/fhir+json%3BfhirVersion=4.0"),
+    ],
 )
 async def test_the_address_may_say_the_form(station: httpx.AsyncClient, who: str, form: str) -> None:
     accept = {"Accept": "application/fhir+xml"} if form else {}
@@ -82,6 +86,15 @@ async def test_another_form_in_the_address_is_refused(
 ) -> None:
     for address in (f"Patient/{who}?", f"Patient?_id={who}&", "metadata?"):
         refused(await station.get(f"{address}_format={form}"), 406, "not-supported")
+
+
+async def test_an_operation_takes_the_form_in_its_address(station: httpx.AsyncClient, who: str) -> None:
+    stored, form = await created(station, request(who)), "_format=json&_pretty=true"
+    asked = station.get(f"ServiceRequest/{stored['id']}/$suggest-targets?{form}")
+    tried = station.post(f"Patient/$validate?mode=create&{form}", json=patient())
+    for answer in (await asked, await tried):
+        assert answer.status_code == 200, answer.text
+        assert "\n  " in answer.text
 
 
 async def test_a_refusal_is_recorded_under_who_asked(

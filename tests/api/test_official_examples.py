@@ -8,7 +8,7 @@ from typing import Any
 
 from referral.domain.errors import DomainError
 from referral.fhir.content import read_content, write_content
-from referral.fhir.resources import DIRECTORY, SUPPORTED
+from referral.fhir.resources import DIRECTORY, STORED
 from referral.fhir.validation import check_resource
 from tests.api.test_content import plain, without_hub
 from tests.factories import LE_CHAN, OFFICE, Resource
@@ -68,7 +68,7 @@ def valid() -> dict[str, Resource]:
             check_resource(kind, content)
         except DomainError:
             continue
-        if kind in SUPPORTED:
+        if kind in STORED:
             found[f"{kind}/{content['id']}"] = renamed(content) | {"id": OURS + content["id"]}
     return found
 

@@ -14,7 +14,7 @@ from referral.app import create_app, make_services
 from referral.fhir import history_query, search_query
 from referral.fhir.content import read_content
 from referral.fhir.parameters import PARAMETERS
-from referral.fhir.resources import SUPPORTED, TOLD_ONCE
+from referral.fhir.resources import STORED, SUPPORTED, TOLD_ONCE
 from referral.fhir.search_criteria import COLUMNS
 from referral.fhir.validation import find_problems
 from referral.store.pool import Store
@@ -86,7 +86,8 @@ async def test_every_route_is_told_of(document: Document, store: Store) -> None:
 
 async def test_each_type_has_its_own_address(document: Document) -> None:
     for resource_type in SUPPORTED:
-        methods = {"get", "post"} | (set() if resource_type in TOLD_ONCE else {"put", "patch", "delete"})
+        methods = {"get"} | ({"post"} if resource_type in STORED else set())
+        methods |= {"put", "patch", "delete"} if resource_type in STORED - TOLD_ONCE else set()
         assert set(document["paths"][f"/fhir/{resource_type}"]) == methods
         assert set(document["paths"][f"/fhir/{resource_type}/_search"]) == {"post"}
 
@@ -117,6 +118,20 @@ async def test_every_operation_is_told_whole(document: Document) -> None:
         assert bool(operation["security"]) == signed_in, where
 
 
+async def test_the_headers_that_a_write_goes_by_are_told(document: Document) -> None:
+    told = {
+        (path, method, one["name"]): one["schema"]
+        for path, method, operation in operations(document)
+        for one in (resolved(document, parameter) for parameter in operation["parameters"])
+        if one["in"] == "header"
+    }
+    for path in ("/fhir/Binary/{resource_id}", "/fhir/Patient"):
+        assert told[path, "put", "If-None-Match"]["enum"] == ["*"]
+    for path, method in (("/fhir/Binary", "post"), ("/fhir/Binary/{resource_id}", "put")):
+        assert (path, method, "X-Security-Context") in told
+    assert "410" in document["paths"]["/fhir"]["post"]["responses"]
+
+
 async def test_every_error_is_told(document: Document) -> None:
     told = {int(status) for *_, operation in operations(document) for status in operation["responses"]}
     # Nothing limits how often a client asks, yet.
@@ -137,7 +152,8 @@ async def test_the_parameters_of_a_search_are_those_of_the_registry(
         }
         for method, operation in path.items()
     }
-    assert told.pop("post") == {"_format", "_pretty"}
+    if resource_type in STORED:
+        assert told.pop("post") == {"_format", "_pretty"}
     assert told.pop("get") == known | set(search_query._RESULT_PARAMETERS)
     assert all(names == known | {"_format", "_pretty"} for names in told.values())
     form = document["paths"][f"/fhir/{resource_type}/_search"]["post"]["requestBody"]["content"]
@@ -183,6 +199,29 @@ async def test_the_page_shows_it(service: RunningService) -> None:
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert "openapi.json" in page.text
+
+
+async def test_the_page_and_all_it_is_made_of_come_from_here(service: RunningService) -> None:
+    """A hospital may have no Internet; and nothing that stands in the page itself is run."""
+    async with service.anonymous() as somebody:
+        page = await somebody.get("/docs")
+        assert "script-src 'self';" in page.headers["content-security-policy"]
+        assert service.base_url in page.headers["content-security-policy"]
+        parts = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert "<script>" not in page.text
+        assert not [each for each in parts if "//" in each]
+        kinds = {".js": "text/javascript", "css": "text/css"}
+        for part in (each for each in parts if each.startswith("docs/")):
+            answer = await somebody.get(f"/{part}")
+            assert answer.status_code == 200, part
+            assert answer.headers["content-type"].startswith(kinds[part[-3:]])
+        assert "SwaggerUIBundle({" in answer.text
+        assert (await somebody.get("/docs/other.js")).status_code == 404
+    assert sorted(part for part in parts if part.startswith("docs/")) == [
+        "docs/start.js",
+        "docs/swagger-ui-bundle.js",
+        "docs/swagger-ui.css",
+    ]
 
 
 async def test_the_transaction_of_the_example_is_taken(document: Document, service: RunningService) -> None:

@@ -71,6 +71,7 @@ async def test_preferences_and_json_are_taken_too(station: httpx.AsyncClient, wh
         ({"op": "remove", "path": "/id"}, (422, "business-rule", "Patient.id")),
         (replace("/resourceType", "Task"), (422, "business-rule", "Patient.resourceType")),
         (replace("", []), (422, "business-rule", None)),
+        ({"op": "remove", "path": ""}, (422, "business-rule", None)),
         ({"op": "fetch", "path": "/id"}, (400, "invalid", None)),
         ({"op": "add", "path": "/active", "value": "\x00"}, (400, "structure", "$this[0].value")),
     ],

@@ -286,6 +286,25 @@ async def test_a_draft_is_seen_by_whom_it_continues_when_it_is_submitted(service
     assert seen == [404, 200]
 
 
+async def test_whoever_means_a_referral_is_told_that_it_is_none(service: RunningService):
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    code = {"coding": [{"system": "http://snomed.info/sct", "code": "3457005"}]}
+    told = {"Prefer": "return=OperationOutcome"}
+    for elements in (
+        {"category": [{"text": "Education"}], "code": code},
+        {"category": [code], "intent": "plan"},
+    ):
+        answer = await station.post("ServiceRequest", json=request(who["id"], **elements), headers=told)
+        assert answer.status_code == 201, answer.text
+        (issue,) = answer.json()["issue"]
+        assert issue["severity"] == "information"
+        assert "category" in issue["diagnostics"]
+    laboratory = request(who["id"], category=[{"text": "Laboratory"}])
+    answer = await station.post("ServiceRequest", json=laboratory, headers=told)
+    assert "category" not in answer.text
+
+
 async def test_an_order_that_is_no_referral_is_plain_data_with_its_task(service: RunningService):
     station = await service.system(LE_CHAN)
     who = await created(station, patient())
@@ -295,3 +314,6 @@ async def test_an_order_that_is_no_referral_is_plain_data_with_its_task(service:
     task = await created(station, offer(stored["id"], KIEN_AN))
     assert "businessStatus" not in task
     assert (await (await service.system(KIEN_AN)).get(f"Task/{task['id']}")).status_code == 404
+    # So it may have an id of its sender's, which an offer may not.
+    own = offer(stored["id"], KIEN_AN, id=f"lab-{stored['id']}")
+    assert [(await station.put(f"Task/{own['id']}", json=own)).status_code for _ in range(2)] == [201, 200]

@@ -295,10 +295,9 @@ async def test_nobody_gets_the_answer_of_another_client(service: RunningService,
 async def test_token_and_scopes_are_checked_before_an_answer_is_given_again(
     service: RunningService, demo_database: Database
 ) -> None:
-    # A client of its own, for its token is taken away here.
-    station = await service.system(LE_CHAN, scope="system/Patient.c")
-    again, name = write(station, "POST", "Patient", patient()), new_id()
-    first = await again.send(X_Request_ID=name)
+    async with await service.new_system(LE_CHAN, scope="system/Patient.c") as station:
+        again, name = write(station, "POST", "Patient", patient()), new_id()
+        first = await again.send(X_Request_ID=name)
     token = first.request.headers["Authorization"]
     headers = {"Authorization": token, "X-Request-ID": name, "Content-Type": "application/fhir+json"}
 

@@ -26,6 +26,9 @@ Route = tuple[str, str]
 OPEN: frozenset[Route] = frozenset(
     {
         ("GET", "/docs"),
+        ("GET", "/docs/start.js"),
+        ("GET", "/docs/swagger-ui-bundle.js"),
+        ("GET", "/docs/swagger-ui.css"),
         ("GET", "/healthz"),
         ("GET", "/metrics"),
         ("GET", "/openapi.json"),

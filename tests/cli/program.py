@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from tests.cli import ready
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -18,16 +20,9 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
 
     async def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run it to its end, its output into a pipe (however wide the terminal is, whence it was called)."""
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "referral", *arguments],
-            env={**os.environ, "DATABASE_URL": self.dsn, "COLUMNS": "80", **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        """Run it to its end, its output into files (however wide the terminal is, whence it was called)."""
+        environment = {**os.environ, "DATABASE_URL": self.dsn, "COLUMNS": "80", **self.environment}
+        return await asyncio.to_thread(ready.run, arguments, environment)
 
     async def run_on_terminal(self, *arguments: str) -> str:
         """What it prints on a terminal of 80 columns."""

@@ -1,11 +1,10 @@
 """Databases that cannot be used: `serve` and `migrate` say so in one line and end with 2."""
 
 import asyncio
-import os
 import re
-import sys
 from pathlib import Path
 
+from tests.cli.program import Program
 from tests.conftest import Database
 from tests.old_postgresql import greeting_server
 
@@ -15,14 +14,10 @@ _SECRET = "not-the-password"
 async def refusal(command: str, address: str, data: Path) -> str:
     """The one line that a command ends with."""
     more = ("--port", "0") if command == "serve" else ()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "referral", command, "--data", str(data), *more),
-        env={**os.environ, "DATABASE_URL": address, "DATABASE_OWNER_URL": address},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    printed, line = (part.decode() for part in await process.communicate())
-    assert (process.returncode, printed) == (2, ""), (command, line)
+    program = Program(address, {"DATABASE_OWNER_URL": address})
+    done = await program.run(command, "--data", str(data), *more)
+    line = done.stderr
+    assert (done.returncode, done.stdout) == (2, ""), (command, line)
     assert re.fullmatch(r"referral: [^\n]+\n", line)
     assert _SECRET not in line
     return line

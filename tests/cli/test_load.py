@@ -63,14 +63,28 @@ async def test_files_are_loaded_and_what_is_wrong_is_told(program: Program, tmp_
     [
         ("nowhere", "people.ndjson", "there is no facility 'nowhere'"),
         (STATION, "absent.ndjson", "absent.ndjson: there is no such file"),
-        (STATION, "long.ndjson", "long.ndjson:1: a line has at most 5242880 bytes"),
     ],
 )
 async def test_what_cannot_be_loaded_is_one_line(
     program: Program, tmp_path: Path, facility: str, name: str, told: str
 ) -> None:
     written(tmp_path / "people.ndjson", patient(id="p-1"))
-    written(tmp_path / "long.ndjson", patient(id="p-1", text="x" * 6_000_000))
     answer = await program.run("load", str(tmp_path / name), "--facility", facility)
     assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
     assert told in answer.stderr
+
+
+async def test_a_line_that_is_too_long_is_refused_and_the_others_are_loaded(
+    program: Program, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.ndjson"
+    written(people, patient(), patient(language="x" * 11_000_000), patient())
+    answer = await program.run("load", str(people), "--facility", STATION)
+    assert answer.returncode == 2
+    assert answer.stderr.endswith("\nreferral: 1 of 3 lines were refused\n")
+    assert answer.stderr.startswith("2 new, 0 changed, 0 the same, 1 refused, in ")
+    (issue,) = read_content(answer.stdout.encode())["issue"]
+    assert (issue["code"], issue["diagnostics"]) == (
+        "too-long",
+        "people.ndjson:2: A line has at most 5242880 bytes.",
+    )

@@ -17,8 +17,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from referral.cli.serve import address_of
+from referral.cli import database as cli
+from referral.cli.serve import address_of, listen, running
+from referral.domain.attachment import MEBIBYTE
+from referral.settings import Settings
+from referral.store.pool import Store
 from tests.conftest import Database
+from tests.factories import LE_CHAN
+from tests.running_service import RunningService
 
 PATIENCE = 60  # seconds until a test gives up on another process
 
@@ -197,6 +203,26 @@ def test_others_are_told_the_base_url_that_was_given(demo_database: Database, tm
     given = ("--base-url", "https://hub.example/referral/")
     with _serve(tmp_path / "d", *given, DATABASE_URL=demo_database.dsn) as running:
         assert running.url == "https://hub.example/referral"
+
+
+async def test_what_may_be_attached_is_what_the_environment_says(demo_database: Database) -> None:
+    environment = {"REFERRAL_LARGEST_ATTACHMENT": "1", "REFERRAL_ATTACHMENT_TYPES": "image/png"}
+    settings = Settings.from_environment(environment)
+    database = cli.Database(demo_database.dsn, None, None)
+    store = await Store.open(demo_database.dsn, size=1)
+    with listen("127.0.0.1", 0) as listener:
+        async with running(database, listener, address_of(listener), settings):
+            served = RunningService(address_of(listener), store)
+            station = await served.system(LE_CHAN)
+            for kind, size, status in (
+                ("image/png", MEBIBYTE, 201),
+                ("image/png", MEBIBYTE + 1, 413),
+                ("application/pdf", 1, 415),
+            ):
+                answer = await station.post("Binary", content=b"x" * size, headers={"Content-Type": kind})
+                assert answer.status_code == status, answer.text
+            await served.close()
+    await store.close()
 
 
 def test_an_unmigrated_database_is_refused(demo_database: Database, tmp_path: Path) -> None:

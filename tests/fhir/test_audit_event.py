@@ -151,6 +151,7 @@ def test_a_refusal_says_its_status_and_a_stranger_asks_for_himself():
         ("Observation", "subject:Patient=p1", "p1"),
         ("Task", "patient=p1&patient=Patient/p1", "p1"),
         ("Patient", "_id=p1", "p1"),
+        ("Coverage", "beneficiary=Patient/p1", "p1"),
         ("Observation", "_id=p1", None),
         ("Observation", "subject=Patient/p1,Patient/p2", None),
         ("Observation", "subject=p1&subject=p2", None),

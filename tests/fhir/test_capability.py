@@ -6,7 +6,7 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from referral.fhir.capability import capability_statement
 from referral.fhir.parameters import PARAMETERS
-from referral.fhir.resources import SUPPORTED
+from referral.fhir.resources import STORED, SUPPORTED
 from referral.fhir.search_query import parse_search
 
 STATEMENT = capability_statement(
@@ -38,10 +38,14 @@ def test_the_invariants_of_r4():
     assert STATEMENT["date"] == "2025-01-02T03:04:05+00:00"
 
 
-def test_every_stored_type_stands_in_it():
+def test_every_type_stands_in_it():
     assert set(RESOURCES) == SUPPORTED
+    for name in SUPPORTED - STORED:
+        assert [entry["code"] for entry in RESOURCES[name]["interaction"]] == ["read", "search-type"]
+        assert not {"operation", "searchInclude", "searchRevInclude"} & RESOURCES[name].keys()
     reading = {"read", "vread", "history-instance", "history-type", "search-type", "create"}
-    for name, resource in RESOURCES.items():
+    for name in STORED:
+        resource = RESOURCES[name]
         changing = set() if name == "Provenance" else {"update", "patch", "delete"}
         assert {entry["code"] for entry in resource["interaction"]} == reading | changing
         assert resource["conditionalDelete"] == ("single" if changing else "not-supported")
@@ -49,10 +53,7 @@ def test_every_stored_type_stands_in_it():
 
 
 def test_the_suggestion_stands_at_the_referral_only():
-    operations = {
-        name: [operation["name"] for operation in resource["operation"]]
-        for name, resource in RESOURCES.items()
-    }
+    operations = {name: [operation["name"] for operation in RESOURCES[name]["operation"]] for name in STORED}
     assert operations.pop("ServiceRequest") == ["validate", "everything", "suggest-targets"]
     assert all(named == ["validate"] for named in operations.values())
 

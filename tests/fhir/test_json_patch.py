@@ -147,6 +147,8 @@ def test_a_patch_that_leaves_no_resource_is_refused():
     for value in ([], 1, None, "x"):
         with pytest.raises(BrokenRule, match="no resource left"):
             patched({"a": 1}, op("replace", "", value=value))
+    with pytest.raises(BrokenRule, match="no resource left"):
+        patched({"a": 1}, op("remove", ""))
     with pytest.raises(BrokenRule, match="nothing at this path"):
         patched({"a": 1}, op("remove", ""), op("remove", "/a"))
 
@@ -165,7 +167,11 @@ def test_a_binary_is_read_as_a_body_is():
     def binary(data: str) -> dict[str, str]:
         return {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data}
 
-    for body, fault in {b"{}": "array", b'[{"op": "add", "op": "add"}]': "repeats", b"[": "not JSON"}.items():
+    for body, fault in {
+        b"{}": "array, as a JSON Patch",
+        b'[{"op": "add", "op": "add"}]': "repeats",
+        b"[": "not JSON",
+    }.items():
         with pytest.raises(MalformedContent, match=fault) as failure:
             patch_of_binary(binary(base64.b64encode(body).decode()), "Bundle.entry[0].resource")
         assert failure.value.problems[0].expression == "Bundle.entry[0].resource.data"

@@ -59,9 +59,7 @@ def own_paths(each: Parameter) -> set[str]:
 
 @pytest.mark.parametrize("resource_type", COMPLETE)
 def test_everything_of_r4_can_be_searched_by(resource_type):
-    ours = {each.name for each in PARAMETERS[resource_type] if not each.told} - {
-        each.name for each in COMMON
-    }
+    ours = {each.name for each in PARAMETERS[resource_type] if not each.told} - {each.name for each in COMMON}
     assert ours == OFFICIAL[resource_type].keys()
 
 

@@ -543,3 +543,33 @@ def test_any_pairs_give_a_query_or_a_refusal_that_names_a_parameter(resource_typ
     for found in query.criteria:
         if isinstance(found, DateCriterion):
             assert all(BEGINNING <= low <= high <= END for _, low, high in found.comparisons)
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "pairs"),
+    [
+        ("Patient", [("name", ",".join(["a"] * 500))] * 3),
+        ("Patient", [("birthdate", ",".join(["ne2000"] * 360))] * 3),
+        ("Location", [("near", ",".join(["20|106|1|km"] * 360))] * 3),
+        ("Task", [("focus.identifier", "a")] * 2),
+        ("Patient", [("_has:Observation:patient:date", "ne2000")] * 50),
+    ],
+)
+def test_too_much_at_once_is_refused_and_said_how_to_ask_for_less(
+    resource_type: str, pairs: list[tuple[str, str]]
+):
+    text = refusal(resource_type, *pairs)
+    assert "too much at once" in text
+    assert "name the type" in text
+    # One of them alone is taken.
+    assert search(resource_type, pairs[0]).criteria
+
+
+def test_a_sort_goes_by_one_parameter_and_says_so():
+    assert "one parameter" in refusal("Task", ("_sort", "status,-modified"))
+    assert search("Task", ("_sort", "-modified,_id")).sort == SortKey("modified", descending=True)
+
+
+def test_the_self_link_has_the_count_that_is_given():
+    assert search("Task", ("_count", "1000000000")).self_pairs == (("_count", "200"),)
+    assert search("Task", ("_count", "020")).self_pairs == (("_count", "20"),)

@@ -1,5 +1,8 @@
 """What a command reads and a page brings along is as much however much is stored: PostgreSQL counts it."""
 
+import re
+
+from referral.fhir.attachment import ATTACHED_AT
 from referral.store.change_set import WriteRequest, load_for_write
 from referral.store.pool import Connection, Store
 from referral.store.statements import statement
@@ -101,3 +104,51 @@ async def _rows_read_ever(store: Store) -> dict[str, int]:
             "SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables"
         )
     return dict(rows)
+
+
+async def test_who_is_given_an_attachment_is_found_among_thousands_of_others(
+    store: Store, database: Database
+):
+    one = await Store.open(database.dsn, size=1)
+    try:
+        hub = Hub(one)
+        await hub.prepare()
+        (patient,) = await hub.write(STATION, hub.new({"resourceType": "Patient"}))
+        picture = {"resourceType": "Binary", "contentType": "image/png", "data": "AAAA"}
+        (binary,) = await hub.write(STATION, hub.new(picture))
+        document = {
+            "resourceType": "DocumentReference",
+            "status": "current",
+            "subject": {"reference": f"Patient/{patient.id}"},
+            "content": [{"attachment": {"contentType": "image/png", "url": f"Binary/{binary.id}"}}],
+        }
+        async with behind_the_wall(one) as owner:
+            await owner.execute(
+                "INSERT INTO access SELECT 'house-' || n, 'DocumentReference', 'd' || n, 'package', 'o' || n,"
+                " now() FROM generate_series(1, 20000) n"
+            )
+            await owner.execute("ANALYZE access")
+        before = await _blocks_of_access(one)
+        await hub.write(STATION, hub.new(document))
+        assert 0 < await _blocks_of_access(one) - before < 100
+    finally:
+        await one.close()
+
+
+async def test_who_is_given_an_attachment_is_found_for_every_type_that_has_some(store: Store):
+    async with behind_the_wall(store) as owner:
+        index = await owner.fetchval("SELECT pg_get_indexdef('access_attached'::regclass)")
+    assert set(re.findall("'([A-Za-z]+)'", index)) == {*ATTACHED_AT, "owner"}
+
+
+async def _blocks_of_access(store: Store) -> int:
+    """Blocks of the table and its indexes that were ever looked at, also by this store's connection."""
+    async with store.reading(None) as connection:
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+    async with behind_the_wall(store) as owner:
+        return int(
+            await owner.fetchval(
+                "SELECT heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit"
+                " FROM pg_statio_user_tables WHERE relname = 'access'"
+            )
+        )

@@ -12,7 +12,7 @@ from referral.fhir.search_query import parse_search
 from referral.store import search as search_store
 from referral.store.change_set import ChangeSet
 from referral.store.pool import Store
-from referral.store.search import SearchPage, search_as
+from referral.store.search import SearchPage, search_documents
 from tests.owner import behind_the_wall
 from tests.store.documents import BASE, START, add_document, add_network, put, write
 
@@ -24,7 +24,8 @@ async def find(
     resource_type, _, text = address.partition("?")
     pairs = [tuple(pair.split("=", 1)) for pair in text.split("&") if pair]
     query = parse_search(resource_type, pairs, lenient=False, base=BASE)  # type: ignore[arg-type]
-    return await search_as(store, facility, replace(query, **changes), include_types=types)
+    async with store.reading(facility) as connection:
+        return await search_documents(connection, facility, replace(query, **changes), include_types=types)
 
 
 async def ids(store: Store, address: str, facility: str = "station", **more: Any) -> str:

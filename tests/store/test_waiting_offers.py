@@ -45,14 +45,22 @@ async def test_all_that_can_be_accepted_and_are_not_wait_whoever_asks(store: Sto
     assert await counted(store, None) == nothing
 
 
-async def test_they_are_counted_from_their_index(database: Database) -> None:
-    owner = await asyncpg.connect(database.owner_dsn)
-    body = await owner.fetchval("SELECT prosrc FROM pg_proc WHERE proname = 'waiting_offers'")
-    async with owner.transaction():
-        # The table of a test is small enough to be read from end to end.
-        await owner.execute("SET LOCAL enable_seqscan = off")
-        plan = "\n".join(row[0] for row in await owner.fetch(f"EXPLAIN {body}"))
-    await owner.close()
+async def test_they_are_counted_from_their_index(superuser_dsn: str) -> None:
+    mighty = await asyncpg.connect(superuser_dsn.replace("@/postgres?", "@/referral?"))
+    body = await mighty.fetchval("SELECT prosrc FROM pg_proc WHERE proname = 'waiting_offers'")
+    change = mighty.transaction()
+    await change.start()
+    # Without the referrals that they are of, and taken back: what others left shall not choose the plan.
+    await mighty.execute(
+        "SET LOCAL session_replication_role = replica;"
+        " INSERT INTO offer SELECT 'o' || n, 'r' || n, 'net', CASE n % 100 WHEN 0 THEN 'requested'"
+        " WHEN 1 THEN 'received' WHEN 2 THEN 'awaiting-information' ELSE 'completed' END,"
+        " 'routine', 'station', 'hospital', 'p' || n, now(), now() - n * interval '1 minute'"
+        " FROM generate_series(1, 10000) n; ANALYZE offer"
+    )
+    plan = "\n".join(row[0] for row in await mighty.fetch(f"EXPLAIN {body}"))
+    await change.rollback()
+    await mighty.close()
     assert plan.count("offer_waiting") == 2
     assert "Seq Scan" not in plan
 

@@ -69,6 +69,7 @@ OVER_THE_WALL = {
     "apply_changes",
     "clock_counts",
     "due_deadlines",
+    "find_audit",
     "find_blobs",
     "find_replay",
     "fire_deadlines",

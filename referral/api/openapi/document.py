@@ -25,7 +25,7 @@ from referral.fhir.attachment import BINARY
 from referral.fhir.capability import MEDIA_TYPE as FHIR
 from referral.fhir.outcome import operation_outcome
 from referral.fhir.parameters import PARAMETERS
-from referral.fhir.resources import SUPPORTED, TOLD_ONCE
+from referral.fhir.resources import STORED, SUPPORTED, TOLD_ONCE
 from referral.fhir.search_criteria import MODIFIERS
 
 _ANY: Final = "{resource_type}"
@@ -92,7 +92,7 @@ def openapi_document(
         "components": {
             "schemas": {**schemas.SCHEMAS, **{f"{each}.search": _form(each) for each in sorted(SUPPORTED)}},
             "examples": {name: {"value": example} for name, example in sorted(all_examples().items())},
-            "parameters": {**schemas.PARAMETERS, **dict(_criteria())},
+            "parameters": {**schemas.COMPONENTS, **dict(_criteria())},
             "headers": schemas.HEADERS,
             "responses": {f"Error{status}": _error(status) for status in sorted(_meanings())},
             "securitySchemes": {
@@ -123,12 +123,21 @@ def _described(
 def _addresses(path: str, method: str) -> Iterator[tuple[str, str | None]]:
     """The addresses of a route in the document, and the type that each is of where it is of one."""
     if path in _EACH:
-        for each in sorted(SUPPORTED - (TOLD_ONCE if method in _CHANGING else frozenset())):
+        for each in sorted(_types(path, method)):
             yield path.replace(_ANY, each), each
         return
     yield path, None
     if path in _HOLDING:
         yield path.replace(_ANY, BINARY), BINARY
+
+
+def _types(path: str, method: str) -> frozenset[str]:
+    """The types that an address of any type is there for."""
+    if (method == "GET" and path in {_OF_TYPE, _INSTANCE}) or path == f"{_OF_TYPE}/_search":
+        return SUPPORTED
+    if path.endswith("/$validate"):
+        return STORED | SENT
+    return STORED - TOLD_ONCE if method in _CHANGING else STORED
 
 
 def _operation(
@@ -140,6 +149,8 @@ def _operation(
     raw = media_types if operation.raw and resource_type == BINARY else ()
     by_form = operation.criteria and path.endswith("/_search")
     names = operation.parameters
+    if raw and operation.body is not None:
+        names += ("X-Security-Context",)
     if path.startswith("/fhir"):
         names += ("_format", "_pretty")
     parameters = [
@@ -184,12 +195,7 @@ def _path_parameters(path: str, method: str) -> Iterator[Schema]:
     for name in re.findall(r"{(\w+)}", path):
         schema: Schema = {"type": "string"}
         if name == "resource_type":
-            types = SUPPORTED - (TOLD_ONCE if method in _CHANGING else frozenset())
-            if path in _HOLDING:
-                types -= {BINARY}
-            elif path.endswith("/$validate"):
-                types |= SENT
-            schema["enum"] = sorted(types)
+            schema["enum"] = sorted(_types(path, method) - ({BINARY} if path in _HOLDING else frozenset()))
         elif name == "version":
             schema["pattern"] = "^[1-9][0-9]{0,8}$"
         else:

@@ -42,7 +42,7 @@ _SIGNED_IN: Final[Errors] = (errors.NotSignedIn, errors.Forbidden, errors.NotSup
 _WRITING: Final[Errors] = (
     *_SIGNED_IN,
     *(errors.MissingElement, errors.BrokenRule, errors.IllegalMove, errors.Duplicate),
-    *(errors.StaleVersion, errors.SeveralMatches),
+    *(errors.StaleVersion, errors.SeveralMatches, errors.ReadOnly),
 )
 _BODY: Final[Errors] = (
     *(errors.MalformedContent, errors.UnknownCode),
@@ -50,7 +50,7 @@ _BODY: Final[Errors] = (
 )
 _CHANGING: Final[Errors] = (
     *(*_WRITING, *_BODY),
-    *(errors.NotFound, errors.Gone, errors.IdNotAllowed, errors.NeverChanged, errors.VersionRequired),
+    *(errors.NotFound, errors.IdNotAllowed, errors.NeverChanged, errors.VersionRequired),
 )
 _ONCE: Final = ("X-Request-ID", "Idempotency-Key")
 
@@ -60,7 +60,7 @@ class Operation:
     """`answers` are those that are no errors, by status; None: without a body.
 
     tag: for one that is of no type of resource. body: of the request. parameters: names of those of
-    `schemas.PARAMETERS`. criteria: it takes what a search of the type takes. public: without a token.
+    `schemas.COMPONENTS`. criteria: it takes what a search of the type takes. public: without a token.
     raw: what an address of a Binary takes and gives besides resources: bytes. headers: of answers, by status.
     """
 
@@ -132,7 +132,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
         "Update a resource, or create it under an id of yours",
         _STORED,
         _CHANGING,
-        parameters=(*_ONCE, "If-Match", "Prefer"),
+        parameters=(*_ONCE, "If-Match", schemas.NEW_ONLY, "Prefer"),
         body=schemas.RESOURCE,
         raw=True,
         headers=_WRITTEN,
@@ -141,7 +141,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
         "Update the one resource that meets a search, or create it",
         _STORED,
         _CHANGING,
-        parameters=(*_ONCE, "If-Match", "Prefer"),
+        parameters=(*_ONCE, "If-Match", schemas.NEW_ONLY, "Prefer"),
         body=schemas.RESOURCE,
         criteria=True,
         headers=_WRITTEN,
@@ -149,7 +149,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
     patch.patch: Operation(
         "Change a resource by JSON Patch",
         {200: schemas.WRITTEN},
-        _CHANGING,
+        (*_CHANGING, errors.Gone),
         parameters=(*_ONCE, "If-Match", "Prefer"),
         body=_JSON_PATCH,
         headers=_WRITTEN,
@@ -213,7 +213,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
     transaction.transaction: Operation(
         "Transaction or batch",
         {200: schemas.BUNDLE_ANSWERED},
-        (*_CHANGING, errors.NeverDeleted, errors.StillNeeded),
+        (*_CHANGING, errors.Gone, errors.NeverDeleted, errors.StillNeeded),
         tag=_WHOLE,
         parameters=(*_ONCE, "Prefer"),
         body=schemas.BUNDLE_SENT,

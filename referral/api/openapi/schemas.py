@@ -41,6 +41,7 @@ OAUTH_ERROR: Final[Content] = {JSON: "OAuthError"}
 STATE: Final[Content] = {JSON: "State"}
 OPENAPI: Final[Content] = {JSON: "OpenApi"}
 PAGE: Final[Content] = {"text/html": "Text"}
+PAGE_PART: Final[Content] = {"text/css": "Text", "text/javascript": "Text"}
 METRICS: Final[Content] = {CONTENT_TYPE_PLAIN_0_0_4.partition(";")[0]: "Text"}
 
 _TEXT: Final[Schema] = {"type": "string"}
@@ -208,6 +209,7 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
         _parameter("If-None-Exist", "header", "A search; created only where nothing meets it."),
         _parameter("If-None-Match", "header", "Answers 304 where this version is the newest."),
         _parameter("If-Modified-Since", "header", "Answers 304 where nothing changed since."),
+        _parameter("X-Security-Context", "header", "The patient whom bytes are about, as `Patient/id`."),
         _parameter(
             *(
                 "Prefer",
@@ -228,6 +230,15 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
     )
 }
 """By name, which is unique across places."""
+
+NEW_ONLY: Final = "If-None-Match.update"
+"""The component of what an update says in the header that tells a read something else."""
+
+COMPONENTS: Final[Mapping[str, Schema]] = {
+    **PARAMETERS,
+    NEW_ONLY: _parameter("If-None-Match", "header", "Only where there is none yet.", enum=["*"]),
+}
+"""By the name of the component."""
 
 HEADERS: Final[Mapping[str, Schema]] = {
     name: {"description": description, "schema": _TEXT}

@@ -8,19 +8,29 @@ columns, not index rows.
 
 from typing import Final
 
-from referral.fhir.parameters import directory, documents, patients, records, requests, visits
+from referral.fhir.parameters import (
+    audit,
+    definitions,
+    directory,
+    documents,
+    patients,
+    records,
+    requests,
+    visits,
+)
 from referral.fhir.parameters.parameter import COMMON, Parameter
+from referral.fhir.resources import STORED
 
 __all__ = ["COMMON", "PARAMETERS", "Parameter", "parameter", "reverse_references"]
 
-_GROUPS: Final = (directory, documents, patients, records, requests, visits)
+_GROUPS: Final = (definitions, directory, documents, patients, records, requests, visits)
 
 PARAMETERS: Final[dict[str, tuple[Parameter, ...]]] = {
     resource_type: (*COMMON, *parameters)
     for group in _GROUPS
     for resource_type, parameters in sorted(group.PARAMETERS.items())
-}
-"""By type, those of all types first."""
+} | audit.PARAMETERS
+"""By type, those of all types first; AuditEvents have none of these."""
 
 _BY_NAME: Final = {
     resource_type: {parameter.name: parameter for parameter in parameters}
@@ -34,10 +44,12 @@ def parameter(resource_type: str, name: str) -> Parameter | None:
 
 
 def reverse_references(resource_type: str) -> tuple[tuple[str, Parameter], ...]:
-    """Every (type, reference parameter) whose elements may point to that type."""
+    """Every (type, reference parameter) whose elements may point to that type, both of them stored ones."""
+    if resource_type not in STORED:
+        return ()
     return tuple(
         (source, candidate)
         for source, parameters in PARAMETERS.items()
         for candidate in parameters
-        if candidate.may_target(resource_type)
+        if source in STORED and candidate.may_target(resource_type)
     )

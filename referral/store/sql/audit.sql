@@ -4,6 +4,10 @@ SELECT record_audit($1::text::jsonb)
 -- name: seal
 SELECT seal_audit($1, $2)
 
+-- name: find
+SELECT seq, at, actor, client, action, type, id, version, outcome, patient, query, address, request_id
+FROM find_audit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::jsonb, $14, $15, $16, $17)
+
 -- name: rows
 SELECT seq, at, actor, client, action, type, id, version, outcome, patient, query, address, request_id, details::text AS details
 FROM audit WHERE (at, seq) > ($1, $2::bigint) AND at < $3 ORDER BY at, seq LIMIT $4

@@ -21,7 +21,7 @@ LEFT JOIN offer o ON d.type = 'Task' AND o.id = d.id
 -- name: hold
 SELECT d.type, d.id FROM unnest($1::text[], $2::text[], $3::int[]) AS k (type, id, version)
 JOIN document d ON d.type = k.type AND d.id = k.id AND d.version = k.version
-ORDER BY d.type, d.id FOR UPDATE OF d SKIP LOCKED
+ORDER BY d.type, d.id FOR NO KEY UPDATE OF d SKIP LOCKED
 
 -- name: index
 SELECT index_documents($1::text[], $2::text[], open_references($3::jsonb), $3::jsonb)

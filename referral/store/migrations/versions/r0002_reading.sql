@@ -65,12 +65,15 @@ END $$;
 
 -- One page of a worklist in one call: what one facility has not ended, newest first, and what that names. It looks over the wall:
 -- behind it each row would be asked of `access` three times. The rule stands here, once for each row.
--- p_count: matches at most; the last of so many tells that there is a next page, and brings nothing along. p_before, p_after: time and
+-- p_count: matches at most; the last of so many tells that there is a next page, and is not shown. p_before, p_after: time and
 -- id of the last match of the page before. p_follow, p_targets: references to follow, to which type (null: any). p_types: what may
--- come along, p_most of it at most. Rows: matches with their time, in order; then what comes along, without.
+-- come along, p_most of it at most. p_base: the address of the endpoint, as JSON has it between quotes.
+-- One row: `entries`, the members of Bundle.entry as UTF-8, matches in order, then what comes along, null where there are none (as
+-- bytes and not by row: what is not read need not be taken apart and put together again); how many of both were found; time and id
+-- of the last match shown.
 CREATE FUNCTION open_work(p_actor text, p_type text, p_param text, p_target text, p_statuses text[], p_count int,
-  p_before timestamptz, p_after text, p_follow text[], p_targets text[], p_types text[], p_most int)
-RETURNS TABLE (type text, id text, content text, at timestamptz)
+  p_before timestamptz, p_after text, p_follow text[], p_targets text[], p_types text[], p_most int, p_base text)
+RETURNS TABLE (entries bytea, matches bigint, brought bigint, last_at timestamptz, last_id text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
@@ -86,27 +89,36 @@ BEGIN
       AND EXISTS (SELECT FROM access a
                   WHERE a.facility = p_actor AND a.type = p_type AND a.id = w.id AND a.until IS NULL OFFSET 0)
     ORDER BY w.updated_at DESC, w.id LIMIT p_count
+  ), shown AS MATERIALIZED (
+    SELECT page.id, page.updated_at, page.content FROM page ORDER BY page.updated_at DESC, page.id LIMIT p_count - 1
   ), named AS (
     SELECT DISTINCT s.target_type AS type, s.target_id AS id
-    FROM (SELECT page.id FROM page LIMIT p_count - 1) AS m
-    JOIN search_reference s ON s.type = p_type AND s.id = m.id AND s.param = ANY (p_follow)
+    FROM shown JOIN search_reference s ON s.type = p_type AND s.id = shown.id AND s.param = ANY (p_follow)
     WHERE p_follow <> '{}'
       AND EXISTS (SELECT FROM unnest(p_follow, p_targets) AS f (param, target)
                   WHERE f.param = s.param AND (f.target IS NULL OR f.target = s.target_type))
-  )
-  SELECT p_type AS type, page.id AS id, page.content::text AS content, page.updated_at AS at FROM page
-  UNION ALL (
-    SELECT d.type, d.id, d.content::text, NULL
+  ), along AS MATERIALIZED (
+    SELECT d.type, d.id, d.content
     FROM named n JOIN document d ON d.type = n.type AND d.id = n.id
     WHERE NOT d.deleted AND d.type = ANY (p_types)
-      AND NOT (d.type = p_type AND d.id IN (SELECT page.id FROM page LIMIT p_count - 1))
+      AND NOT (d.type = p_type AND d.id IN (SELECT shown.id FROM shown))
       AND (EXISTS (SELECT FROM access a
                    WHERE a.facility = p_actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
         OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
                    WHERE w.facility = p_actor AND x.type = d.type AND x.id = d.id OFFSET 0))
     LIMIT p_most
+  ), written AS (
+    -- In a type and an id there is nothing to escape.
+    SELECT concat('{"fullUrl":"', p_base, '/', p_type, '/', m.id, '","resource":', m.content, ',"search":{"mode":"match"}}') AS entry,
+      m.updated_at AS at, p_type AS type, m.id FROM shown m
+    UNION ALL
+    SELECT concat('{"fullUrl":"', p_base, '/', i.type, '/', i.id, '","resource":', i.content, ',"search":{"mode":"include"}}'),
+      NULL, i.type, i.id FROM along i
   )
-  ORDER BY at DESC NULLS LAST, type, id;
+  SELECT (SELECT convert_to(string_agg(w.entry, ',' ORDER BY w.at DESC NULLS LAST, w.type, w.id), 'UTF8') FROM written w),
+    (SELECT count(*) FROM page), (SELECT count(*) FROM along),
+    (SELECT min(m.updated_at) FROM shown m),
+    (SELECT m.id FROM shown m ORDER BY m.updated_at, m.id DESC LIMIT 1);
 END $$;
 
 -- Who is full, among all services there are: asked for with every suggestion.
@@ -152,8 +164,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 REVOKE ALL ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
-  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int),
+  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int, text),
   request_to_place(text), network_of_number(text), waiting_offers() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
-  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int),
+  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int, text),
   request_to_place(text), network_of_number(text), waiting_offers() TO referral_service;

@@ -3,7 +3,7 @@ DROP INDEX offer_waiting;
 DROP FUNCTION network_of_number(text);
 DROP FUNCTION request_to_place(text);
 DROP INDEX capacity_none;
-DROP FUNCTION open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int);
+DROP FUNCTION open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int, text);
 DROP FUNCTION included_documents(text, text, text[], text[], text[], text[], text[], text[], int);
 DROP FUNCTION read_document(text, text, text);
 ALTER TABLE document RESET (toast_tuple_target);

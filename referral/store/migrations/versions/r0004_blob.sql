@@ -25,6 +25,10 @@ CREATE TABLE attachment (
 );
 CREATE INDEX attachment_blob ON attachment (sha256);
 
+-- To whom something is given that may have attachments: the types of ATTACHED_AT in fhir/attachment.py.
+CREATE INDEX access_attached ON access (type, id) WHERE scope <> 'owner' AND until IS NULL
+  AND type IN ('Communication', 'Consent', 'DiagnosticReport', 'DocumentReference', 'Patient', 'RelatedPerson');
+
 -- Gives bytes to a version of a Binary, which the facility that the connection acts for has just written.
 CREATE FUNCTION keep_blob(p_id text, p_version int, p_media_type text, p_sha1 bytea, p_content bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 # In this order; each has its `_down`. "directory" and "functions" replace what 0001 and 0002 made.
-_PARTS = ("search", "directory", "history", "blob", "functions")
+_PARTS = ("search", "directory", "history", "blob", "audit", "functions")
 
 
 def upgrade() -> None:

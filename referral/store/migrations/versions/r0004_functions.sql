@@ -3,8 +3,8 @@
 -- request: actor text, update [[type, id]], focus [id of a referral or an offer], references [[type, id]],
 --          identifiers [{types, system, value}], numbers int, replay (see find_replay)
 -- The actor is the one that the connection acts for, whatever `actor` says.
--- Rows: document (content and version, locked), reference, identifier, referral (locked when its document, offer or focus is
--- named), offer, facility, network, number.
+-- Rows: document (content and version, locked), reference (nobody deletes it until the end), identifier, referral (locked when its
+-- document, offer or focus is named), offer, facility, network, number.
 CREATE OR REPLACE FUNCTION load_for_write(request jsonb)
 RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb)
 -- The plans are the same whatever the request: planning them once saves more than the work itself costs. They are made
@@ -44,7 +44,7 @@ BEGIN
     ) found;
     PERFORM FROM referral r WHERE r.id = ANY (locked) ORDER BY r.id FOR UPDATE;
     PERFORM FROM document d JOIN jsonb_array_elements(request->'update') u ON d.type = u->>0 AND d.id = u->>1
-      ORDER BY d.type, d.id FOR UPDATE OF d;
+      ORDER BY d.type, d.id FOR NO KEY UPDATE OF d;
   END IF;
 
   IF request->'identifiers' <> '[]' THEN
@@ -70,6 +70,11 @@ BEGIN
     SELECT 'Patient', r.patient FROM referral r WHERE r.id = ANY (locked)
   ) named;
 
+  -- What is named stays until this command has ended: who deletes it (see kept_by) waits, or has done so already. Nobody waits who
+  -- changes it. The types left out are never deleted, or keep nothing.
+  PERFORM FROM unnest(reference_types, reference_ids) AS n (type, id) JOIN document d ON d.type = n.type AND d.id = n.id
+    WHERE n.type NOT IN ('Organization', 'ServiceRequest', 'Task') ORDER BY d.type, d.id FOR KEY SHARE OF d;
+
   RETURN QUERY
     SELECT 'reference', d.type, d.id, d.version,
       (EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
@@ -89,6 +94,9 @@ BEGIN
       SELECT 'document', d.type, d.id, d.version, seen.visible, d.owner,
         CASE WHEN seen.visible THEN d.content::text ELSE '{}' END,
         jsonb_build_object('deleted', d.deleted, 'at', d.updated_at,
+          -- Whom a tombstone was about: what is brought back is about the same.
+          'patient', CASE WHEN d.deleted THEN (SELECT s.target_id FROM search_reference s
+                                               WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1) END,
           -- What its business identifiers stand for: who changes it may know another under one of them, or nobody.
           'resolved', (SELECT jsonb_agg(jsonb_build_array(named.system, named.code, r.target_type, r.target_id))
                        FROM search_token named
@@ -238,7 +246,7 @@ BEGIN
     OR p_type = 'Binary' AND NOT EXISTS (SELECT FROM search_reference o WHERE o.type = p_type AND o.id = p_id AND o.param = '_patient');
 END $$;
 
--- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, access, ended, packages,
+-- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, access, ended, packages, given,
 -- attachments [[type, id, at]] of what may have some and is written or given to others, events, audits, directory, typed (the rows of the network, see apply_directory), replay (see keep_replay).
 -- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
 CREATE OR REPLACE FUNCTION apply_changes(changes jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
@@ -337,6 +345,9 @@ BEGIN
   END IF;
 
   IF changes ? 'ended' THEN
+    -- First wait for who gives more by what ends now (see attachments below): the next statement sees it, this one would not.
+    PERFORM FROM access a JOIN jsonb_array_elements(changes->'ended') e ON a.facility = e->>0 AND a.via = e->>1
+    WHERE a.until IS NULL FOR UPDATE OF a;
     UPDATE access a SET until = (e->>2)::timestamptz FROM jsonb_array_elements(changes->'ended') e
     WHERE a.facility = e->>0 AND a.via = e->>1 AND a.until IS NULL
       AND (a.scope = 'package' OR (e->>3)::boolean AND a.scope = 'referral' AND a.type <> 'Task');
@@ -344,22 +355,28 @@ BEGIN
   INSERT INTO access (facility, type, id, scope, via, since)
   SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::timestamptz FROM jsonb_array_elements(changes->'access') r
   ON CONFLICT DO NOTHING;
-  IF changes ? 'packages' THEN
+  IF changes ? 'packages' OR changes ? 'given' THEN
     -- Gives a receiver what the referral's package holds: the patient, and the closure of what the referral names, as far as
-    -- its sender may see it and it is about this patient. Never the patient's other records.
+    -- its sender may see it and it is about this patient. Never the patient's other records. What is given by itself, such as a
+    -- summary, goes with its own closure.
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT p->>2, 'Patient', p->>4, 'package', p->>1, (p->>5)::timestamptz FROM jsonb_array_elements(changes->'packages') p
     WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = 'Patient' AND a.id = p->>4 AND a.until IS NULL)
     ON CONFLICT DO NOTHING;
-    IF EXISTS (SELECT FROM jsonb_array_elements(changes->'packages') p
+    IF changes ? 'given' OR EXISTS (SELECT FROM jsonb_array_elements(changes->'packages') p
                JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package') THEN
       WITH RECURSIVE named (offer, facility, sender, patient, at, type, id) AS (
-        SELECT p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz, r.target_type, r.target_id
+        (SELECT p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz, r.target_type, r.target_id
         FROM jsonb_array_elements(changes->'packages') p
         JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package'
         WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = r.target_type AND a.id = r.target_id
                       AND a.until IS NULL)
           AND is_about(r.target_type, r.target_id, p->>4)
+        UNION
+        SELECT g->>0, g->>1, g->>2, g->>3, (g->>4)::timestamptz, g->>5, g->>6
+        FROM jsonb_array_elements(changes->'given') g
+        WHERE EXISTS (SELECT FROM access a WHERE a.facility = g->>2 AND a.type = g->>5 AND a.id = g->>6 AND a.until IS NULL)
+          AND is_about(g->>5, g->>6, g->>3))
         UNION
         SELECT n.offer, n.facility, n.sender, n.patient, n.at, r.target_type, r.target_id
         FROM named n JOIN search_reference r ON r.type = n.type AND r.id = n.id AND r.param = '_package'
@@ -369,21 +386,28 @@ BEGIN
       )
       INSERT INTO access (facility, type, id, scope, via, since)
       SELECT n.facility, n.type, n.id, 'package', n.offer, n.at FROM named n
+      -- Of what is named by others too, nobody could know before: who deletes it waits, or it is not given.
+      JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted
+      FOR KEY SHARE OF d
       ON CONFLICT DO NOTHING;
     END IF;
   END IF;
 
   IF changes ? 'attachments' THEN
-    -- An attachment is seen as what it is attached to, as far as the author of that sees it.
+    -- An attachment is seen as what it is attached to, as far as the author of that sees it, and for as long: what ends at this
+    -- moment is waited for.
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT a.facility, r.target_type, r.target_id, a.scope, a.via, (x->>2)::timestamptz
     FROM jsonb_array_elements(changes->'attachments') x
     JOIN document d ON d.type = x->>0 AND d.id = x->>1
     JOIN search_reference r ON r.type = d.type AND r.id = d.id AND r.param = '_package' AND r.target_type = 'Binary'
     JOIN access a ON a.type = d.type AND a.id = d.id AND a.scope <> 'owner' AND a.until IS NULL
+      -- As the index has them.
+      AND a.type IN ('Communication', 'Consent', 'DiagnosticReport', 'DocumentReference', 'Patient', 'RelatedPerson')
     WHERE EXISTS (SELECT FROM access o WHERE o.facility = d.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
       AND is_about(r.target_type, r.target_id,
                    (SELECT s.target_id FROM search_reference s WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1))
+    FOR SHARE OF a
     ON CONFLICT DO NOTHING;
   END IF;
 
@@ -392,11 +416,17 @@ BEGIN
          e.reason_code, e.reason_text
   FROM jsonb_populate_recordset(NULL::event, changes->'events') e;
 
-  INSERT INTO audit (at, actor, client, action, type, id, version, request_id, address, details, patient)
-  SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id, a.address, a.details,
-         (SELECT s.target_id FROM search_reference s
-          WHERE s.type = a.type AND s.id = a.id AND s.param = '_patient' AND s.target_type = 'Patient' LIMIT 1)
-  FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a;
+  WITH made AS (
+    INSERT INTO audit (at, actor, client, action, type, id, version, request_id, address, details, patient)
+    SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id, a.address, a.details,
+           (SELECT s.target_id FROM search_reference s
+            WHERE s.type = a.type AND s.id = a.id AND s.param = '_patient' AND s.target_type = 'Patient' LIMIT 1)
+    FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a
+    RETURNING audit.at, audit.seq, audit.actor, audit.type, audit.id
+  )
+  INSERT INTO audit_concern (owner, at, seq)
+  SELECT d.owner, m.at, m.seq FROM made m JOIN document d ON d.type = m.type AND d.id = m.id
+  WHERE d.owner IS DISTINCT FROM m.actor AND d.owner IS NOT NULL;
 
   IF changes ? 'replay' THEN
     PERFORM keep_replay(changes->'replay');

@@ -51,12 +51,14 @@ BEGIN
 END $$;
 
 -- Why a resource must stay, whoever asks: 'referral' where a referral or an offer names it, its package reaches it, or it was
--- given to another facility by one; 'records' where it is a Patient whom something is about; null where nothing keeps it.
--- p_types, p_params: the types and the parameters whose references are looked for. p_going: 'Type/id' of what goes with it.
+-- given to another facility by one; 'records' where it is a Patient whom something is about; 'documents' where it is a Binary that
+-- is attached to something; null where nothing keeps it. It is locked first: what is being written about it now is waited for, and
+-- seen. p_types, p_params: the types and the parameters whose references are looked for. p_going: 'Type/id' of what goes with it.
 CREATE FUNCTION kept_by(p_type text, p_id text, p_types text[], p_params text[], p_going text[]) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
+  PERFORM FROM document d WHERE d.type = p_type AND d.id = p_id FOR UPDATE;
   IF EXISTS (
     SELECT FROM search_reference s
     WHERE s.type IN ('ServiceRequest', 'Task') AND s.param = ANY (p_params) AND s.target_id = p_id AND s.target_type = p_type
@@ -97,6 +99,13 @@ BEGIN
       AND (s.type, s.id) <> (p_type, p_id) AND s.type || '/' || s.id <> ALL (p_going)
   ) THEN
     RETURN 'records';
+  END IF;
+  IF p_type = 'Binary' AND EXISTS (
+    SELECT FROM search_reference s
+    WHERE s.type = ANY (p_types) AND s.param = '_package' AND s.target_id = p_id AND s.target_type = p_type
+      AND s.type || '/' || s.id <> ALL (p_going)
+  ) THEN
+    RETURN 'documents';
   END IF;
   RETURN NULL;
 END $$;

@@ -4,8 +4,9 @@
 --          identifiers [{types, system, value}], numbers int, replay (see find_replay), claim {number, birth_date, client, at}
 -- The actor is the one that the connection acts for, whatever `actor` says.
 -- homes [id of an offer]
--- Rows: document (content and version, locked), journey, home, reference, identifier, referral (locked when its document, offer or focus is
--- named), offer, demand, facility, network, number; claim: the referral that is claimed, which the actor sees from then on.
+-- Rows: document (content and version, locked), journey, home, reference (nobody deletes it until the end), identifier, referral (locked
+-- when its document, offer or focus is named), offer, demand, facility, network, number; claim: the referral that is claimed, which the
+-- actor sees from then on.
 CREATE OR REPLACE FUNCTION load_for_write(request jsonb)
 RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb)
 -- The plans are the same whatever the request: planning them once saves more than the work itself costs. They are made
@@ -61,7 +62,7 @@ BEGIN
     ) found;
     PERFORM FROM referral r WHERE r.id = ANY (with_roots(locked)) ORDER BY r.id FOR UPDATE;
     PERFORM FROM document d JOIN jsonb_array_elements(request->'update') u ON d.type = u->>0 AND d.id = u->>1
-      ORDER BY d.type, d.id FOR UPDATE OF d;
+      ORDER BY d.type, d.id FOR NO KEY UPDATE OF d;
   END IF;
 
   IF request->'identifiers' <> '[]' THEN
@@ -86,6 +87,11 @@ BEGIN
     UNION
     SELECT 'Patient', r.patient FROM referral r WHERE r.id = ANY (locked)
   ) named;
+
+  -- What is named stays until this command has ended: who deletes it (see kept_by) waits, or has done so already. Nobody waits who
+  -- changes it. The types left out are never deleted, or keep nothing.
+  PERFORM FROM unnest(reference_types, reference_ids) AS n (type, id) JOIN document d ON d.type = n.type AND d.id = n.id
+    WHERE n.type NOT IN ('Organization', 'ServiceRequest', 'Task') ORDER BY d.type, d.id FOR KEY SHARE OF d;
 
   RETURN QUERY
     SELECT 'reference', d.type, d.id, d.version,
@@ -113,6 +119,9 @@ BEGIN
       SELECT 'document', d.type, d.id, d.version, seen.visible, d.owner,
         CASE WHEN seen.visible THEN d.content::text ELSE '{}' END,
         jsonb_build_object('deleted', d.deleted, 'at', d.updated_at,
+          -- Whom a tombstone was about: what is brought back is about the same.
+          'patient', CASE WHEN d.deleted THEN (SELECT s.target_id FROM search_reference s
+                                               WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1) END,
           -- What its business identifiers stand for: who changes it may know another under one of them, or nobody.
           'resolved', (SELECT jsonb_agg(jsonb_build_array(named.system, named.code, r.target_type, r.target_id))
                        FROM search_token named
@@ -199,7 +208,7 @@ BEGIN
   END IF;
 END $$;
 
--- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, demands, access, ended, packages,
+-- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, demands, access, ended, packages, given,
 -- attachments [[type, id, at]] of what may have some and is written or given to others, events, audits, directory, typed (the rows of the network, see apply_directory), replay (see keep_replay).
 -- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
 CREATE OR REPLACE FUNCTION apply_changes(changes jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
@@ -318,6 +327,9 @@ BEGIN
   END IF;
 
   IF changes ? 'ended' THEN
+    -- First wait for who gives more by what ends now (see attachments below): the next statement sees it, this one would not.
+    PERFORM FROM access a JOIN jsonb_array_elements(changes->'ended') e ON a.facility = e->>0 AND a.via = e->>1
+    WHERE a.until IS NULL FOR UPDATE OF a;
     UPDATE access a SET until = (e->>2)::timestamptz FROM jsonb_array_elements(changes->'ended') e
     WHERE a.facility = e->>0 AND a.via = e->>1 AND a.until IS NULL
       AND (a.scope = 'package' OR (e->>3)::boolean AND a.scope = 'referral' AND a.type <> 'Task');
@@ -325,22 +337,28 @@ BEGIN
   INSERT INTO access (facility, type, id, scope, via, since)
   SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::timestamptz FROM jsonb_array_elements(changes->'access') r
   ON CONFLICT DO NOTHING;
-  IF changes ? 'packages' THEN
+  IF changes ? 'packages' OR changes ? 'given' THEN
     -- Gives a receiver what the referral's package holds: the patient, and the closure of what the referral names, as far as
-    -- its sender may see it and it is about this patient. Never the patient's other records.
+    -- its sender may see it and it is about this patient. Never the patient's other records. What is given by itself, such as a
+    -- summary, goes with its own closure.
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT p->>2, 'Patient', p->>4, 'package', p->>1, (p->>5)::timestamptz FROM jsonb_array_elements(changes->'packages') p
     WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = 'Patient' AND a.id = p->>4 AND a.until IS NULL)
     ON CONFLICT DO NOTHING;
-    IF EXISTS (SELECT FROM jsonb_array_elements(changes->'packages') p
+    IF changes ? 'given' OR EXISTS (SELECT FROM jsonb_array_elements(changes->'packages') p
                JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package') THEN
       WITH RECURSIVE named (offer, facility, sender, patient, at, type, id) AS (
-        SELECT p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz, r.target_type, r.target_id
+        (SELECT p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz, r.target_type, r.target_id
         FROM jsonb_array_elements(changes->'packages') p
         JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package'
         WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = r.target_type AND a.id = r.target_id
                       AND a.until IS NULL)
           AND is_about(r.target_type, r.target_id, p->>4)
+        UNION
+        SELECT g->>0, g->>1, g->>2, g->>3, (g->>4)::timestamptz, g->>5, g->>6
+        FROM jsonb_array_elements(changes->'given') g
+        WHERE EXISTS (SELECT FROM access a WHERE a.facility = g->>2 AND a.type = g->>5 AND a.id = g->>6 AND a.until IS NULL)
+          AND is_about(g->>5, g->>6, g->>3))
         UNION
         SELECT n.offer, n.facility, n.sender, n.patient, n.at, r.target_type, r.target_id
         FROM named n JOIN search_reference r ON r.type = n.type AND r.id = n.id AND r.param = '_package'
@@ -350,12 +368,19 @@ BEGIN
       )
       INSERT INTO access (facility, type, id, scope, via, since)
       SELECT n.facility, n.type, n.id, 'package', n.offer, n.at FROM named n
+      -- Of what is named by others too, nobody could know before: who deletes it waits, or it is not given.
+      JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted
+      FOR KEY SHARE OF d
       ON CONFLICT DO NOTHING;
     END IF;
   END IF;
 
   IF changes ? 'attachments' THEN
-    -- What a resource names, and what is attached to it, is seen as the resource is.
+    -- What a resource names, and what is attached to it, is seen as the resource is, for as long: what ends at this moment is waited for.
+    PERFORM FROM jsonb_array_elements(changes->'attachments') x
+      JOIN access a ON a.type = x->>0 AND a.id = x->>1 AND a.scope <> 'owner' AND a.until IS NULL AND a.type IN ('Communication', 'Composition', 'Condition', 'Consent', 'Coverage', 'DiagnosticReport', 'DocumentReference', 'Observation',
+        'Patient', 'RelatedPerson')
+      FOR SHARE OF a;
     PERFORM hand_on(changes->'attachments');
   END IF;
 
@@ -364,11 +389,17 @@ BEGIN
          e.reason_code, e.reason_text
   FROM jsonb_populate_recordset(NULL::event, changes->'events') e;
 
-  INSERT INTO audit (at, actor, client, action, type, id, version, request_id, address, details, patient)
-  SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id, a.address, a.details,
-         (SELECT s.target_id FROM search_reference s
-          WHERE s.type = a.type AND s.id = a.id AND s.param = '_patient' AND s.target_type = 'Patient' LIMIT 1)
-  FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a;
+  WITH made AS (
+    INSERT INTO audit (at, actor, client, action, type, id, version, request_id, address, details, patient)
+    SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id, a.address, a.details,
+           (SELECT s.target_id FROM search_reference s
+            WHERE s.type = a.type AND s.id = a.id AND s.param = '_patient' AND s.target_type = 'Patient' LIMIT 1)
+    FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a
+    RETURNING audit.at, audit.seq, audit.actor, audit.type, audit.id
+  )
+  INSERT INTO audit_concern (owner, at, seq)
+  SELECT d.owner, m.at, m.seq FROM made m JOIN document d ON d.type = m.type AND d.id = m.id
+  WHERE d.owner IS DISTINCT FROM m.actor AND d.owner IS NOT NULL;
 
   IF changes ? 'replay' THEN
     PERFORM keep_replay(changes->'replay');

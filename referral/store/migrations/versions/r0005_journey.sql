@@ -50,6 +50,12 @@ CREATE FUNCTION keep_journeys(p_rows jsonb) RETURNS void LANGUAGE sql AS $$
   ON CONFLICT (number) DO UPDATE SET loop = excluded.loop, reason = excluded.reason, since = excluded.since
 $$;
 
+-- To whom something is given that names what goes with it: the types of HANDED_ON in fhir/package.py.
+DROP INDEX access_attached;
+CREATE INDEX access_given ON access (type, id) WHERE scope <> 'owner' AND until IS NULL
+  AND type IN ('Communication', 'Composition', 'Condition', 'Consent', 'Coverage', 'DiagnosticReport', 'DocumentReference', 'Observation',
+    'Patient', 'RelatedPerson');
+
 -- Gives what resources name, and what that names, to whom they were given themselves, for as long: as far as their author sees it and
 -- it is about the same patient. rows: [[type, id, at]] of what was given to somebody, or names something else than before.
 CREATE FUNCTION hand_on(p_rows jsonb) RETURNS void LANGUAGE sql AS $$
@@ -60,6 +66,9 @@ CREATE FUNCTION hand_on(p_rows jsonb) RETURNS void LANGUAGE sql AS $$
     JOIN search_reference r ON r.type = d.type AND r.id = d.id AND r.param = '_package'
     -- Who sees a request by an offer, or as a sender before it, does not see its package for that.
     JOIN access a ON a.type = d.type AND a.id = d.id AND a.scope <> 'owner' AND a.until IS NULL
+      -- As the index has them.
+      AND a.type IN ('Communication', 'Composition', 'Condition', 'Consent', 'Coverage', 'DiagnosticReport', 'DocumentReference', 'Observation',
+        'Patient', 'RelatedPerson')
       AND (a.scope = 'package' OR d.type NOT IN ('ServiceRequest', 'Task'))
     LEFT JOIN search_reference about ON about.type = d.type AND about.id = d.id AND about.param = '_patient'
     WHERE EXISTS (SELECT FROM access o WHERE o.facility = d.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
