@@ -119,8 +119,7 @@ async def test_every_operation_is_told_whole(document: Document) -> None:
 
 async def test_every_error_is_told(document: Document) -> None:
     told = {int(status) for *_, operation in operations(document) for status in operation["responses"]}
-    # Nothing limits how often a client asks, yet.
-    assert {answer.status for answer in ANSWERS.values()} - told == {429}
+    assert {answer.status for answer in ANSWERS.values()} <= told
 
 
 @pytest.mark.parametrize("resource_type", sorted(SUPPORTED))
