@@ -17,10 +17,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from referral import __version__
+from referral.actions.close_by_reading import close_what_is_read
 from referral.actions.keep_audit import kept_audit
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.actions.watch_offers import watch_offers
 from referral.api import (
+    claim,
     create,
     delete,
     docs,
@@ -29,6 +31,7 @@ from referral.api import (
     history,
     metadata,
     metrics,
+    moves,
     patch,
     read,
     search,
@@ -75,7 +78,7 @@ def create_app(
     cors_origins: Sequence[str] = (),
 ) -> FastAPI:
     """The application. While it runs, it keeps the network's snapshot up to date, the count of offers that
-    wait for an answer, and the audit.
+    wait for an answer, and the audit; and closes referrals whose senders have read what came back.
 
     seconds_left: how long the end of that may take, asked when it begins; None: as long as it takes.
     cors_origins: the origins whose pages may call it, `*` for all; none: browsers keep all of them from it.
@@ -87,6 +90,9 @@ def create_app(
         watchers = [
             asyncio.create_task(watch_network(services.store, services.snapshots)),
             asyncio.create_task(watch_offers(services.store, services.offers)),
+            asyncio.create_task(
+                close_what_is_read(services.store, services.reads, services.now, services.fhir_base)
+            ),
         ]
         try:
             async with kept_audit(services.store, services.audit, services.now, seconds_left):
@@ -102,7 +108,7 @@ def create_app(
 
     # The first that fits is taken: what is asked most comes first, after fixed addresses that fit it too.
     often = (smart_configuration, history, read, update, create, metadata, search, transaction)
-    seldom = (patch, vread, delete, everything, suggest_targets, validate, token, health, docs)
+    seldom = (patch, vread, delete, everything, moves, claim, suggest_targets, validate, token, health, docs)
     # Plain routes: FastAPI's own would send every request through a dependency solver that nothing here uses.
     app = FastAPI(
         title="referral",

@@ -33,8 +33,8 @@ PLACES: Mapping[Need, str] = {
     Need.OUTCOME: "`output` outcome (`valueCodeableConcept`)",
     Need.DISPOSITION: "`output` disposition (`valueCodeableConcept`)",
     Need.SUMMARY: "`output` summary (`valueReference`), or a `note`: see below",
-    Need.COMMUNICATION: "a Communication",
-    Need.ABORT_TASK: "the sender's abort Task",
+    Need.COMMUNICATION: "a `Communication` of its own, see below",
+    Need.ABORT_TASK: "the sender's Task with the code `abort`, see below",
 }
 REFERRAL_MEANING: Mapping[ReferralState, tuple[str, str]] = {
     ReferralState.DRAFT: ("kept for its sender alone", "sender"),
@@ -47,7 +47,9 @@ REFERRAL_MEANING: Mapping[ReferralState, tuple[str, str]] = {
     ReferralState.LAPSED: ("the slip ran out of its validity", "sender: replace or dismiss it"),
     ReferralState.ENTERED_IN_ERROR: ("never meant", "nobody"),
 }
-CODES = "outcome disposition reject-reason withdraw-reason referral-ground direction".split()
+CODES = (
+    "outcome disposition reject-reason withdraw-reason miss-reason end-reason referral-ground direction"
+).split()
 
 
 def referral_states() -> str:
@@ -84,7 +86,13 @@ def moves() -> str:
     return table(
         ("move", "by", "set", "bring"),
         (
-            (move, ", ".join(sorted(parties)), words(target), "; ".join(PLACES[need] for need in needs))
+            (
+                move,
+                ", ".join(sorted(parties)),
+                # An answer is said, and moves the Task by itself.
+                words(None if move is OfferMove.ANSWER else target),
+                "; ".join(PLACES[need] for need in needs),
+            )
             for move, (parties, target, needs) in rows.items()
             if parties
         ),

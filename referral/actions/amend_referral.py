@@ -9,7 +9,7 @@ from referral.actions.flag_missing import flag_missing
 from referral.actions.place_referral import reread_draft, submit
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import WithdrawReason
-from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement, UnknownCode
+from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
 from referral.domain.lifecycle import (
     OfferMove,
     OfferState,
@@ -22,7 +22,8 @@ from referral.domain.lifecycle import (
 from referral.domain.permissions import parties_of
 from referral.domain.referral import Referral
 from referral.fhir import systems
-from referral.fhir.elements import code_of, set_extension
+from referral.fhir.elements import set_extension, with_system
+from referral.fhir.reasons import check_reason
 from referral.fhir.references import Key
 from referral.fhir.referral import (
     check_frozen,
@@ -32,7 +33,7 @@ from referral.fhir.referral import (
     stamp_referral,
     status_reason,
 )
-from referral.fhir.states import referral_move, status_of
+from referral.fhir.states import REFERRAL_STATUS, referral_move, status_of
 
 _AMENDABLE = {
     ReferralState.UNPLACED,
@@ -56,7 +57,7 @@ def plan_referral_update(workspace: Workspace, draft: Draft, *, offered: bool) -
     parties = parties_of(workspace.actor.facility, sender=referral.sender, office=referral.network)
     if not parties:
         raise Forbidden("Only its sender changes a referral; a receiver moves its offer, the Task.")
-    move = referral_move(referral.state, status_of(draft.content))
+    move = _wanted(referral, draft, before)
     if move is not None:
         check_referral_move(referral.state, move, parties)
     if Party.SENDER not in parties and move is None:
@@ -71,6 +72,15 @@ def plan_referral_update(workspace: Workspace, draft: Draft, *, offered: bool) -
         case _:
             _end(workspace, draft, referral, move, before)
     return draft.key
+
+
+def _wanted(referral: Referral, draft: Draft, before: dict[str, Any]) -> ReferralMove | None:
+    """The move that an update stands for: by its status, or by another reason for which it has ended."""
+    status = status_of(draft.content)
+    if referral.state is ReferralState.LAPSED and status == REFERRAL_STATUS[ReferralState.CANCELLED]:
+        dismissed = status_reason(draft.content) not in ({}, status_reason(before))
+        return ReferralMove.DISMISS if dismissed else None
+    return referral_move(referral.state, status)
 
 
 def _rewrite_draft(workspace: Workspace, draft: Draft, referral: Referral, before: dict[str, Any]) -> None:
@@ -119,16 +129,18 @@ def _end(
     workspace: Workspace, draft: Draft, referral: Referral, move: ReferralMove, before: dict[str, Any]
 ) -> None:
     """Cancel, discard or mark in error: the content stays but for the reason; a standing offer ends too."""
-    reason = status_reason(draft.content)
-    text, code = str(reason.get("text", "")).strip(), code_of(reason, systems.WITHDRAW_REASON)
+    reason, place = status_reason(draft.content), draft.at("extension")
+    text, code = str(reason.get("text", "")).strip(), None
     if not text and move is not ReferralMove.DISCARD:
         raise MissingElement(
             f"To {move} a referral, say why in request-statusReason (its valueCodeableConcept.text).",
-            draft.at("extension"),
+            place,
         )
-    if move is ReferralMove.CANCEL and code is not None and code not in frozenset(WithdrawReason):
-        raise UnknownCode(f"The reasons here are: {', '.join(WithdrawReason)}.", draft.at("extension"))
-    state = ReferralState.CANCELLED if move is ReferralMove.CANCEL else ReferralState.ENTERED_IN_ERROR
+    cancels = move in {ReferralMove.CANCEL, ReferralMove.DISMISS}
+    if cancels:
+        code = check_reason(reason, systems.WITHDRAW_REASON, WithdrawReason, place)
+        reason = with_system(reason, systems.WITHDRAW_REASON)
+    state = ReferralState.CANCELLED if cancels else ReferralState.ENTERED_IN_ERROR
     party = Party.OFFICE if workspace.actor.facility == referral.network else Party.SENDER
     standing = [
         offer
@@ -138,7 +150,7 @@ def _end(
     for offer in standing:
         ended, offer_move = (
             (OfferState.WITHDRAWN, OfferMove.WITHDRAW)
-            if move is ReferralMove.CANCEL
+            if cancels
             else (OfferState.ENTERED_IN_ERROR, OfferMove.MARK_ERROR)
         )
         carry_out(

@@ -7,10 +7,11 @@ from referral.actions.carry_out import Reason, carry_out
 from referral.actions.draft import Draft, instant
 from referral.actions.give_output import give_outputs
 from referral.actions.name_facility import named_facility
-from referral.actions.open_offer import open_offer
+from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.question import put_question
 from referral.actions.return_patient import end_care, ended_as
 from referral.actions.workspace import Workspace, same_content
+from referral.domain.codes import CloseReason
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
 from referral.domain.lifecycle import Need, OfferMove, OfferState, Party, missing_needs
 from referral.domain.next_step import check_possible, nearest
@@ -23,11 +24,11 @@ from referral.fhir.offer import (
     merge_update,
     named_parts,
     output_reference,
-    reason_of,
     require_needs,
     stamp_offer,
     write_systems,
 )
+from referral.fhir.reasons import reason_of
 from referral.fhir.references import Key
 from referral.fhir.task_update import wanted_moves
 
@@ -100,6 +101,8 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     reason: Reason = (ending, None)
     if {Need.REASON, Need.TEXT} & set(rule.needs):
         reason = reason_of(content, move)
+    elif move is OfferMove.CLOSE:
+        reason = (CloseReason.EXPLICIT.value, None)
     elif move is OfferMove.STOP:
         if Need.REASON not in given:
             content["statusReason"] = _why_to_stop(workspace, offer)
@@ -141,6 +144,9 @@ def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:
     target = named_facility(workspace, reference, "Task.output")
     if target is None or target == update.offer.owner:
         raise BrokenRule("The target of referring onward is another facility.", "Task.output")
+    why = why_no_target(workspace, referral, target)
+    if why is not None:
+        raise BrokenRule(why, "Task.output")
     if any(
         one.owner == target and one.state in {OfferState.REJECTED, OfferState.REDIRECTED}
         for one in workspace.offers_of(referral.id)

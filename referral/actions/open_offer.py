@@ -6,6 +6,7 @@ from typing import Any
 
 from referral.actions.draft import Draft, instant
 from referral.actions.name_facility import named_facility, require_known, require_patient
+from referral.actions.way_down import check_way_down
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope, Direction
 from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
@@ -13,9 +14,12 @@ from referral.domain.facility import Tier
 from referral.domain.lifecycle import OfferState, Party, ReferralMove, ReferralState, check_referral_move
 from referral.domain.permissions import parties_of
 from referral.domain.referral import Offer, Referral
+from referral.fhir import systems
+from referral.fhir.elements import drop_extension
 from referral.fhir.offer import new_offer, stamp_offer, write_systems
 from referral.fhir.references import Key, references_at, target_of
 from referral.fhir.referral import stamp_referral
+from referral.fhir.states import REFERRAL_STATUS
 
 _DECLINED = {OfferState.REJECTED, OfferState.REDIRECTED}
 
@@ -85,11 +89,24 @@ def open_offer(
                     "This facility declined before; say in reasonCode.text why it is asked once more.",
                     "Task.reasonCode",
                 )
-    offer = Offer(
+    offer = make_offer(workspace, referral, target, OfferState.REQUESTED, offer_id)
+    placed = replace(referral, state=ReferralState.OFFERED)
+    party = Party.OFFICE if actor == referral.network else Party.RECEIVER if onward else Party.SENDER
+    made = new_offer(offer, owner, inputs)
+    enter_offer(workspace, offer, placed, "offer", party=party, made=made, content=content)
+    check_way_down(workspace, workspace.referrals[referral.id], target, offer.id)
+    return offer
+
+
+def make_offer(
+    workspace: Workspace, referral: Referral, target: str, state: OfferState, offer_id: str | None = None
+) -> Offer:
+    """A new offer of the referral to `target`; nothing is written yet."""
+    return Offer(
         id=offer_id or workspace.new_id(),
         referral=referral.id,
         network=referral.network,
-        state=OfferState.REQUESTED,
+        state=state,
         priority=referral.priority,
         requester=referral.sender,
         owner=target,
@@ -97,35 +114,57 @@ def open_offer(
         authored_on=workspace.now,
         updated_at=workspace.now,
     )
-    way = referral.direction
-    if not referral.directed:
-        way = direction_to(workspace, referral.network, referral.sender, target)
-    placed = replace(referral, state=ReferralState.OFFERED, direction=way, updated_at=workspace.now)
+
+
+def enter_offer(
+    workspace: Workspace,
+    offer: Offer,
+    placed: Referral,
+    move: str,
+    *,
+    party: Party,
+    made: dict[str, Any],
+    content: dict[str, Any] | None = None,
+) -> None:
+    """Write a new offer and what its referral becomes by it, tell of both, and show them to the target.
+
+    placed: the referral in its new state; its direction is that of the offer unless its sender said it.
+    made: the Task as the hub makes it; content: that of a client.
+    """
+    before = workspace.referral(placed.id)
+    if before is None:
+        raise LookupError(f"no referral {placed.id}")
+    way = placed.direction
+    if not placed.directed:
+        way = direction_to(workspace, placed.network, placed.sender, offer.owner)
+    placed = replace(placed, direction=way, updated_at=workspace.now)
     workspace.offers[offer.id] = offer
-    workspace.referrals[referral.id] = placed
-    if placed.direction is not referral.direction:
-        _write_direction(workspace, placed)
+    workspace.referrals[placed.id] = placed
+    revived = REFERRAL_STATUS[before.state] != REFERRAL_STATUS[placed.state]
+    if revived or placed.direction is not before.direction:
+        _write_referral(workspace, placed, revived=revived)
     key = ("Task", offer.id)
-    _put_offer(workspace, offer, placed, content, new_offer(offer, owner, inputs))
-    party = Party.OFFICE if actor == referral.network else Party.RECEIVER if onward else Party.SENDER
-    workspace.tell(key, "offer", after=offer.state, party=party, referral=placed)
+    _put_offer(workspace, offer, placed, content, made)
+    workspace.tell(key, move, after=offer.state, party=party, referral=placed)
     workspace.tell(
-        ("ServiceRequest", referral.id),
-        "offer",
-        before=referral.state,
+        ("ServiceRequest", placed.id),
+        move,
+        before=before.state,
         after=placed.state,
         party=party,
         referral=placed,
     )
     _give_access(workspace, offer, placed)
-    return offer
 
 
-def _write_direction(workspace: Workspace, referral: Referral) -> None:
+def _write_referral(workspace: Workspace, referral: Referral, *, revived: bool) -> None:
+    """Its status and direction. revived: why it had ended is over."""
     key = ("ServiceRequest", referral.id)
     content = workspace.current(*key)
     if content is None:
         raise LookupError(f"no document of referral {referral.id}")
+    if revived:
+        drop_extension(content, systems.STATUS_REASON_EXTENSION)
     stamp_referral(content, referral)
     workspace.put(*key, content, referral.sender)
 

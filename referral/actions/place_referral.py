@@ -71,10 +71,32 @@ def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: b
     )
     for facility in {placed.network} | workspace.journey_senders(placed):
         workspace.grant(facility, *draft.key, AccessScope.REFERRAL, via=placed.id)
+    _replace(workspace, draft, placed)
     if target is not None:
         facility, reference = target
         open_offer(workspace, placed, facility, owner=reference)
     flag_missing(workspace, draft.content, workspace.referrals[placed.id])
+
+
+def _replace(workspace: Workspace, draft: Draft, placed: Referral) -> None:
+    """A lapsed referral that this one replaces owes nothing any more."""
+    for path, reference in references_at(draft.content, "replaces"):
+        key = target_of(reference, workspace.base, workspace.resolve)
+        known = key is not None and key[0] == "ServiceRequest" and workspace.known(*key) is not None
+        lapsed = workspace.referral(key[1]) if key is not None and known else None
+        if lapsed is None or lapsed.state is not ReferralState.LAPSED:
+            continue
+        if (lapsed.sender, lapsed.patient) != (placed.sender, placed.patient):
+            raise BrokenRule("A referral is replaced by its sender, for the same patient.", draft.at(path))
+        check_referral_move(lapsed.state, ReferralMove.REPLACE, frozenset({Party.SENDER}))
+        workspace.tell(
+            ("ServiceRequest", lapsed.id),
+            ReferralMove.REPLACE,
+            before=lapsed.state,
+            after=lapsed.state,
+            party=Party.SENDER,
+            referral=lapsed,
+        )
 
 
 def _read_referral(workspace: Workspace, draft: Draft) -> Referral:

@@ -39,7 +39,7 @@ async def watch_network(store: Store, holder: SnapshotHolder, every: float = 0.5
     A database that went away is asked again; a version that cannot be loaded is told of once, and tried
     again now and then.
     """
-    away, failed = False, -1
+    away, failed, prepared = False, -1, None
     while True:
         pause, version = every, 0
         try:
@@ -49,6 +49,9 @@ async def watch_network(store: Store, holder: SnapshotHolder, every: float = 0.5
             else:
                 await _load(store, holder)
                 _log.info("network_refreshed", version=holder.current.version)
+            if prepared is not holder.current:
+                prepared = holder.current
+                await asyncio.to_thread(prepared.make_calendars)
             if away:
                 _log.info("network_watch_resumed")
             away, failed = False, -1

@@ -7,6 +7,7 @@ from referral.actions.draft import Draft
 from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.place_referral import submit
 from referral.actions.take_summary import take_summary
+from referral.actions.way_down import suggest_nearer
 from referral.actions.workspace import Workspace
 from referral.domain.codes import Direction, Disposition, Outcome, Priority
 from referral.domain.errors import BrokenRule
@@ -110,4 +111,5 @@ def open_return(
     else:
         # The care has ended all the same; the receiver owes the patient another place.
         workspace.note(("Task", offer.id), f"The way down is unplaced. {why}")
+    suggest_nearer(workspace, placed, offer, first.sender)
     return workspace.referrals[request]

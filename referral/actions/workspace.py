@@ -21,6 +21,7 @@ from referral.fhir.package import HANDED_ON, package_links, patient_of
 from referral.fhir.references import target_of
 from referral.fhir.referral import own_numbers
 from referral.fhir.resources import CLINICAL
+from referral.network.snapshot import Snapshot
 from referral.store.change_set import ChangeSet, Key, Loaded, StoredDocument, StoredFacility
 
 
@@ -55,6 +56,7 @@ class Workspace:
     now: when all of it is done; never before what it changes. clock: what the host's clock says, where it
     was set back since; the audit tells that. absent: the versions that answer deletes. brought: what the
     transaction writes itself, by its business identifiers. overdue: referrals that nobody closed in time.
+    snapshot: the network as the process knows it; None where nothing is told by it.
     rules: gives the policy and the calendar of a referral.
     """
 
@@ -75,6 +77,7 @@ class Workspace:
     absent: dict[Key, int] = field(default_factory=dict)
     brought: Mapping[tuple[str, str], Key] = field(default_factory=dict)
     overdue: frozenset[str] = frozenset()
+    snapshot: Snapshot | None = None
     rules: RulesOf = program_rules
     # What identifiers in a resource stand for, whatever they would stand for now.
     standing: dict[Key, dict[tuple[str, str], Key]] = field(default_factory=dict)

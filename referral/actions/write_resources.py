@@ -44,6 +44,7 @@ from referral.fhir.offer import completes, is_offer, named_parts, returns_patien
 from referral.fhir.references import Key, identifier_of, target_of
 from referral.fhir.referral import is_referral, resembles_referral
 from referral.fhir.resources import CLINICAL, DIRECTORY, STORED
+from referral.network.snapshot import Snapshot
 from referral.store.change_set import WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Store
 from referral.store.replay import Answer, Once, find_replay
@@ -84,13 +85,15 @@ async def write_resources(
     attachments: AttachmentRules = _ATTACHMENTS,
     rules: RulesOf = program_rules,
     size: int = 0,
+    snapshot: Snapshot | None = None,
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
     base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
     same as one before, which is then answered again and not done again. attachments: what a Binary may be.
-    rules: gives what a referral goes by. size: of the request, in bytes; of a large one all that is long is
-    done beside the loop. Raises any DomainError, its expressions naming the Bundle entry.
+    rules: gives what a referral goes by. snapshot: the network, to tell of places. size: of the request, in
+    bytes; of a large one all that is long is done beside the loop. Raises any DomainError, its expressions
+    naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
@@ -126,7 +129,7 @@ async def write_resources(
             return loaded.replay
         at = loaded.not_before(now)
         workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now, rules=rules)
-        workspace.brought = _brought(wanted)
+        workspace.brought, workspace.snapshot = _brought(wanted), snapshot
         await check_attached(connection, base, wanted)
         keys = await run_aside(size, _plan_all, workspace, wanted)
         await check_unneeded(connection, workspace, wanted)
@@ -365,7 +368,14 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
         raise BrokenRule(f"One request names at most {_MOST_REFERENCES} resources.")
     named = [(sorted(types), system, value) for (system, value), types in sorted(identifiers.items())]
     return WriteRequest(
-        actor.facility, sorted(update), sorted(focus), sorted(references), named, numbers, once
+        actor.facility,
+        sorted(update),
+        sorted(focus),
+        sorted(references),
+        named,
+        numbers,
+        once,
+        homes=[draft.id for draft in drafts if _returns(draft)],
     )
 
 
@@ -387,7 +397,12 @@ def _numbers_needed(draft: Draft) -> int:
             for found in draft.content.get("identifier", ())
         )
         return int(draft.content.get("status") == "active" and is_referral(draft.content) and not has_number)
-    return int(draft.type == "Task" and not draft.is_create and returns_patient(draft.content))
+    return int(_returns(draft))
+
+
+def _returns(draft: Draft) -> bool:
+    """Whether it completes an offer whose patient goes back."""
+    return draft.type == "Task" and not draft.is_create and returns_patient(draft.content)
 
 
 def _references(content: dict[str, Any]) -> list[dict[str, Any]]:

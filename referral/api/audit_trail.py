@@ -8,12 +8,15 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
+from referral.actions.close_by_reading import SUMMARIES
 from referral.api import (
     batch,
+    claim,
     create,
     delete,
     everything,
     history,
+    moves,
     patch,
     read,
     search,
@@ -42,6 +45,9 @@ ACTIONS: Final[Mapping[Callable[..., Any], AuditAction]] = {
     suggest_targets.suggest_for_draft: AuditAction.EXECUTE,
     suggest_targets.suggest_for_stored: AuditAction.EXECUTE,
     suggest_targets.suggest_by_query: AuditAction.EXECUTE,
+    moves.moves_of_offer: AuditAction.EXECUTE,
+    moves.moves_of_referral: AuditAction.EXECUTE,
+    claim.claim: AuditAction.EXECUTE,
     create.create: AuditAction.CREATE,
     delete.delete: AuditAction.DELETE,
     delete.delete_by_search: AuditAction.DELETE,
@@ -68,6 +74,8 @@ _WRITES: Final = {
     AuditAction.TOKEN,
 }
 
+_READS: Final = {AuditAction.READ, AuditAction.VREAD}
+
 _QUESTIONS: Final = {AuditAction.SEARCH, AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
 
 _MOST_SHOWN: Final = 300
@@ -75,7 +83,7 @@ _MOST_SHOWN: Final = 300
 
 def recorder(services: Services) -> Callable[[Scope, int], None]:
     """A function that records the request of a scope, about to be answered with a status."""
-    trail, now = services.audit, services.now
+    trail, now, reads = services.audit, services.now, services.reads
 
     def record(scope: Scope, status: int) -> None:
         endpoint = scope.get("endpoint")
@@ -91,7 +99,7 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
             actor.facility if actor else None,
             actor.client if actor else state.get("claimed_client"),
             action,
-            *_resource(scope["path_params"], action),
+            *_resource(scope, action),
             state.get("version"),
             status,
             _query(scope, action),
@@ -100,6 +108,8 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
         )
         if action is AuditAction.SEARCH:
             made = made._replace(patient=sought_patient(made))
+        if actor is not None and action in _READS and made.type in SUMMARIES and status < 400:
+            reads.add(actor, str(made.type), str(made.id), made.request_id)
         if actor is None and status >= 400:
             trail.add_stranger(made)
         elif action not in _WRITES or status >= 400:
@@ -114,10 +124,11 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
     return record
 
 
-def _resource(parameters: Mapping[str, Any], action: AuditAction) -> tuple[str | None, str | None]:
+def _resource(scope: Scope, action: AuditAction) -> tuple[str | None, str | None]:
     """Type and id; what is no type of ours, or no id, is left out: it may be anything."""
-    # An operation whose address names no type is one of referrals.
-    of_one_type = "ServiceRequest" if action is AuditAction.EXECUTE else None
+    parameters = scope["path_params"]
+    # The address of an operation may be that of one type.
+    of_one_type = scope["path"].split("/")[2] if action is AuditAction.EXECUTE else None
     resource_type = parameters.get("resource_type", of_one_type)
     resource_id = parameters.get("resource_id")
     return (

@@ -5,7 +5,7 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ (Ide
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -36,15 +36,14 @@ async def write_once(
     body: its bytes, or others that are the same for the same body alone.
     """
     services = services_of(request)
-    now = services.now()
 
     def noted(written: list[Written]) -> Answer:
         # To be recorded as read: what is written leaves a row by itself.
         request.state.unchanged = [one for one in written if one.unchanged]
         return render(written)
 
-    with entries_named(drafts):
-        answer = await write_resources(
+    async def write(now: datetime, same: Once | None) -> Answer:
+        return await write_resources(
             services.store,
             drafts,
             actor=actor,
@@ -54,11 +53,26 @@ async def write_once(
             request_id=request.state.request_id,
             address=request.client.host if request.client else None,
             render=noted,
-            once=once(request, actor, body, now),
+            once=same,
             attachments=services.attachments,
+            snapshot=services.snapshots.current,
             rules=services.rules,
             size=len(body),
         )
+
+    with entries_named(drafts):
+        return await answer_once(request, actor, body, write)
+
+
+async def answer_once(
+    request: Request,
+    actor: Actor,
+    body: bytes,
+    write: Callable[[datetime, Once | None], Awaitable[Answer]],
+) -> Response:
+    """The answer of `write`, which is given the time and what makes it the same as one before."""
+    now = services_of(request).now()
+    answer = await write(now, once(request, actor, body, now))
     headers = dict(answer.headers)
     if answer.replayed:
         request.state.replayed = True

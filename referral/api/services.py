@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from referral.actions.close_by_reading import SummaryReads
 from referral.actions.keep_audit import AuditTrail
 from referral.actions.new_id import new_id
 from referral.actions.referral_rules import RulesOf, rules_in
@@ -30,8 +31,9 @@ class Services:
     """`app.state.services`. `base_url` has no slash at its end; `now` gives the time with its zone.
 
     snapshots holds the network's graph; offers how many wait; meters what the process counts of itself;
-    audit the records that are not yet written; attachments what may be attached; attaching lets some at a
-    time go to the database: there and on the way, each stands in memory whole.
+    audit the records that are not yet written; reads what senders read of what came back; attachments what
+    may be attached; attaching lets some at a time go to the database: there and on the way, each stands in
+    memory whole.
     """
 
     store: Store
@@ -42,6 +44,7 @@ class Services:
     tokens: TokenCache = field(default_factory=TokenCache)
     meters: Meters = field(default_factory=Meters)
     audit: AuditTrail = field(default_factory=AuditTrail)
+    reads: SummaryReads = field(default_factory=SummaryReads)
     attachments: AttachmentRules = field(default_factory=AttachmentRules)
     attaching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_ATTACHING_AT_ONCE))
 

@@ -133,6 +133,8 @@ def _report(found: action.Activation, *, writes: bool) -> None:
         return
     begins = "begins" if writes else "would begin"
     click.echo(f"{found.network}: version {found.number} {begins} on {found.valid_from}.")
+    if found.valid_from < _today():
+        click.echo("Referrals that were written since that day are judged by it too.")
     if found.replaces is not None:
         click.echo(
             f"Version {found.replaces}, from the same day, {'counts' if writes else 'would count'} no more."

@@ -49,6 +49,8 @@ def _lines(policy: Policy) -> Iterator[str]:
     yield _calendar(policy.calendar)
     yield from _clocks(policy)
     yield f"offers: auto_redirect {'on' if policy.auto_redirect else 'off'}"
+    down = "refused" if policy.refuses_down_without_service else "flagged"
+    yield f"offers: a way down to a place without the service asked for is {down}"
     slip = policy.slip
     yield (
         f"slip: {slip.working_days} working days, {_count(slip.years, 'year')} for codes of long-slip lists,"

@@ -82,6 +82,13 @@ class WithdrawReason(StrEnum):
     OTHER = "other"
 
 
+class CloseReason(StrEnum):
+    """How a sender closed a referral: its system said so, or read what came back."""
+
+    EXPLICIT = "explicit"
+    BY_READING = "by-reading"
+
+
 class EndReason(StrEnum):
     """Why a referral ended by itself: the hub writes it, nobody says it."""
 

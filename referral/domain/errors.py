@@ -135,5 +135,9 @@ class TooManyRequests(DomainError):
     """The caller sends more than its share (429 throttled)."""
 
 
+class TooManyClaims(TooManyRequests):
+    """The caller has claimed too often what there is not (429 throttled, for up to an hour)."""
+
+
 class StoreUnavailable(DomainError):
     """The database is away; the same request may succeed later (503 transient)."""

@@ -48,6 +48,7 @@ from referral.domain.policy_tables import (
     read_pairs,
     read_prefix,
     read_recognition,
+    read_refuses_down,
     read_required,
     read_slip,
     read_travel,
@@ -110,6 +111,7 @@ class Policy:
     calendar: CalendarRules = field(default_factory=CalendarRules)
     clocks: tuple[Clock, ...] = ()
     auto_redirect: bool = False
+    refuses_down_without_service: bool = False
     slip: Slip = field(default_factory=Slip)
     lists: tuple[CodeList, ...] = ()
     required: tuple[Requirement, ...] = ()
@@ -281,6 +283,7 @@ def _read(reader: Reader, mapping: Table) -> Policy:
         calendar=read_calendar(reader, mapping),
         clocks=read_clocks(reader, mapping),
         auto_redirect=read_auto_redirect(reader, mapping),
+        refuses_down_without_service=read_refuses_down(reader, mapping),
         slip=read_slip(reader, mapping),
         lists=read_lists(reader, mapping),
         required=read_required(reader, mapping),

@@ -54,7 +54,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *BASIS[:2],
         ),
         "clocks": ("kind", *Priority, *BASIS),
-        "offers": ("auto_redirect",),
+        "offers": ("auto_redirect", "refuse_down_without_service"),
         "slip": ("working_days", "years", "warn_working_days", *BASIS[:2]),
         "lists": ("kind", "name", "text", "to", "system", "codes", "include", *BASIS),
         "required": ("items", "direction", "priority", "specialty", "age_below", *BASIS),
@@ -219,6 +219,11 @@ def read_clocks(reader: Reader, mapping: Table) -> tuple[Clock, ...]:
 def read_auto_redirect(reader: Reader, mapping: Table) -> bool:
     """Take whether an offer that nobody answers moves along the sender's shortlist."""
     return reader.yes_no(_table(reader, mapping, "offers"), "offers", "auto_redirect")
+
+
+def read_refuses_down(reader: Reader, mapping: Table) -> bool:
+    """Take whether a way down to a place without the service asked for is refused, and not only flagged."""
+    return reader.yes_no(_table(reader, mapping, "offers"), "offers", "refuse_down_without_service")
 
 
 def read_slip(reader: Reader, mapping: Table) -> Slip:

@@ -34,6 +34,10 @@ _PROFILES: Final = {
     "ServiceRequest": ("referral",),
     "Task": ("offer",),
 }
+_OPERATIONS: Final = {
+    "ServiceRequest": ("claim", "everything", "moves", "suggest-targets"),
+    "Task": ("moves",),
+}
 # Search parameters of every type.
 _COMMON: Final = (
     {"name": "_id", "type": "token", "documentation": "Id of the resource"},
@@ -113,10 +117,9 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "searchParam": [*_COMMON, *(_search_parameter(resource_type, each) for each in parameters)],
     }
     resource["operation"] = [{"name": "validate", "definition": _VALIDATE}]
-    if resource_type == "ServiceRequest":
-        for name in ("everything", "suggest-targets"):
-            definition = f"{systems.BASE}/OperationDefinition/{name}"
-            resource["operation"].append({"name": name, "definition": definition})
+    for name in _OPERATIONS.get(resource_type, ()):
+        definition = f"{systems.BASE}/OperationDefinition/{name}"
+        resource["operation"].append({"name": name, "definition": definition})
     # FHIR knows no empty lists.
     return {name: value for name, value in resource.items() if value != []}
 

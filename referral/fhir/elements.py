@@ -48,6 +48,15 @@ def set_extension(content: dict[str, Any], url: str, value: Mapping[str, Any]) -
     content["extension"] = [*rest[:place], {"url": url, **value}, *rest[place:]]
 
 
+def drop_extension(content: dict[str, Any], url: str) -> None:
+    """Take away every extension with this url."""
+    rest = [found for found in content.get("extension", ()) if found.get("url") != url]
+    if rest:
+        content["extension"] = rest
+    else:
+        content.pop("extension", None)
+
+
 def reference(resource_type: str, resource_id: str) -> dict[str, str]:
     """A literal reference to a resource of this service."""
     return {"reference": f"{resource_type}/{resource_id}"}

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from referral.domain.codes import Disposition, MissReason, Outcome, RejectReason, WithdrawReason
+from referral.domain.codes import Disposition, Outcome
 from referral.domain.errors import BrokenRule, MissingElement, UnknownCode
 from referral.domain.lifecycle import Need, OfferMove
 from referral.domain.referral import Offer, Referral
 from referral.fhir import systems
 from referral.fhir.elements import code_of, codings, concept, reference, with_system
+from referral.fhir.reasons import REASONS
 from referral.fhir.states import OFFER_STATUS
 
 # Elements of an offer that no update changes.
@@ -51,12 +52,6 @@ _STAMPED = frozenset({"resourceType", "id", "meta", "status", "businessStatus"})
 
 _OUTPUTS = ("outcome", "disposition", "summary", "preliminary", "target", "appointment", "place")
 _INPUTS = ("means", "escort", "eta")
-_REASONS = {
-    OfferMove.REJECT: (systems.REJECT_REASON, frozenset(RejectReason)),
-    OfferMove.REFER_ONWARD: (systems.REJECT_REASON, frozenset(RejectReason)),
-    OfferMove.WITHDRAW: (systems.WITHDRAW_REASON, frozenset(WithdrawReason)),
-    OfferMove.MISS: (systems.MISS_REASON, frozenset(MissReason)),
-}
 
 
 def is_offer(content: Mapping[str, Any]) -> bool:
@@ -98,7 +93,7 @@ def write_systems(content: dict[str, Any], moves: tuple[OfferMove, ...]) -> None
     ):
         if element in content:
             content[element] = [_part_with_system(part, known, system) for part in content[element]]
-    reason = next((_REASONS[move][0] for move in moves if move in _REASONS), None)
+    reason = next((REASONS[move][0] for move in moves if move in REASONS), None)
     if reason is not None and "statusReason" in content:
         content["statusReason"] = with_system(content["statusReason"], reason)
 
@@ -207,16 +202,6 @@ def output_reference(content: Mapping[str, Any], name: str) -> Mapping[str, Any]
     if found is None:
         raise BrokenRule(f"The output {name} is a valueReference.", "Task.output")
     return dict(found)
-
-
-def reason_of(content: Mapping[str, Any], move: OfferMove) -> tuple[str | None, str | None]:
-    """Code and text of `statusReason`. Raises UnknownCode for a code that this move does not have."""
-    given = content.get("statusReason", {})
-    system, known = _REASONS.get(move, ("", frozenset[str]()))
-    code = code_of(given, system)
-    if known and code is not None and code not in known:
-        raise UnknownCode(f"The reasons here are: {', '.join(sorted(known))}.", "Task.statusReason.coding")
-    return code or ("other" if given else None), given.get("text")
 
 
 def given_needs(content: Mapping[str, Any], before: Mapping[str, Any]) -> frozenset[Need]:

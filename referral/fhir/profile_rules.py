@@ -35,6 +35,7 @@ _OWNERS: Final = ("Organization", "HealthcareService", "Practitioner", "Practiti
 # sent (journey, network, direction) is read by the actions.
 _VALUES: Final[Mapping[str, tuple[str, frozenset[str] | None]]] = {
     "age-range": ("Range", None),
+    "died-at": ("DateTime", None),
     "former-level": ("Code", None),
     "hours": ("String", None),
     "landmass": ("Code", None),

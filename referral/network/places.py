@@ -42,6 +42,14 @@ class Places:
         z = self._z[origin] - self._z[destination]
         return _km(x * x + y * y + z * z)
 
+    def km_to(self, latitude: float, longitude: float, place: int) -> float:
+        """Great-circle distance from a point in degrees."""
+        parallel, meridian = math.radians(latitude), math.radians(longitude)
+        x = math.cos(parallel) * math.cos(meridian) - self._x[place]
+        y = math.cos(parallel) * math.sin(meridian) - self._y[place]
+        z = math.sin(parallel) - self._z[place]
+        return _km(x * x + y * y + z * z)
+
     def band(self, centre: int, km: float, among: array[int]) -> array[int]:
         """Those of `among` (ascending numbers) not farther than `km` to the north or south."""
         degrees = math.degrees(km / EARTH_RADIUS_KM) + 1e-9

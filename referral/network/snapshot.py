@@ -18,6 +18,7 @@ from referral.domain.facility import (
     NetworkId,
     Tier,
 )
+from referral.domain.policy_rules import CalendarRules
 from referral.network.capability import Capabilities
 from referral.network.places import Places
 from referral.network.travel import Ways
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from referral.domain.policy import Policy
     from referral.domain.policy_history import PolicyHistory
-    from referral.domain.policy_rules import CalendarRules, TravelSettings
+    from referral.domain.policy_rules import TravelSettings
 
 _OPENING = (AffiliationKind.REFERS_TO, AffiliationKind.GREEN_CHANNEL)
 """Ties by which a sender may refer to a target whatever their tiers."""
@@ -79,8 +80,8 @@ class Snapshot:
         self._ways = {
             (network, travel): Ways(self.places, links[network], travel) for network, travel in travels
         }
-        rules = dict.fromkeys(policy.calendar for _, policy in policies)
-        self._calendars = {its: calendars(its) for its in rules}
+        self._calendar_rules = frozenset(policy.calendar for _, policy in policies)
+        self._make_calendar, self._calendars = calendars, dict[CalendarRules, WorkingCalendar]()
 
     def facility(self, facility: FacilityId) -> Facility | None:
         """Find a facility by its id."""
@@ -113,7 +114,15 @@ class Snapshot:
 
     def calendar(self, network: NetworkId, on: date) -> WorkingCalendar:
         """Give the working calendar that a network has on a day. Raises as `policy` does."""
-        return self._calendars[self.policy(network, on).calendar]
+        rules = self.policy(network, on).calendar
+        if rules not in self._calendars:
+            self._calendars[rules] = self._make_calendar(rules)
+        return self._calendars[rules]
+
+    def make_calendars(self) -> None:
+        """Make what else is made when it is first asked for: the first holidays of a country take time."""
+        for rules in self._calendar_rules:
+            self._calendars.setdefault(rules, self._make_calendar(rules))
 
     def ways(self, network: NetworkId, travel: TravelSettings) -> Ways:
         """Give the links of a network, and its estimates as one of its policies makes them."""

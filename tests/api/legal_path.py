@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 from referral.domain.lifecycle import (
+    BEFORE_ARRIVAL,
     OFFER_RULES,
     OPEN_OFFER,
     REFERRAL_FOLLOWS,
@@ -48,7 +49,7 @@ async def check_path(service: RunningService, referral: str) -> None:
                 assert event["move"] == "identify"
                 continue
             if state is None:
-                assert event["move"] in {"draft", "submit", "offer"}
+                assert event["move"] in {"draft", "submit", "offer", "claim"}
             else:
                 assert event["from_state"] == state
                 _check_step(key[0], event)
@@ -70,6 +71,9 @@ def _check_step(kind: str, event: Event) -> None:
     before, move, after, party = (event[name] for name in ("from_state", "move", "to_state", "party"))
     if move == "amend":
         assert before == after
+    elif kind == "Task" and move == "claim":
+        # The patient is somewhere else.
+        assert (before in BEFORE_ARRIVAL, after, party) == (True, "redirected", "member"), event
     elif kind == "Task":
         assert any(
             before in rule.source
@@ -84,8 +88,9 @@ def _check_step(kind: str, event: Event) -> None:
         assert any(
             before in rule.source
             and rule.move == move
-            and party in rule.by
-            and after in {rule.target, rule.with_offer}
+            # Who passes a patient on offers it in place of the sender.
+            and (party in rule.by or (move, party) == ("offer", "receiver"))
+            and (after in {rule.target, rule.with_offer} or (rule.target is None and after == before))
             for rule in REFERRAL_RULES
         ), event
     else:

@@ -85,7 +85,8 @@ continue: another referral based on it; tell: a Communication about it.
 
 REQUESTED = {
     "receiver": "note acknowledge ask accept reject refer-onward arrive",
-    "sender": "note withdraw mark-error",
+    # Patients leave before anybody has answered.
+    "sender": "note depart withdraw mark-error",
     "office": "note refer-onward withdraw",
 }
 REQUESTED_OF_NEXT = {
@@ -101,7 +102,7 @@ OFFER: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
         "offer": (
             "accept",
             {
-                "receiver": "note schedule miss reject refer-onward arrive complete",
+                "receiver": "note ask schedule miss reject refer-onward arrive complete",
                 "sender": "note depart withdraw mark-error",
                 "office": "note refer-onward withdraw",
             },
@@ -114,7 +115,7 @@ OFFER: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
     "rejected and offered to the next": {"offer": ("reject", ENDED), "next offer": ("", REQUESTED_OF_NEXT)},
     "referred onward": {"offer": ("refer-onward", ENDED), "next offer": ("", REQUESTED_OF_NEXT)},
     "arrived": {
-        "offer": ("arrive", {"receiver": "note complete", "sender": "note", "office": "note mark-error"})
+        "offer": ("arrive", {"receiver": "note ask complete", "sender": "note", "office": "note mark-error"})
     },
     "completed": {"offer": ("complete", {"sender": "close", "office": "mark-error"})},
     "closed": {"offer": ("close", {})},
@@ -123,6 +124,19 @@ OFFER: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
 
 Every other move is 409 to a party. Where nobody adds a note, the offer has ended and stays as it is.
 """
+WAITS = "422 ok ok - ok ok"
+CLAIM = dict.fromkeys(REFERRAL, WAITS) | {
+    "draft": "- - - - - -",
+    "in error": "- - - - - -",
+    # It is there already.
+    "arrived": "422 same 409 - 409 409",
+    "completed": "422 409 409 - 409 409",
+    "closed": "422 409 409 - 409 409",
+}
+"""Who takes the patient in by number and birth date: any member of the network, whatever it sees."""
+CLAIMED = {state for state, line in CLAIM.items() if line == WAITS}
+MEMBERS = {"receiver", "next", "journey sender"}
+"""Besides the sender; the office is no facility of care."""
 PARTIES = {"offer": {"sender", "receiver", "office"}, "next offer": {"sender", "next", "office"}}
 """Who moves it; others who see it are refused with 403."""
 

@@ -8,9 +8,11 @@ from referral.domain.search import Kind
 from referral.fhir.parameters import PARAMETERS, reverse_references
 from tests.api.attempt import (
     BUNDLES,
+    CLAIM,
     DRAFT_SUGGEST,
     EVERYTHING,
     HISTORY,
+    MOVES,
     POSTED_SEARCH,
     POSTED_SUGGEST,
     READ,
@@ -21,10 +23,12 @@ from tests.api.attempt import (
     Attempt,
 )
 from tests.api.line import Answer
-from tests.api.matrix import DECLINED, SEES_FIRST, points_at
-from tests.api.scenes import TYPES, Resource, Scene
+from tests.api.matrix import CLAIM as CLAIMS
+from tests.api.matrix import CLAIMED, DECLINED, MEMBERS, OFFER, REFERRAL, SEES_FIRST, points_at, row
+from tests.api.scenes import EXPECTED, TYPES, Resource, Scene
 from tests.factories import VIET_TIEP, request
 
+STATES = tuple(EXPECTED)
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -218,6 +222,52 @@ def packages(scene: Scene, viewer: str) -> Iterator[Attempt]:
 
     address, answer = f"/ServiceRequest/{scene.ids['request']}/$everything", "found" if seen else "-"
     yield Attempt("everything", EVERYTHING, address, answer, 404, found=has)
+
+
+def next_moves(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """What the viewer may do now: as the tables of the matrix say that it would be done."""
+    for place, name in enumerate(("request", *OFFER.get(scene.state, {}))):
+        if name == "request":
+            listed = _moves_of_the_request(scene.state, viewer)
+        else:
+            listed = set(OFFER[scene.state][name][1].get(viewer, "").split()) - {"note"}
+            # Completing what was accepted is two moves.
+            listed = listed - {"complete"} if "arrive" in listed else listed
+            listed |= {"report"} if "complete" in listed else set()
+
+        def are_they(answer: Answer, listed: set[str] = listed) -> bool:
+            return _listed(answer) == listed
+
+        routes = [route for route in MOVES if f"/{TYPES[name]}/" in route[1]]
+        route = routes[(place + STATES.index(scene.state)) % 2]
+        answer = "found" if name in scene.seen_by(viewer) else "-"
+        address = f"/{TYPES[name]}/{scene.ids[name]}/$moves"
+        yield Attempt(f"moves of {name}", route, address, answer, 404, found=are_they)
+
+
+def _moves_of_the_request(state: str, viewer: str) -> set[str]:
+    tried = {"submit", "cancel", "mark-error", "offer"} & REFERRAL[state].keys()
+    listed = {move for move in tried if row(REFERRAL[state][move])[viewer] == "ok"}
+    if viewer == "sender":
+        listed |= {"draft": {"discard"}, "completed": {"close"}}.get(state, set())
+    return listed | ({"claim"} if viewer in MEMBERS and state in CLAIMED else set())
+
+
+def _listed(answer: Answer) -> set[str]:
+    moves = [one["part"] for one in answer.json().get("parameter", ()) if one["name"] == "move"]
+    return {part["valueCode"] for parts in moves for part in parts if part["name"] == "code"}
+
+
+def claims(scene: Scene, viewer: str) -> Iterator[Attempt]:
+    """By the number and the birth date, which nobody but the sender could know of a hidden one."""
+    numbers = [one["value"] for one in scene.contents["request"].get("identifier", ()) if "type" in one]
+    given = [
+        {"name": "number", "valueString": numbers[0] if numbers else "XX000000000"},
+        {"name": "birthDate", "valueDate": "1961-05-04"},
+    ]
+    content: Resource = {"resourceType": "Parameters", "parameter": given}
+    answer = row(CLAIMS[scene.state])[viewer]
+    yield Attempt("claim", CLAIM, "/ServiceRequest/$claim", answer, 404, content)
 
 
 def suggestions(scene: Scene, viewer: str) -> Iterator[Attempt]:

@@ -39,6 +39,7 @@ DESIGN = {
     "WrongMediaType": (415, "not-supported"),
     "NotAcceptable": (406, "not-supported"),
     "TooManyRequests": (429, "throttled"),
+    "TooManyClaims": (429, "throttled"),
     "StoreUnavailable": (503, "transient"),
 }
 # https://hl7.org/fhir/R4/valueset-issue-type.html

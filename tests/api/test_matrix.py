@@ -6,11 +6,13 @@ from referral.app import create_app, make_services
 from referral.domain.visibility import CLINICAL
 from tests.api.attempt import (
     BUNDLES,
+    CLAIM,
     CREATE,
     DELETE,
     DELETE_FOUND,
     EVERYTHING,
     HISTORY,
+    MOVES,
     PATCH,
     PATCH_FOUND,
     POSTED_SEARCH,
@@ -31,8 +33,10 @@ from tests.api.matrix import AUTHOR, OFFER, PARTIES, POINTS_AT, REFERRAL, row
 from tests.api.questions import (
     batches,
     chains,
+    claims,
     histories,
     includes,
+    next_moves,
     packages,
     posted_searches,
     reads,
@@ -56,6 +60,8 @@ FORMS: tuple[Form, ...] = (
     posted_searches,
     chains,
     packages,
+    next_moves,
+    claims,
     suggestions,
     what_is_not_supported,
     changes,
@@ -74,7 +80,9 @@ INTERACTIONS = {
 }
 OF_THE_SYSTEM = {"transaction": set(BUNDLES), "batch": set(BUNDLES)}
 OPERATIONS = {
+    "claim": {CLAIM},
     "everything": {EVERYTHING},
+    "moves": set(MOVES),
     "suggest-targets": {SUGGEST},
     "validate": {VALIDATE, VALIDATE_STORED},
 }

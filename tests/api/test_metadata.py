@@ -25,7 +25,16 @@ VALUES = {
 ELSEWHERE = ("Medication", "Claim", "Bundle", "Parameters", "Subscription", "ConceptMap")
 READ_ONLY = SUPPORTED - STORED
 WRITES = {"create", "update", "patch", "delete"}
-OPERATIONS = ("validate", "suggest-targets", "everything", "meta")
+OPERATIONS = {
+    "validate": ("POST", {"type", "instance"}, 200),
+    # These want Parameters.
+    "suggest-targets": ("POST", {"type", "instance"}, 400),
+    "claim": ("POST", {"type"}, 400),
+    "moves": ("POST", {"instance"}, 404),
+    "everything": ("GET", {"instance"}, 404),
+    "meta": ("GET", set[str](), 404),
+}
+"""How each is asked and of what, and what it answers about what is not there."""
 MOST_PARAMETERS = 100
 
 
@@ -170,20 +179,19 @@ async def test_every_operation_that_it_lists_is_there_and_no_other(
     for resource in statement["rest"][0]["resource"]:
         name = resource["type"]
         listed = {each["name"] for each in resource.get("operation", ())}
-        for operation in OPERATIONS:
+        for operation, (method, places, status) in OPERATIONS.items():
             # Of what is not there, one address will do.
-            for place in (name, f"{name}/none") if operation in listed else (f"{name}/none",):
-                answer = await system.post(f"{place}/${operation}", json={"resourceType": name})
+            for kind, place in (("type", name), ("instance", f"{name}/none")):
+                if operation not in listed and kind == "type":
+                    continue
+                answer = await system.request(method, f"{place}/${operation}", json={"resourceType": name})
                 assert answer.json()["resourceType"] == "OperationOutcome", (place, operation)
-                if operation == "validate" and operation in listed:
-                    assert answer.status_code == 200, (place, answer.text)
-                elif operation in listed:
-                    # It wants Parameters.
-                    assert answer.status_code == 400, (place, answer.text)
-                    assert "Parameters" in answer.text
+                if operation in listed and kind in places:
+                    assert answer.status_code == status, (place, operation, answer.text)
+                    assert status != 400 or "Parameters" in answer.text
                 else:
                     assert answer.status_code in (404, 405), (place, operation, answer.text)
-        assert listed <= set(OPERATIONS)
+        assert listed <= OPERATIONS.keys()
 
 
 async def test_types_that_it_does_not_list_are_refused(

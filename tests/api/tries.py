@@ -217,6 +217,21 @@ def transactions(names: Names) -> Iterator[httpx.Request]:
                 yield ask("POST", path, bundle(("POST", "Patient", own), ("POST", "Observation", named)))
 
 
+def moves(names: Names) -> Iterator[httpx.Request]:
+    for kind in ("ServiceRequest", "Task"):
+        for method in ("GET", "POST"):
+            yield ask(method, f"/{kind}/{names.resources[kind]}/$moves")
+
+
+def claims(names: Names) -> Iterator[httpx.Request]:
+    """The right number and any birth date; who knows both is let in."""
+    given = [
+        {"name": "number", "valueString": names.number},
+        {"name": "birthDate", "valueDate": "1999-09-09"},
+    ]
+    yield ask("POST", "/ServiceRequest/$claim", {"resourceType": "Parameters", "parameter": given})
+
+
 def suggestions(names: Names) -> Iterator[httpx.Request]:
     address = f"/ServiceRequest/{names.request}/$suggest-targets"
     yield ask("POST", address)
@@ -274,6 +289,11 @@ CASES: dict[Route, Build] = {
     ("POST", "/fhir/{resource_type}/_search"): posted_searches,
     ("POST", "/fhir"): transactions,
     ("POST", "/fhir/"): transactions,
+    ("GET", "/fhir/ServiceRequest/{resource_id}/$moves"): moves,
+    ("POST", "/fhir/ServiceRequest/{resource_id}/$moves"): moves,
+    ("GET", "/fhir/Task/{resource_id}/$moves"): moves,
+    ("POST", "/fhir/Task/{resource_id}/$moves"): moves,
+    ("POST", "/fhir/ServiceRequest/$claim"): claims,
     ("POST", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions,
     ("GET", "/fhir/ServiceRequest/{resource_id}/$everything"): packages,
     ("GET", "/fhir/ServiceRequest/{resource_id}/$suggest-targets"): suggestions_by_query,

@@ -69,11 +69,12 @@ async def test_a_policy_is_checked_put_in_force_shown_and_compared(
     assert refused.stderr == f"referral: 5 faults in {faulty}; nothing was changed\n"
 
     checked = await program.run("policy", "check", new, "--from", "2026-02-01")
-    assert checked.stdout == "hill: version 2 would begin on 2026-02-01.\n"
+    back = "Referrals that were written since that day are judged by it too.\n"
+    assert checked.stdout == f"hill: version 2 would begin on 2026-02-01.\n{back}"
     async with store.reading(None) as connection:
         assert await connection.fetchval("SELECT count(*) FROM policy_version") == 1
     done = await program.run("policy", "activate", new, "--from", "2026-02-01")
-    assert (done.returncode, done.stdout) == (0, "hill: version 2 begins on 2026-02-01.\n")
+    assert (done.returncode, done.stdout) == (0, f"hill: version 2 begins on 2026-02-01.\n{back}")
 
     shown = (await program.run("policy", "show", "--on", "2026-01-31")).stdout.splitlines()
     assert shown[0].startswith("Version 1 from the beginning, stored ")

@@ -1,6 +1,8 @@
 """The demo network holds what it promises, and a register of another form imports too."""
 
 import csv
+import json
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date
@@ -8,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from referral.domain.codes import Direction, Priority
+from referral.domain.codes import Direction, Disposition, Outcome, Priority, ReferralGround
 from referral.domain.facility import Directory, LinkKind, ServiceId, Tier
 from referral.domain.policy_history import PolicyHistory
+from referral.domain.policy_rules import CodeSet
 from referral.domain.suggestion import Need, Overlay
 from referral.exchange.network_files import read_network
 from referral.network.snapshot import build_snapshot
@@ -20,12 +23,82 @@ PROJECT = Path(__file__).parents[2]
 DEMO = PROJECT / "referral" / "exchange" / "networks" / "haiphong"
 SHARED_FACILITIES = PROJECT.parent / "shared" / "data" / "haiphong_facilities.csv"
 PHACOEMULSIFICATION = "14.0005.0815"
+SHARED_FORMS = SHARED_FACILITIES.with_name("vn_qd4750_referral_forms.json")
 LEVELS_OF_TIER = {Tier.STATION: "D", Tier.SATELLITE: "CD", Tier.CORE: "BCD", Tier.CENTRAL: "ABCD"}
 
 
 @pytest.fixture(scope="module")
 def demo():
     return read_network(DEMO)
+
+
+def told_codes(form: str, field: str) -> dict[str, str]:
+    """The codes of an insurer's field and what they mean, as the decision tells them."""
+    if not SHARED_FORMS.is_file():
+        pytest.skip(f"{SHARED_FORMS} is not there")
+    rows = next(rows for name, rows in json.loads(SHARED_FORMS.read_text("utf-8")).items() if form in name)
+    row = next(row for row in rows if row["Chỉ tiêu"] == field)
+    text = next(text for column, text in row.items() if column.startswith("Diễn giải"))
+    return dict(re.findall(r'Mã "(\d)": ([^;.(\n]+?)(?: \(|[;.\n])', text)) or dict(
+        re.findall(r"mã (\d) trong trường hợp ([^;.]+)", text)
+    )
+
+
+@pytest.mark.parametrize(
+    ("of", "form", "field", "meanings"),
+    [
+        (
+            CodeSet.OUTCOME,
+            "Bang 1_",
+            "KET_QUA_DTRI",
+            {
+                Outcome.CURED: "Khỏi",
+                Outcome.IMPROVED: "Đỡ",
+                Outcome.UNCHANGED: "Không thay đổi",
+                Outcome.WORSE: "Nặng hơn",
+                Outcome.DIED: "Tử vong",
+                Outcome.WENT_HOME_SEVERE: "Tiên lượng nặng xin về",
+                Outcome.UNDETERMINED: "Chưa xác định",
+            },
+        ),
+        (
+            CodeSet.DISPOSITION,
+            "Bang 1_",
+            "MA_LOAI_RV",
+            {
+                Disposition.DISCHARGED: "Ra viện",
+                Disposition.RETURNED_TO_REFERRER: "Chuyển tuyến theo yêu cầu chuyên môn",
+                Disposition.MOVED_ON: "Chuyển tuyến theo yêu cầu chuyên môn",
+                Disposition.ABSCONDED: "Trốn viện",
+                Disposition.LEFT_ON_REQUEST: "Xin ra viện",
+            },
+        ),
+        (
+            CodeSet.REFERRAL_GROUND,
+            "Bang 13_",
+            "MA_LYDO_CT",
+            {
+                ReferralGround.MEETS_CONDITIONS: "đủ điều kiện chuyển tuyến phù hợp",
+                ReferralGround.BEYOND_CAPABILITY: "đủ điều kiện chuyển tuyến do không phù hợp với khả năng",
+                ReferralGround.PATIENT_REQUEST: "chuyển tuyến theo yêu cầu của người bệnh",
+            },
+        ),
+    ],
+    ids=["outcome", "disposition", "ground"],
+)
+def test_the_insurers_codes_are_those_of_the_decision(demo, of, form, field, meanings):
+    told = told_codes(form, field)
+    (ours,) = (known for known in demo.policy.insurer_codes if known.of is of)
+    assert (ours.field, set(ours.codes)) == (field, set(meanings))
+    assert ours.basis.source is not None
+    assert ours.basis.source.startswith("Decision 4750/QD-BYT")
+    for code, meaning in meanings.items():
+        assert told[ours.codes[code]].startswith(meaning)
+
+
+def test_no_list_of_diseases_is_made_up(demo):
+    assert (demo.policy.lists, demo.policy.recognition, demo.policy.clocks) == ((), (), ())
+    assert demo.policy.slip.working_days == 10
 
 
 @pytest.fixture(scope="module")

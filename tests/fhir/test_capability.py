@@ -52,9 +52,10 @@ def test_every_type_stands_in_it():
     assert REST["interaction"] == [{"code": "transaction"}, {"code": "batch"}]
 
 
-def test_the_suggestion_stands_at_the_referral_only():
+def test_operations_of_our_own_stand_at_referrals_and_offers_only():
     operations = {name: [operation["name"] for operation in RESOURCES[name]["operation"]] for name in STORED}
-    assert operations.pop("ServiceRequest") == ["validate", "everything", "suggest-targets"]
+    assert operations.pop("ServiceRequest") == ["validate", "claim", "everything", "moves", "suggest-targets"]
+    assert operations.pop("Task") == ["validate", "moves"]
     assert all(named == ["validate"] for named in operations.values())
 
 

@@ -120,6 +120,14 @@ _MADE: Final[Mapping[str, Callable[[], Any]]] = {
     "BundleAnswered": _written,
     "Question": _question,
     "Suggestions": lambda: examples()["Parameters/suggestion-two-targets"],
+    "Moves": lambda: examples()["Parameters/moves-of-a-receiver"],
+    "Claim": lambda: {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "number", "valueString": "HP000000011"},
+            {"name": "birthDate", "valueDate": "1961-05-04"},
+        ],
+    },
     "Parameters": lambda: {
         "resourceType": "Parameters",
         "parameter": [{"name": "excluded", "valueBoolean": True}],

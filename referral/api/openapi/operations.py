@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from referral.api import (
+    claim,
     create,
     delete,
     everything,
@@ -16,6 +17,7 @@ from referral.api import (
     history,
     metadata,
     metrics,
+    moves,
     patch,
     read,
     search,
@@ -187,6 +189,31 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Operation]] = {
         (*_SIGNED_IN, errors.NotFound, errors.Gone),
         tag="ServiceRequest",
         parameters=("_count", "_cursor", "Prefer"),
+    ),
+    moves.moves_of_offer: Operation(
+        "What may be done with an offer now",
+        {200: schemas.MOVES},
+        (*_SIGNED_IN, errors.NotFound, errors.Gone),
+        tag="Task",
+    ),
+    moves.moves_of_referral: Operation(
+        "What may be done with a referral now",
+        {200: schemas.MOVES},
+        (*_SIGNED_IN, errors.NotFound, errors.Gone),
+        tag="ServiceRequest",
+    ),
+    claim.claim: Operation(
+        "Take in a patient who turned up with a referral",
+        {200: schemas.OFFER},
+        (
+            *(*_SIGNED_IN, *_BODY),
+            *(errors.MissingElement, errors.BrokenRule, errors.IllegalMove, errors.StaleVersion),
+            *(errors.NotFound, errors.TooManyClaims),
+        ),
+        tag="ServiceRequest",
+        parameters=_ONCE,
+        body=schemas.CLAIM,
+        headers={200: ("ETag", "Location", "X-Replayed")},
     ),
     suggest_targets.suggest_for_draft: Operation(
         "Where to send a patient, for a draft",

@@ -30,6 +30,9 @@ SEARCHSET: Final[Content] = {FHIR: "Searchset"}
 HISTORY: Final[Content] = {FHIR: "History"}
 SUGGESTIONS: Final[Content] = {FHIR: "Suggestions"}
 QUESTION: Final[Content] = {FHIR: "Question"}
+MOVES: Final[Content] = {FHIR: "Moves"}
+CLAIM: Final[Content] = {FHIR: "Claim"}
+OFFER: Final[Content] = {FHIR: "Task"}
 PARAMETERS_SENT: Final[Content] = {FHIR: "Parameters"}
 TO_VALIDATE: Final[Content] = {FHIR: "ToValidate"}
 BUNDLE_SENT: Final[Content] = {FHIR: "BundleSent"}
@@ -122,6 +125,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Suggestions": _resource(
         "Parameters",
         parameter={"type": "array", "items": _object("name part", name=_TEXT, part={"type": "array"})},
+    ),
+    "Moves": _resource("Parameters", parameter={"type": "array", "items": _object("name", name=_TEXT)}),
+    "Claim": _resource(
+        "Parameters",
+        "parameter",
+        parameter={"type": "array", "minItems": 2, "maxItems": 2, "items": _object("name", name=_TEXT)},
     ),
     "ToValidate": _object("resourceType", resourceType=_TEXT),
     "CapabilityStatement": _resource("CapabilityStatement", "status kind fhirVersion format rest"),

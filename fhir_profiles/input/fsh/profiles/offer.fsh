@@ -11,7 +11,7 @@ Description: "A referral put to one facility. At most one offer of a referral is
 * status from OfferTaskStatus (required)
 * statusReason MS
 * statusReason from StatusReason (extensible)
-* statusReason ^short = "Why it is asked, rejected, passed on or withdrawn; the text is required"
+* statusReason ^short = "Why it is asked, rejected, passed on, withdrawn, missed or stopped; the text is required"
 * businessStatus MS
 * businessStatus from OfferStatus (required)
 * intent MS
@@ -65,7 +65,7 @@ Description: "A referral put to one facility. At most one offer of a referral is
 * output[target].type = $task-output#target
 * output[target].value[x] only Reference(Organization or HealthcareService or Practitioner or PractitionerRole)
 * output[appointment].type = $task-output#appointment
-* output[appointment].value[x] only Reference(Appointment)
+* output[appointment].value[x] only Reference(Appointment or Slot)
 * output[place].type = $task-output#place
 * output[place].value[x] only string
 * obeys off-1 and off-2 and off-3 and off-4

@@ -1,0 +1,74 @@
+"""How a referral or an offer stands at this moment, read by who may see it."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from referral.domain.codes import Direction
+from referral.domain.lifecycle import OfferState, ReferralState
+from referral.domain.next_step import OfferStanding
+from referral.store.pool import Store
+from referral.store.statements import statement
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralStanding:
+    """A referral by its rows: ids of its sender and its network. performers: how many its draft names.
+
+    replaced: a new one was sent in its place. member: who asks is a member of its network today. offer and
+    owner: of the offer that was asked for; of a referral the open one, else the last.
+    """
+
+    id: str
+    state: ReferralState
+    direction: Direction
+    sender: str
+    network: str
+    performers: int
+    replaced: bool
+    member: bool
+    offer: OfferStanding | None
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands under a type and an id. standing: None for what is no referral and no offer."""
+
+    deleted: bool
+    standing: ReferralStanding | None
+
+
+async def read_standing(store: Store, visible_to: str, resource_type: str, resource_id: str) -> Found | None:
+    """How the resource stands. None: unknown, or not seen by the facility."""
+    row = await store.fetch_as(visible_to, statement("standing", "standing"), resource_type, resource_id)
+    if row is None:
+        return None
+    data = orjson.loads(row[0])
+    referral, offer = data["referral"], data["offer"]
+    if referral is None:
+        return Found(data["deleted"], None)
+    return Found(
+        data["deleted"],
+        ReferralStanding(
+            id=referral["id"],
+            state=ReferralState(referral["state"]),
+            direction=Direction(referral["direction"]),
+            sender=referral["sender"],
+            network=referral["network"],
+            performers=data["performers"] or 0,
+            replaced=data["replaced"],
+            member=data["member"],
+            offer=OfferStanding(OfferState(offer["state"]), data["asked"], data["abort"]) if offer else None,
+            owner=offer["owner"] if offer else None,
+        ),
+    )
+
+
+async def offers_with_summary(store: Store, sender: str, resource_type: str, resource_id: str) -> list[str]:
+    """Ids of the offers of this sender that were completed, by a document that came back to it."""
+    async with store.reading(sender) as connection:
+        rows = await connection.fetch(
+            statement("standing", "summary_read"), sender, resource_type, resource_id
+        )
+    return [row["id"] for row in rows]

@@ -1,0 +1,340 @@
+"""The moves between acceptance and the end of care, each as an update of the Task, and what `$moves` says.
+
+https://hl7.org/fhir/R4/task.html#statemachine
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.legal_path import check_path
+from tests.api.refusals import refused
+from tests.factories import (
+    AN_LAO,
+    CAT_HAI,
+    KIEN_AN,
+    LE_CHAN,
+    OFFICE,
+    VIET_TIEP,
+    Case,
+    Resource,
+    arrived,
+    business,
+    completed,
+    completion,
+    created,
+    observation,
+    offered,
+    output,
+    patient,
+    request,
+    summary,
+)
+from tests.running_service import RunningService
+
+WHY = {"text": "As we said on the telephone"}
+AT_EIGHT = {"start": "2027-01-04T08:00:00+07:00", "end": "2027-01-04T09:00:00+07:00"}
+
+
+def word(code: str) -> Resource:
+    return {"businessStatus": {"coding": [{"code": code}]}}
+
+
+def input_of(code: str, **value: Any) -> Resource:
+    return {"type": {"coding": [{"code": code}]}, **value}
+
+
+async def moves_of(client: httpx.AsyncClient, case: Case, kind: str = "Task") -> Mapping[str, Resource]:
+    """What `$moves` lists, by the word of the move, with who owes under `owes`."""
+    named = case.offer_id if kind == "Task" else case.request["id"]
+    answer = await client.get(f"{kind}/{named}/$moves")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Resource] = {}
+    for one in answer.json().get("parameter", []):
+        if one["name"] == "move":
+            parts = {part["name"]: part["valueCode"] for part in one["part"] if part["name"] != "needs"}
+            parts["needs"] = [part["valueCode"] for part in one["part"] if part["name"] == "needs"]
+            found[parts["code"]] = parts
+        else:
+            found[one["name"]] = one["valueCode"]
+    return found
+
+
+async def test_a_visit_is_named_moved_and_seen_by_both(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    bare = await case.move(case.receiver, "accepted", **word("visit-scheduled"))
+    refused(bare, 422, "required", "Task.output")
+    half = await case.move(case.receiver, "accepted", **word("visit-scheduled"), executionPeriod=AT_EIGHT)
+    refused(half, 422, "required", "Task.output")
+    place = [output("place", valueString="Clinic 2, ground floor")]
+    task = await case.moved(
+        case.receiver, "accepted", **word("visit-scheduled"), executionPeriod=AT_EIGHT, output=place
+    )
+    assert (business(task), task["executionPeriod"]) == ("visit-scheduled", AT_EIGHT)
+    # Another time at the same place; then an appointment, which the sender reads.
+    later = AT_EIGHT | {"start": "2027-01-05T08:00:00+07:00", "end": "2027-01-05T09:00:00+07:00"}
+    again = await case.moved(case.receiver, "accepted", executionPeriod=later)
+    assert again["executionPeriod"] == later
+    meeting: Resource = {
+        "resourceType": "Appointment",
+        "status": "booked",
+        "start": "2027-01-06T08:00:00+07:00",
+        "end": "2027-01-06T08:30:00+07:00",
+        "participant": [
+            {"actor": {"reference": f"Patient/{case.patient['id']}"}, "status": "accepted"},
+            {"actor": {"display": "Dr. Phạm"}, "status": "accepted"},
+        ],
+    }
+    booked = await created(case.receiver, meeting)
+    assert (await case.sender.get(f"Appointment/{booked['id']}")).status_code == 404
+    named = [
+        *again["output"],
+        output("appointment", valueReference={"reference": f"Appointment/{booked['id']}"}),
+    ]
+    await case.moved(case.receiver, "accepted", output=named)
+    assert (await case.sender.get(f"Appointment/{booked['id']}")).status_code == 200
+    await check_path(service, case.request["id"])
+
+
+async def test_an_appointment_is_one_of_this_patient(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    other = await created(case.receiver, patient())
+    seen = await created(case.receiver, observation(case.patient["id"]))
+    meeting: Resource = {
+        "resourceType": "Appointment",
+        "status": "booked",
+        "start": "2027-01-06T08:00:00+07:00",
+        "end": "2027-01-06T08:30:00+07:00",
+        "participant": [{"actor": {"reference": f"Patient/{other['id']}"}, "status": "accepted"}],
+    }
+    booked = await created(case.receiver, meeting)
+    for target in (f"Appointment/{booked['id']}", f"Observation/{seen['id']}", "Appointment/none"):
+        visit = [output("appointment", valueReference={"reference": target})]
+        answer = await case.move(case.receiver, "accepted", **word("visit-scheduled"), output=visit)
+        refused(answer, 422, "business-rule", "Task.output")
+
+
+async def test_the_patient_leaves_is_missed_comes_another_day(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    means = [
+        input_of("means", valueString="Ambulance"),
+        input_of("escort", valueString="Nurse"),
+        input_of("eta", valueDateTime="2027-01-04T09:00:00+07:00"),
+    ]
+    left = await case.moved(case.sender, "accepted", **word("in-transit"), input=means)
+    assert business(left) == "in-transit"
+    assert all("system" in part["type"]["coding"][0] for part in left["input"])
+    wrong = {"coding": [{"code": "no-capacity"}], "text": "No bed"}
+    answer = await case.move(case.receiver, "accepted", **word("no-show"), statusReason=wrong)
+    refused(answer, 400, "code-invalid", "Task.statusReason.coding")
+    back = {"coding": [{"code": "turned-back"}], "text": "The road was flooded"}
+    missed = await case.moved(case.receiver, "accepted", **word("no-show"), statusReason=back)
+    assert missed["statusReason"]["coding"][0]["system"].endswith("/CodeSystem/miss-reason")
+    assert (await moves_of(case.sender, case))["owes"] == "sender"
+    place = [output("place", valueString="Ward 3")]
+    visit = await case.moved(
+        case.receiver, "accepted", **word("visit-scheduled"), executionPeriod=AT_EIGHT, output=place
+    )
+    assert "statusReason" not in visit
+    await case.moved(case.receiver, "in-progress")
+    await check_path(service, case.request["id"])
+
+
+async def test_a_patient_may_leave_before_anybody_has_answered(service: RunningService):
+    case = await offered(service)
+    task = await case.moved(case.sender, "requested", **word("in-transit"))
+    assert (task["status"], business(task)) == ("requested", "requested")
+    eta = [input_of("eta", valueDateTime="2027-01-04T09:00:00+07:00")]
+    await case.moved(case.receiver, "received")
+    await case.moved(case.sender, "received", input=eta)
+    await case.moved(case.receiver, "in-progress")
+    await check_path(service, case.request["id"])
+
+
+async def test_who_is_on_the_way_is_diverted(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    means = [input_of("means", valueString="Ambulance"), input_of("eta", valueDateTime="2027-01-04")]
+    await case.moved(case.sender, "accepted", **word("in-transit"), input=means)
+    target = [output("target", valueReference={"reference": f"Organization/{VIET_TIEP}"})]
+    await case.moved(case.receiver, "rejected", **word("referred-onward"), statusReason=WHY, output=target)
+    third = await service.system(VIET_TIEP)
+    found = await third.get("Task", params={"focus": f"ServiceRequest/{case.request['id']}"})
+    (entry,) = found.json()["entry"]
+    assert [part["valueString"] for part in entry["resource"]["input"]] == ["Ambulance"]
+    await check_path(service, case.request["id"])
+
+
+async def test_nobody_is_sent_in_a_circle(service: RunningService):
+    case = await offered(service)
+
+    async def pass_on(by: httpx.AsyncClient, offer_id: str, target: str) -> httpx.Response:
+        onward = Case(case.sender, by, "", case.patient, case.request, offer_id)
+        named = [output("target", valueReference={"reference": f"Organization/{target}"})]
+        return await onward.move(by, "rejected", **word("referred-onward"), statusReason=WHY, output=named)
+
+    async def open_offer(by: httpx.AsyncClient) -> str:
+        found = await by.get(
+            "Task", params={"focus": f"ServiceRequest/{case.request['id']}", "status": "requested"}
+        )
+        return str(found.json()["entry"][0]["resource"]["id"])
+
+    for target in (KIEN_AN, LE_CHAN, "no-such-hospital"):
+        answer = await pass_on(case.receiver, case.offer_id, target)
+        refused(answer, 422, "business-rule", "Task.output")
+    second, third = await service.system(VIET_TIEP), await service.system(AN_LAO)
+    assert (await pass_on(case.receiver, case.offer_id, VIET_TIEP)).status_code == 200
+    assert (await pass_on(second, await open_offer(second), AN_LAO)).status_code == 200
+    for target in (KIEN_AN, VIET_TIEP):
+        refused(await pass_on(third, await open_offer(third), target), 422, "business-rule", "Task.output")
+    await check_path(service, case.request["id"])
+
+
+async def test_a_preliminary_report_is_read_by_the_sender(service: RunningService):
+    case = await arrived(service)
+    found = await created(case.receiver, observation(case.patient["id"]))
+    assert (await case.sender.get(f"Observation/{found['id']}")).status_code == 404
+    report = [output("preliminary", valueReference={"reference": f"Observation/{found['id']}"})]
+    task = await case.moved(case.receiver, "in-progress", output=report)
+    assert business(task) == "arrived"
+    assert (await case.sender.get(f"Observation/{found['id']}")).status_code == 200
+    other = await created(case.receiver, observation((await created(case.receiver, patient()))["id"]))
+    more = [*report, output("preliminary", valueReference={"reference": f"Observation/{other['id']}"})]
+    answer = await case.move(case.receiver, "in-progress", output=more)
+    refused(answer, 422, "business-rule", "Task.output")
+
+
+def abort(case: Case, **more: Any) -> Resource:
+    return {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": "http://hl7.org/fhir/CodeSystem/task-code", "code": "abort"}]},
+        "focus": {"reference": f"Task/{case.offer_id}"},
+        "reasonCode": {"text": "The family takes her home"},
+    } | more
+
+
+async def change(client: httpx.AsyncClient, task: Resource, **more: Any) -> httpx.Response:
+    newest = (await client.get(f"Task/{task['id']}")).json()
+    return await client.put(
+        f"Task/{task['id']}",
+        json=newest | more,
+        headers={"If-Match": f'W/"{newest["meta"]["versionId"]}"'},
+    )
+
+
+async def test_care_is_stopped_where_the_sender_wishes_and_the_receiver_agrees(service: RunningService):
+    case = await arrived(service)
+    early = await case.move(case.receiver, "failed", statusReason=WHY)
+    refused(early, 409, "conflict")
+    bare = await case.sender.post("Task", json=abort(case, reasonCode={"coding": [{"code": "x"}]}))
+    refused(bare, 422, "required", "Task.reasonCode")
+    wish = await created(case.sender, abort(case))
+    assert wish["owner"]["reference"] == f"Organization/{KIEN_AN}"
+    assert "stop" in await moves_of(case.receiver, case)
+    # Sent once more, it is the one that stands.
+    twin = await case.sender.post("Task", json=abort(case))
+    assert (twin.status_code, twin.json()["id"]) == (200, wish["id"])
+    refused(await change(case.sender, wish, status="accepted"), 403, "forbidden")
+    refused(await change(case.receiver, wish, status="rejected"), 422, "required", "Task.statusReason.text")
+    answer = await change(case.receiver, wish, status="accepted")
+    assert answer.status_code == 200, answer.text
+    task = await case.task()
+    assert (task["status"], business(task)) == ("failed", "stopped")
+    assert task["statusReason"]["text"] == "The family takes her home"
+    request = await case.referral()
+    assert request["status"] == "revoked"
+    assert any(one["url"].endswith("/request-statusReason") for one in request["extension"])
+    assert (await case.sender.get(f"Task/{wish['id']}")).json()["status"] == "completed"
+    refused(await change(case.receiver, wish, status="rejected", statusReason=WHY), 409, "conflict")
+    await check_path(service, case.request["id"])
+
+
+async def test_a_wish_to_stop_is_refused_taken_back_or_too_late(service: RunningService):
+    case = await offered(service)
+    refused(await case.sender.post("Task", json=abort(case)), 409, "conflict")
+    await case.moved(case.receiver, "in-progress")
+    refused(await case.receiver.post("Task", json=abort(case)), 403, "forbidden")
+    refusal = await created(case.sender, abort(case))
+    answer = await change(case.receiver, refusal, status="rejected", statusReason={"text": "Under operation"})
+    assert answer.status_code == 200, answer.text
+    taken_back = await created(case.sender, abort(case))
+    assert (await change(case.sender, taken_back, status="cancelled")).status_code == 200
+    assert "stop" not in await moves_of(case.receiver, case)
+    last = await created(case.sender, abort(case))
+    written = await created(case.receiver, summary(case.patient["id"]))
+    await case.moved(case.receiver, "completed", output=completion(written["id"]))
+    assert (await case.sender.get(f"Task/{last['id']}")).json()["status"] == "failed"
+    refused(await change(case.receiver, last, status="accepted"), 409, "conflict")
+    refused(await case.sender.post("Task", json=abort(case)), 409, "conflict")
+    await check_path(service, case.request["id"])
+
+
+async def test_the_receiver_may_stop_by_the_task_of_the_offer(service: RunningService):
+    case = await arrived(service)
+    wish = await created(case.sender, abort(case))
+    task = await case.moved(case.receiver, "failed")
+    assert task["statusReason"]["text"] == "The family takes her home"
+    assert (await case.receiver.get(f"Task/{wish['id']}")).json()["status"] == "completed"
+
+
+async def test_a_death_is_told_with_its_day(service: RunningService):
+    case = await offered(service)
+    died: Resource = {"coding": [{"code": "patient-died"}], "text": "At home"}
+    refused(
+        await case.move(case.sender, "cancelled", statusReason=died), 422, "required", "Task.statusReason"
+    )
+    died["extension"] = [
+        {"url": "http://referral.example/fhir/StructureDefinition/died-at", "valueDateTime": "2026-11"}
+    ]
+    task = await case.moved(case.sender, "cancelled", statusReason=died)
+    assert task["statusReason"]["coding"][0]["system"].endswith("/CodeSystem/withdraw-reason")
+    assert task["statusReason"]["extension"] == died["extension"]
+
+
+@pytest.mark.parametrize("kind", ["ServiceRequest", "Task"])
+async def test_what_is_neither_has_no_moves(service: RunningService, kind: str):
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    plain: Resource = {"resourceType": kind, "status": "active", "intent": "plan"}
+    plain |= {"subject": {"reference": f"Patient/{who['id']}"}} if kind == "ServiceRequest" else {}
+    stored = await created(station, plain | ({"status": "draft"} if kind == "Task" else {}))
+    answer = await station.get(f"{kind}/{stored['id']}/$moves")
+    assert (answer.status_code, answer.json()) == (200, {"resourceType": "Parameters"})
+
+
+async def test_who_owes_the_next_step_is_told_to_all_who_see_it(service: RunningService):
+    case = await offered(service)
+    office = await service.system(OFFICE)
+    for client in (case.sender, case.receiver, office):
+        assert (await moves_of(client, case))["owes"] == "receiver"
+        assert (await moves_of(client, case, "ServiceRequest"))["owes"] == "receiver"
+    listed = await moves_of(case.receiver, case)
+    assert listed["reject"] == {"code": "reject", "party": "receiver", "to": "rejected", "needs": ["reason"]}
+    assert (await moves_of(office, case))["withdraw"]["party"] == "office"
+    await case.moved(case.receiver, "rejected", statusReason=WHY)
+    assert "owes" not in await moves_of(case.receiver, case)
+    assert (await moves_of(case.sender, case, "ServiceRequest"))["owes"] == "sender"
+    done = await completed(service)
+    assert (await moves_of(done.receiver, done))["owes"] == "sender"
+    await done.moved(done.sender, "completed", **word("closed"))
+    assert await moves_of(done.sender, done) == {}
+    draft = await service.system(CAT_HAI)
+    who = await created(draft, patient())
+    asked = await offered_as_draft(draft, who["id"])
+    told = await draft.post(f"ServiceRequest/{asked}/$moves")
+    moves = {
+        one["part"][0]["valueCode"]: one["part"][2]["valueCode"] for one in told.json()["parameter"][:-1]
+    }
+    assert moves == {"submit": "offered", "discard": "entered-in-error", "mark-error": "entered-in-error"}
+
+
+async def offered_as_draft(client: httpx.AsyncClient, who: str) -> str:
+    """A draft to one facility."""
+    return str((await created(client, request(who, KIEN_AN, status="draft")))["id"])
