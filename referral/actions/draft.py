@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from referral.domain.errors import DomainError
+from referral.domain.errors import DomainError, StaleVersion
 from referral.domain.search import SearchQuery
 from referral.fhir.content import reread_content
 from referral.fhir.json_patch import Operation
@@ -24,9 +24,10 @@ class Draft:
     content: as read from the body; the hub adds to it. place: where it stands in the request, such as
     `Bundle.entry[2].resource` (empty outside a Bundle). expected: the version named by `If-Match`, or ABSENT.
     condition: a create is done only where nothing meets this; all else is of the one resource that meets it,
-    and `id` is then one for a new resource. patch: what is to be done to the resource as it stands.
-    is_delete: it is to be deleted. Both have no content. named: references by a search in the content, as
-    they are written, and what they search. blob: what a Binary holds, which is then not in the content.
+    and `id` is then one for a new resource. met: the version that met it. patch: what is to be done to the
+    resource as it stands. is_delete: it is to be deleted. Both have no content. named: references by a search
+    in the content, as they are written, and what they search. blob: what a Binary holds, which is then not in
+    the content.
     """
 
     type: str
@@ -40,6 +41,7 @@ class Draft:
     patch: tuple[Operation, ...] | None = None
     named: tuple[tuple[str, SearchQuery], ...] = ()
     blob: NewBlob | None = None
+    met: int | None = None
 
     @property
     def key(self) -> Key:
@@ -49,6 +51,11 @@ class Draft:
     def at(self, path: str) -> str:
         """The FHIRPath of an element of this draft, such as `Task.owner`."""
         return f"{self.type}.{path}"
+
+    def check_met(self, version: int) -> None:
+        """Raises StaleVersion where what met the condition is at another version by now."""
+        if self.met not in {None, version}:
+            raise StaleVersion("What met the condition was changed at the same moment: ask again.")
 
     @contextmanager
     def placed(self) -> Iterator[None]:

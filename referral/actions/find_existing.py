@@ -82,7 +82,7 @@ def _meant(draft: Draft, match: Written | None, actor: Actor) -> Draft:
                 "The id of the body is not that of what meets the condition.", draft.at("id")
             )
         content = draft.content | {"id": match.id} if draft.content else draft.content
-        return replace(draft, id=match.id, content=content, condition=None)
+        return replace(draft, id=match.id, content=content, condition=None, met=match.version)
     if draft.is_delete:
         # Of nothing: as good as done.
         return replace(draft, id="", condition=None)

@@ -30,6 +30,7 @@ def patched(drafts: Sequence[Draft], documents: Mapping[Key, StoredDocument]) ->
 def _patched(draft: Draft, patch: Sequence[Operation], stored: StoredDocument | None) -> Draft:
     if stored is None or not stored.visible:
         raise NotFound("No such resource, or not one that you may see.")
+    draft.check_met(stored.version)
     if stored.deleted:
         raise Gone("This resource is deleted.")
     if draft.expected is not None and draft.expected != stored.version:

@@ -295,6 +295,7 @@ def _check_version(workspace: Workspace, draft: Draft) -> None:
     if stored is None or not stored.visible:
         _check_unseen(workspace, draft, is_taken=stored is not None)
         return
+    draft.check_met(stored.version)
     if stored.deleted and not draft.is_delete and _is_of_the_hub(workspace, draft):
         _check_server_id(draft)
     moved = workspace.referral(draft.id) or workspace.offer(draft.id)

@@ -1,4 +1,4 @@
-"""A delete and a write that names what goes, at the same moment: one is first, and the other sees it."""
+"""A command and one that it rests on, at the same moment: one is first, and the other sees it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -101,6 +101,27 @@ async def test_what_is_being_deleted_is_not_named(
         await waiting(owner, 2)
     assert (await deleted).status_code == 204
     refused(await written, 422, "business-rule", at)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+async def test_what_meets_a_condition_no_longer_is_left_alone(
+    service: RunningService, station: httpx.AsyncClient, who: str, method: str
+) -> None:
+    before = (await station.get(f"Patient/{who}")).json()
+    number = before["identifier"][0]["value"]
+    body = {"PUT": before | {"gender": "other"}, "PATCH": [{"op": "remove", "path": "/gender"}]}.get(method)
+    kind = "application/json-patch+json" if method == "PATCH" else "application/fhir+json"
+    async with nothing_is_written(service) as owner:
+        renumbered = asyncio.create_task(
+            station.put(f"Patient/{who}", json=before | {"identifier": [{"value": f"{number}-b"}]})
+        )
+        await waiting(owner, 1)
+        address, headers = f"Patient?identifier={number}", {"Content-Type": kind}
+        meant = asyncio.create_task(station.request(method, address, json=body, headers=headers))
+        await waiting(owner, 2)
+    assert (await renumbered).status_code == 200
+    refused(await meant, 412, "conflict")
+    assert (await station.get(f"Patient/{who}")).json()["meta"]["versionId"] == "2"
 
 
 async def test_a_patient_is_changed_while_records_are_written(
