@@ -2,7 +2,7 @@
 
 import re
 
-from referral.fhir.attachment import ATTACHED_AT
+from referral.fhir.package import HANDED_ON
 from referral.store.change_set import WriteRequest, load_for_write
 from referral.store.pool import Connection, Store
 from referral.store.statements import statement
@@ -14,7 +14,8 @@ from tests.store.test_messages import placed
 # As many again of everything that one referral leaves, of the same parties.
 _MULTIPLY = """
 INSERT INTO referral SELECT (r2).* FROM referral r, generate_series(1, 1200) n, LATERAL
-  (SELECT jsonb_populate_record(r, jsonb_build_object('id', 'r' || n, 'number', 'X' || n)) AS r2) more;
+  (SELECT jsonb_populate_record(
+     r, jsonb_build_object('id', 'r' || n, 'number', 'X' || n, 'journey', 'X' || n)) AS r2) more;
 INSERT INTO offer SELECT (o2).* FROM offer o, generate_series(1, 1200) n, LATERAL
   (SELECT jsonb_populate_record(o, jsonb_build_object('id', 't' || n, 'referral', 'r' || n)) AS o2) more;
 INSERT INTO document SELECT (d2).* FROM document d, generate_series(1, 1200) n, LATERAL
@@ -137,8 +138,8 @@ async def test_who_is_given_an_attachment_is_found_among_thousands_of_others(
 
 async def test_who_is_given_an_attachment_is_found_for_every_type_that_has_some(store: Store):
     async with behind_the_wall(store) as owner:
-        index = await owner.fetchval("SELECT pg_get_indexdef('access_attached'::regclass)")
-    assert set(re.findall("'([A-Za-z]+)'", index)) == {*ATTACHED_AT, "owner"}
+        index = await owner.fetchval("SELECT pg_get_indexdef('access_given'::regclass)")
+    assert set(re.findall("'([A-Za-z]+)'", index)) == {*HANDED_ON, "owner"}
 
 
 async def _blocks_of_access(store: Store) -> int:
