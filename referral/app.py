@@ -91,7 +91,9 @@ def create_app(
             asyncio.create_task(watch_network(services.store, services.snapshots)),
             asyncio.create_task(watch_offers(services.store, services.offers)),
             asyncio.create_task(
-                close_what_is_read(services.store, services.reads, services.now, services.fhir_base)
+                close_what_is_read(
+                    services.store, services.reads, services.now, services.fhir_base, services.rules
+                )
             ),
         ]
         try:

@@ -10,6 +10,7 @@ from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.question import put_question
 from referral.actions.return_patient import end_care, ended_as
 from referral.actions.show_to_sender import show_to_sender
+from referral.actions.warn_of_slip import warn_of_slip
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import CloseReason
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
@@ -120,6 +121,7 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
             put_question(workspace, after, str(reason[1]))
         case OfferMove.SCHEDULE:
             show_to_sender(workspace, content, "appointment", after)
+            warn_of_slip(workspace, content, update.before, referral, after)
         case OfferMove.REPORT:
             show_to_sender(workspace, content, "preliminary", after)
         case OfferMove.COMPLETE:
