@@ -50,6 +50,7 @@ from referral.api.errors import domain_error
 from referral.api.request_log import RequestLog
 from referral.api.services import Services
 from referral.api.unsupported import unsupported
+from referral.delivery.clocks import Clocks, keep_clocks
 from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import DomainError
 from referral.settings import SettingsError
@@ -76,12 +77,14 @@ def create_app(
     tracing: "Tracing | None" = None,
     seconds_left: Callable[[], float | None] = lambda: None,
     cors_origins: Sequence[str] = (),
+    with_clocks: bool = True,
 ) -> FastAPI:
     """The application. While it runs, it keeps the network's snapshot up to date, the count of offers that
     wait for an answer, and the audit; and closes referrals whose senders have read what came back.
 
     seconds_left: how long the end of that may take, asked when it begins; None: as long as it takes.
     cors_origins: the origins whose pages may call it, `*` for all; none: browsers keep all of them from it.
+    with_clocks: it also does what is due.
     """
 
     @contextlib.asynccontextmanager
@@ -91,9 +94,14 @@ def create_app(
             asyncio.create_task(watch_network(services.store, services.snapshots)),
             asyncio.create_task(watch_offers(services.store, services.offers)),
             asyncio.create_task(
-                close_what_is_read(services.store, services.reads, services.now, services.fhir_base)
+                close_what_is_read(
+                    services.store, services.reads, services.now, services.fhir_base, services.rules
+                )
             ),
         ]
+        if with_clocks:
+            clocks = Clocks(services.store, services.snapshots, services.fhir_base)
+            watchers.append(asyncio.create_task(keep_clocks(clocks, services.now)))
         try:
             async with kept_audit(services.store, services.audit, services.now, seconds_left):
                 yield

@@ -25,6 +25,7 @@ VARIABLES: Mapping[str, str] = {
     "REFERRAL_STATEMENT_SECONDS": "time for one statement of the database, 1 to 600; absent: 30",
     "REFERRAL_MAX_CONNECTIONS": "connections of clients, 10 to 100000; absent: 12000",
     "REFERRAL_METRICS_LISTEN": "host:port of /metrics, and of nothing else; absent: beside /fhir",
+    "REFERRAL_WORK": "inside: serve runs the clocks too; apart: referral work alone does; absent: inside",
     "REFERRAL_LARGEST_ATTACHMENT": "size of one attachment in MiB, 1 to 100; absent: 20",
     "REFERRAL_ATTACHMENT_TYPES": f"media types of attachments, with commas; absent: {_TYPES}",
     "REFERRAL_CORS_ORIGINS": "origins whose web pages may call the service, with commas, or *; absent: none",
@@ -54,6 +55,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     largest_attachment: int = 20 * MEBIBYTE  # bytes
     attachment_types: frozenset[str] = MEDIA_TYPES
+    work_inside: bool = True
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -75,6 +77,7 @@ class Settings:
             cors_origins=_origins(values, "REFERRAL_CORS_ORIGINS"),
             largest_attachment=_number(values, "REFERRAL_LARGEST_ATTACHMENT", 20, most=100) * MEBIBYTE,
             attachment_types=_media_types(values, "REFERRAL_ATTACHMENT_TYPES"),
+            work_inside=_work_inside(values, "REFERRAL_WORK"),
         )
 
     @property
@@ -177,6 +180,13 @@ def _host_and_port(values: Mapping[str, str | None], name: str) -> tuple[str, in
     if not host or not port.isdecimal() or int(port) > 65535:
         raise SettingsError(f"{name} is not of the form host:port: {value}")
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _work_inside(values: Mapping[str, str | None], name: str) -> bool:
+    value = (values[name] or "inside").lower()
+    if value not in ("inside", "apart"):
+        raise SettingsError(f"{name} is none of inside, apart: {value}")
+    return value == "inside"
 
 
 def _log_level(value: str) -> str:

@@ -143,14 +143,15 @@ async def serve(
     *,
     size: int = 10,
     attachments: AttachmentRules | None = None,
+    with_clocks: bool = False,
     **pool: float,
 ) -> AsyncIterator[RunningService]:
-    """The service on a free port of loopback, as it runs for users."""
+    """The service on a free port of loopback, as it runs for users; without the clocks, unless asked for."""
     listening = listen()
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     store = await Store.open(dsn, size=size, **pool)
     services = make_services(store, base_url, attachments)
-    app, guard = create_app(services), Guard(limits)
+    app, guard = create_app(services, with_clocks=with_clocks), Guard(limits)
     services.meters.add(guard.collect)
     running = RunningService(base_url, store)
     try:

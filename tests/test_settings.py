@@ -27,6 +27,7 @@ def test_every_variable_is_read() -> None:
             "REFERRAL_CORS_ORIGINS": "https://app.example, http://LOCALHOST:3000,",
             "REFERRAL_LARGEST_ATTACHMENT": "3",
             "REFERRAL_ATTACHMENT_TYPES": "image/PNG, application/vnd.health+json,",
+            "REFERRAL_WORK": "Apart",
         }
     ) == Settings(
         "postgresql://a:b@h/d",
@@ -41,6 +42,7 @@ def test_every_variable_is_read() -> None:
         ("https://app.example", "http://localhost:3000"),
         3 * 1024 * 1024,
         frozenset({"image/png", "application/vnd.health+json"}),
+        False,
     )
     assert Settings.from_environment({"REFERRAL_CORS_ORIGINS": "*"}).cors_origins == ("*",)
     assert len([name for name in VARIABLES if not name.endswith("_FILE")]) == len(
@@ -57,6 +59,7 @@ def test_every_variable_is_read() -> None:
         ("REFERRAL_LARGEST_ATTACHMENT", "101"),
         ("REFERRAL_LARGEST_ATTACHMENT", "20 MB"),
         ("REFERRAL_ATTACHMENT_TYPES", "png"),
+        ("REFERRAL_WORK", "elsewhere"),
         ("REFERRAL_ATTACHMENT_TYPES", "image/png image/jpeg"),
         ("REFERRAL_ATTACHMENT_TYPES", "text/plain;charset=utf-8"),
         ("REFERRAL_ATTACHMENT_TYPES", "image/*"),

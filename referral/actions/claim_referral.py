@@ -11,6 +11,7 @@ from datetime import datetime
 from referral.actions.carry_out import carry_out
 from referral.actions.draft import Written
 from referral.actions.open_offer import enter_offer, make_offer
+from referral.actions.referral_rules import RulesOf, program_rules
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule, NotFound, TooManyClaims
@@ -54,9 +55,11 @@ async def claim_referral(
     address: str | None,
     render: Callable[[Written], Answer],
     once: Once | None = None,
+    rules: RulesOf = program_rules,
 ) -> Answer:
     """Take the patient of a referral in care; the answer is what `render` makes of the arrived offer.
 
+    rules: gives what a referral goes by.
     Raises NotFound where no referral of the actor's networks has this number and birth date, TooManyClaims
     after some of these, IllegalMove where it is in care or ended, BrokenRule for its own sender.
     """
@@ -68,7 +71,9 @@ async def claim_referral(
             return loaded.replay
         if loaded.claimed is not None:
             at = loaded.not_before(now)
-            workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now)
+            workspace = Workspace(
+                actor, at, request_id, base, new_id, loaded, address, clock=now, rules=rules
+            )
             key = _plan(workspace, loaded.claimed)
             changes = workspace.finish()
             answer = render(workspace.written(key))

@@ -14,6 +14,7 @@ import structlog
 
 from referral.actions.carry_out import carry_out
 from referral.actions.new_id import new_id
+from referral.actions.referral_rules import RulesOf
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
 from referral.domain.codes import CloseReason
@@ -52,14 +53,17 @@ class SummaryReads:
 
 
 async def close_what_is_read(
-    store: Store, reads: SummaryReads, now: Callable[[], datetime], base: str
+    store: Store, reads: SummaryReads, now: Callable[[], datetime], base: str, rules: RulesOf
 ) -> None:
-    """Look at the notes every half second, for ever. base: address of the FHIR endpoint."""
+    """Look at the notes every half second, for ever. base: address of the FHIR endpoint.
+
+    rules: gives what a referral goes by.
+    """
     while True:
         for key, actor, request_id in reads.take():
             try:
                 for offer in await offers_with_summary(store, actor.facility, *key):
-                    await _close(store, offer, key, actor, request_id, base=base, now=now())
+                    await _close(store, offer, key, actor, request_id, base=base, now=now(), rules=rules)
             except DomainError:
                 # It moved at the same moment, or the store is away: the sender closes by itself.
                 continue
@@ -78,12 +82,13 @@ async def _close(
     *,
     base: str,
     now: datetime,
+    rules: RulesOf,
 ) -> None:
     """Close the offer whose summary this is, unless somebody else just did."""
     async with store.writing(actor.facility) as connection:
         loaded = await load_for_write(connection, WriteRequest(actor.facility, update=[("Task", offer_id)]))
         at = loaded.not_before(now)
-        workspace = Workspace(actor, at, request_id, base, lambda: new_id(at), loaded, clock=now)
+        workspace = Workspace(actor, at, request_id, base, lambda: new_id(at), loaded, clock=now, rules=rules)
         offer, content = workspace.offer(offer_id), workspace.current("Task", offer_id)
         if offer is None or content is None or offer.state is not OfferState.COMPLETED:
             return

@@ -10,6 +10,7 @@ from referral.actions.name_facility import named_facility
 from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.question import put_question
 from referral.actions.return_patient import end_care, ended_as
+from referral.actions.warn_of_slip import warn_of_slip
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import CloseReason
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
@@ -120,6 +121,8 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     match move:
         case OfferMove.ASK:
             put_question(workspace, after, str(reason[1]))
+        case OfferMove.SCHEDULE:
+            warn_of_slip(workspace, content, update.before, referral, after)
         case OfferMove.COMPLETE:
             end_care(workspace, content, after, referral, disposition)
         case OfferMove.REFER_ONWARD:

@@ -7,6 +7,8 @@ from typing import Any
 
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement, NotFound
 from referral.domain.facility import FacilityId, NetworkId
+from referral.domain.policy import Policy
+from referral.domain.policy_rules import ListKind
 from referral.domain.suggestion import Need, Suggestions
 from referral.fhir.content import read_content
 from referral.fhir.references import identifier_of, target_of
@@ -16,6 +18,7 @@ from referral.network.snapshot import Snapshot
 from referral.network.suggest import suggest
 from referral.store.pool import Connection, Store
 from referral.store.suggestion import (
+    find_diagnoses,
     find_patient,
     find_patient_by_identifier,
     find_request,
@@ -29,6 +32,7 @@ class _Case:
     """A need, whose it is, and what is known of its network.
 
     referral: id, where it may be a stored one. authored_on: since when it is one, whose rules hold for it.
+    conditions: ids of those that it names as its reason.
     """
 
     need: Need
@@ -36,6 +40,7 @@ class _Case:
     network: NetworkId | None
     referral: str | None
     authored_on: datetime | None = None
+    conditions: tuple[str, ...] = ()
 
 
 async def suggest_targets(
@@ -66,6 +71,9 @@ async def suggest_targets(
             else:
                 case = await _sent_case(connection, actor, about, base, day)
             named = _network(snapshot, case, network, day)
+            case = await _with_diagnoses(
+                connection, actor, case, snapshot.policy(named, _day(case.authored_on or on))
+            )
             overlay = await read_overlay(connection, actor, named, case.referral)
     else:
         case = _bare_case(actor, about, base, day)
@@ -92,7 +100,8 @@ def _day(moment: datetime) -> date:
 def _names_what_is_stored(request: Mapping[str, Any]) -> bool:
     """Whether a request that was sent may be a stored one, or about a patient who is stored."""
     subject = request.get("subject", {})
-    return "id" in request or "reference" in subject or "identifier" in subject
+    named = "reference" in subject or "identifier" in subject or "reasonReference" in request
+    return "id" in request or named
 
 
 def _bare_case(actor: FacilityId, about: Need | Mapping[str, Any], base: str, day: date) -> _Case:
@@ -116,7 +125,8 @@ async def _stored_case(
     if found.directed is False:
         # The hub's, from the last offer: who rejected must not decide where to look next.
         need = replace(need, direction=None)
-    return _Case(need, found.sender or actor, network, request, found.authored_on)
+    reasons = _conditions(content, base)
+    return _Case(need, found.sender or actor, network, request, found.authored_on, reasons)
 
 
 async def _sent_case(
@@ -124,7 +134,27 @@ async def _sent_case(
 ) -> _Case:
     patient = await _patient(connection, actor, request.get("subject"), base)
     # The id counts where it is that of a stored request; a sender's own id for a draft finds nothing.
-    return _Case(need_of(request, patient, day), actor, _named_network(request, base), request.get("id"))
+    return _Case(
+        need_of(request, patient, day),
+        actor,
+        _named_network(request, base),
+        request.get("id"),
+        conditions=_conditions(request, base),
+    )
+
+
+def _conditions(request: Mapping[str, Any], base: str) -> tuple[str, ...]:
+    keys = (target_of(one, base, lambda _system, _value: None) for one in request.get("reasonReference", ()))
+    return tuple(key[1] for key in keys if key is not None and key[0] == "Condition")
+
+
+async def _with_diagnoses(connection: Connection, actor: FacilityId, case: _Case, policy: Policy) -> _Case:
+    """The case with what its Conditions are coded as, where a list of the policy may name that."""
+    listed = any(one.kind is ListKind.STRAIGHT_TO_LEVEL for one in policy.lists)
+    if not listed or not case.conditions:
+        return case
+    codes = case.need.codes | await find_diagnoses(connection, actor, case.conditions)
+    return replace(case, need=replace(case.need, codes=codes))
 
 
 async def _patient(

@@ -1,4 +1,4 @@
-"""Keep beside a process how many offers wait for an answer.
+"""Keep beside a process how many offers wait for an answer, and how the clocks stand.
 
 So a look at the metrics asks the database nothing, however often it is taken.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from referral.domain.errors import StoreUnavailable
+from referral.store.deadline import ClockCount, clock_counts
 from referral.store.pool import Store
 from referral.store.referral import WaitingOffers, waiting_offers
 
@@ -18,17 +19,18 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class OffersHolder:
-    """What was last found; `waiting` is empty until it was looked for.
+    """What was last found; `waiting` and `clocks` are empty until it was looked for.
 
     checked_at: when that was, at first when the process began; seconds of the monotonic clock.
     """
 
     waiting: tuple[WaitingOffers, ...] = ()
+    clocks: tuple[ClockCount, ...] = ()
     checked_at: float = field(default_factory=time.monotonic)
 
-    def put(self, waiting: tuple[WaitingOffers, ...]) -> None:
+    def put(self, waiting: tuple[WaitingOffers, ...], clocks: tuple[ClockCount, ...] = ()) -> None:
         """Take what was found now."""
-        self.waiting, self.checked_at = waiting, time.monotonic()
+        self.waiting, self.clocks, self.checked_at = waiting, clocks, time.monotonic()
 
 
 async def watch_offers(store: Store, holder: OffersHolder, every: float = 15) -> None:
@@ -40,7 +42,7 @@ async def watch_offers(store: Store, holder: OffersHolder, every: float = 15) ->
     while True:
         try:
             async with store.reading(None) as connection:
-                holder.put(await waiting_offers(connection))
+                holder.put(await waiting_offers(connection), await clock_counts(connection))
             if failed is not None:
                 _log.info("offers_watch_resumed")
             failed = None

@@ -55,6 +55,7 @@ async def claim(request: Request) -> Response:
             address=request.client.host if request.client else None,
             render=render,
             once=once,
+            rules=services.rules,
         )
 
     return await answer_once(request, actor, body, do)

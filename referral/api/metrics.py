@@ -17,6 +17,8 @@ from starlette.responses import Response
 from referral import __version__
 from referral.api.route import Route
 from referral.api.services import Services, services_of
+from referral.domain.policy_rules import ClockKind
+from referral.store.deadline import ClockCount
 
 
 class _ServiceCollector:
@@ -28,6 +30,7 @@ class _ServiceCollector:
         yield from _pool(self._services)
         yield from _graph(self._services)
         yield from _offers(self._services)
+        yield from _clocks(self._services)
         yield GaugeMetricFamily(
             "referral_audit_waiting",
             "Audit records of reads that are not stored yet",
@@ -93,6 +96,41 @@ def _offers(services: Services) -> Iterator[Metric]:
         "Time since these were last counted; grows while the database is away",
         time.monotonic() - services.offers.checked_at,
     )
+
+
+def _clocks(services: Services) -> Iterator[Metric]:
+    """Of the whole database, too."""
+    open_clocks = GaugeMetricFamily(
+        "referral_clocks", "Clocks that run, of all networks, by what is owed", labels=("kind",)
+    )
+    overdue = GaugeMetricFamily(
+        "referral_clocks_overdue", "Of these, those whose time is over", labels=("kind",)
+    )
+    escalated = GaugeMetricFamily(
+        "referral_clocks_escalated", "Of these, those that the office was told of", labels=("kind",)
+    )
+    oldest = GaugeMetricFamily(
+        "referral_clock_oldest_due_seconds",
+        "Time since the first of them was due; negative while none is; absent where none runs",
+        labels=("kind",),
+    )
+    behind = GaugeMetricFamily(
+        "referral_clocks_behind_seconds",
+        "How long what is due waits for a worker: near 0 while one runs, growing while none does",
+    )
+    now = services.now()
+    known = {found.kind: found for found in services.offers.clocks}
+    for found in (known.get(kind, ClockCount(kind, 0, 0, 0, None)) for kind in (None, *ClockKind)):
+        since = None if found.oldest is None else (now - found.oldest).total_seconds()
+        if found.kind is None:
+            behind.add_metric([], max(0.0, since or 0.0))
+            continue
+        open_clocks.add_metric([found.kind], found.running)
+        overdue.add_metric([found.kind], found.overdue)
+        escalated.add_metric([found.kind], found.escalated)
+        if since is not None:
+            oldest.add_metric([found.kind], since)
+    yield from (open_clocks, overdue, escalated, oldest, behind)
 
 
 def exposition(services: Services) -> bytes:

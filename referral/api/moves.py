@@ -3,17 +3,21 @@
 https://hl7.org/fhir/R4/operations.html; what is answered stands in `fhir/moves.py`.
 """
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from referral.actions.flag_missing import read_missing
 from referral.api.actor import current_actor
 from referral.api.body import check_id
 from referral.api.errors import MEDIA_TYPE
 from referral.api.route import Route
-from referral.api.services import services_of
+from referral.api.services import Services, services_of
 from referral.domain.errors import Gone, NotFound
+from referral.domain.facility import NetworkId
 from referral.domain.lifecycle import OPEN_OFFER, OfferState, Party
 from referral.domain.next_step import (
     nearest,
@@ -23,12 +27,14 @@ from referral.domain.next_step import (
     who_owes,
 )
 from referral.domain.permissions import parties_of
+from referral.domain.policy_rules import Item
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.content import write_content
 from referral.fhir.moves import PossibleMove, write_moves
 from referral.store.standing import ReferralStanding, read_standing
 
 OFFER_PATH: Final = "/fhir/Task/{resource_id}/$moves"
+_SENDING: Final = frozenset({"submit", "offer"})
 REFERRAL_PATH: Final = "/fhir/ServiceRequest/{resource_id}/$moves"
 
 
@@ -66,7 +72,20 @@ async def moves_of_referral(request: Request) -> Response:
         )
         for rule in possible_referral_moves(found.state, parties)
     ]
-    return _answer(moves, who_owes(found.state, found.offer, replaced=found.replaced))
+    missing = {}
+    sends = _SENDING & {move.code for move in moves}
+    if sends and actor == found.sender:
+        missing = dict.fromkeys(sends, await _missing(services_of(request), found))
+    return _answer(moves, who_owes(found.state, found.offer, replaced=found.replaced), missing)
+
+
+async def _missing(services: Services, found: ReferralStanding) -> tuple[Item, ...]:
+    """What the package lacks of what the network asks for, by the policy of the referral's day."""
+    snapshot, network = services.snapshots.current, NetworkId(found.network)
+    if network not in snapshot.policies:
+        return ()
+    day = found.authored_on.astimezone(UTC).date()
+    return await read_missing(services.store, found, snapshot.policy(network, day), day)
 
 
 async def _standing(request: Request, resource_type: str) -> tuple[str, ReferralStanding | None]:
@@ -84,8 +103,10 @@ async def _standing(request: Request, resource_type: str) -> tuple[str, Referral
     return actor.facility, found.standing
 
 
-def _answer(moves: list[PossibleMove], owes: Party | None) -> Response:
-    return Response(write_content(write_moves(moves, owes)), media_type=MEDIA_TYPE)
+def _answer(
+    moves: list[PossibleMove], owes: Party | None, missing: Mapping[str, Sequence[str]] | None = None
+) -> Response:
+    return Response(write_content(write_moves(moves, owes, missing=missing)), media_type=MEDIA_TYPE)
 
 
 routes = [

@@ -9,6 +9,7 @@ from referral.cli.errors import refusals
 # name -> what it does; the module referral.cli.NAME has the command under its own name
 COMMANDS = {
     "serve": "Serve FHIR until stopped.",
+    "work": "Run the clocks of all referrals, apart from serve.",
     "migrate": "Bring the database to the schema of this version.",
     "reindex": "Build what searches go by again, after an upgrade that asks for it.",
     "demo": "Load the demo network of Hai Phong, and play a referral through it.",

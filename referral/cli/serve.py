@@ -130,7 +130,7 @@ async def running(
             statement_seconds=settings.statement_seconds,
             watch=tracing.statement if tracing else None,
         )
-        stack.push_async_callback(_close_store, store)
+        stack.push_async_callback(close_store, store)
         services = make_services(store, base_url, settings.attachments)
         app = create_app(
             services,
@@ -138,6 +138,7 @@ async def running(
             tracing=tracing,
             seconds_left=stopping.seconds_left,
             cors_origins=settings.cors_origins,
+            with_clocks=settings.work_inside,
         )
         # Entered here and not by uvicorn, which would log an error of the start and hide it from us.
         await stack.enter_async_context(app.router.lifespan_context(app))
@@ -158,7 +159,7 @@ async def _close_tracing(tracing: "Tracing", stopping: Stopping) -> None:
     await asyncio.to_thread(tracing.close, max(stopping.seconds_left(), _CLOSE_SECONDS))
 
 
-async def _close_store(store: Store) -> None:
+async def close_store(store: Store) -> None:
     """Close the pool; connections on which the database says nothing are given up, and what waits for it."""
     in_use = store.use.in_use
     try:

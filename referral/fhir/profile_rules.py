@@ -8,6 +8,7 @@ the statuses and words of a move, parties, positions, approvals. Codes without a
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from referral.domain.codes import ReferralGround
 from referral.domain.errors import BrokenRule, DomainError, MissingElement, UnknownCode
 from referral.domain.facility import AffiliationKind, Level, Tier
 from referral.fhir import systems
@@ -21,7 +22,6 @@ Fault = tuple[type[DomainError], str, str]
 _Rule = Callable[[Content], Iterator[Fault]]
 
 _DEFINITIONS: Final = f"{systems.BASE}/StructureDefinition/"
-_GROUNDS: Final = frozenset({"meets-conditions", "beyond-capability", "patient-request"})
 _TIES: Final = frozenset(AffiliationKind) - {AffiliationKind.MEMBER}
 _INPUTS: Final = {
     "means": frozenset({"valueCodeableConcept", "valueString"}),
@@ -42,7 +42,7 @@ _VALUES: Final[Mapping[str, tuple[str, frozenset[str] | None]]] = {
     "level": ("Code", frozenset(Level)),
     "points": ("Integer", None),
     "position-source": ("String", None),
-    "referral-ground": ("Code", _GROUNDS),
+    "referral-ground": ("Code", frozenset(ReferralGround)),
 }
 _ONCE: Final = frozenset({*_VALUES, "capacity", "direction", "journey", "network"})
 _CAPACITY: Final = {"status": "Code", "free": "Integer", "asOf": "DateTime"}

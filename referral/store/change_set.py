@@ -77,6 +77,7 @@ class StoredReference:
     """A resource that is named: whether the actor sees it, and whom it is about or belongs to.
 
     codes: (system, code) of category, code and type, where they say what it is. born: of a Patient.
+    starts: of an Appointment or a Slot.
     """
 
     version: int
@@ -86,6 +87,7 @@ class StoredReference:
     organization: str | None
     codes: frozenset[tuple[str, str]] = frozenset()
     born: datetime | None = None
+    starts: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                     data["patient"],
                     data["organization"],
                     frozenset((system, code) for system, code in data["codes"] or ()),
-                    datetime.fromisoformat(data["born"]) if data["born"] else None,
+                    *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
                 )
             case "identifier":
                 loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)

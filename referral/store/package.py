@@ -2,7 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple
+
+import orjson
 
 from referral.store.pool import Store
 from referral.store.search import FoundResource
@@ -23,6 +26,15 @@ class PackagePage:
 
     resources: tuple[FoundResource, ...]
     next: PackagePlace | None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A request with what it names itself: type and codes (system, code) of each. born: of its patient."""
+
+    content: str
+    born: datetime | None
+    named: tuple[tuple[str, frozenset[tuple[str, str]]], ...]
 
 
 BEGINNING: Final = PackagePlace(0, "", "")
@@ -51,3 +63,18 @@ async def read_package(
         return PackagePage(found, None)
     last = PackagePlace(*page[-1][:3]) if page else after
     return PackagePage(found, last)
+
+
+async def read_brought(store: Store, visible_to: str, request: str) -> Brought | None:
+    """What a request brings along by itself, as the facility sees it; None where it sees no such request."""
+    async with store.reading(visible_to) as connection:
+        row = await connection.fetchrow(statement("package", "request"), request)
+        rows = await connection.fetch(statement("package", "named"), request)
+    if row is None:
+        return None
+    named = [(one["type"], orjson.loads(one["codes"] or "[]")) for one in rows]
+    return Brought(
+        row["content"],
+        row["born"],
+        tuple((kind, frozenset((system, code) for system, code in codes)) for kind, codes in named),
+    )

@@ -1,6 +1,7 @@
 """How a referral or an offer stands at this moment, read by who may see it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 
@@ -24,6 +25,7 @@ class ReferralStanding:
     direction: Direction
     sender: str
     network: str
+    authored_on: datetime
     performers: int
     replaced: bool
     member: bool
@@ -56,6 +58,7 @@ async def read_standing(store: Store, visible_to: str, resource_type: str, resou
             direction=Direction(referral["direction"]),
             sender=referral["sender"],
             network=referral["network"],
+            authored_on=datetime.fromisoformat(referral["authored_on"]),
             performers=data["performers"] or 0,
             replaced=data["replaced"],
             member=data["member"],

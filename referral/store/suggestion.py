@@ -1,5 +1,6 @@
 """What a suggestion reads per request: the request, its patient, who is full and who rejected it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,6 +65,14 @@ async def find_patient_by_identifier(
         statement("suggestion", "find_patient_by_identifier"), actor, system, value
     )
     return None if found is None else found.encode()
+
+
+async def find_diagnoses(
+    connection: Connection, actor: FacilityId, conditions: Sequence[str]
+) -> frozenset[tuple[str, str]]:
+    """Systems and codes of these Conditions, as far as the actor sees them."""
+    rows = await connection.fetch(statement("suggestion", "diagnoses"), actor, list(conditions))
+    return frozenset((row["system"], row["code"]) for row in rows)
 
 
 async def read_overlay(

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from referral.domain.lifecycle import (
+    BEFORE_ARRIVAL,
     OFFER_RULES,
     REFERRAL_FOLLOWS,
     REFERRAL_RULES,
@@ -18,6 +19,7 @@ _FIRST = {
     ("ServiceRequest", "draft", None, "draft"),
     ("ServiceRequest", "submit", "draft", "unplaced"),
     ("Task", "offer", None, "requested"),
+    ("Task", "claim", None, "arrived"),
 }
 
 
@@ -72,6 +74,10 @@ def _is_legal(kind: str, event: Row, act: Sequence[Row]) -> bool:
     before, move, after, party = (event[name] for name in ("from_state", "move", "to_state", "party"))
     if move == "amend":
         return bool(before == after)
+    if kind == "Task" and move == "claim":
+        # The patient is somewhere else: there an offer begins, arrived.
+        begins = any(one["move"] == "claim" and one["from_state"] is None for one in act)
+        return begins and before in BEFORE_ARRIVAL and after == OfferState.REDIRECTED
     if kind == "Task":
         return any(
             before in rule.source
@@ -83,7 +89,8 @@ def _is_legal(kind: str, event: Row, act: Sequence[Row]) -> bool:
     onward = party == "receiver" and any(other["move"] == "refer-onward" for other in act)
     for rule in REFERRAL_RULES:
         by = party in rule.by or (move == "offer" and onward)
-        if before in rule.source and rule.move == move and by and after in {rule.target, rule.with_offer}:
+        reached = {rule.target or before, rule.with_offer}
+        if before in rule.source and rule.move == move and by and after in reached:
             return True
     # Else it follows its offer, which made the same move in the same act.
     return any(

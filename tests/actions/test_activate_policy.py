@@ -1,5 +1,6 @@
 """A policy is put in force from a day on, and the days before keep theirs."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -121,6 +122,13 @@ async def test_a_policy_that_does_not_fit_changes_nothing(
     with pytest.raises(BrokenRule, match=says):
         await activate(store, mapping)
     assert await versions(store) == before
+
+
+async def test_two_at_once_are_two_versions(store: Store) -> None:
+    await import_network(store, small_network(), NOW)
+    found = await asyncio.gather(*(activate(store, rules(level)) for level in (10, 11, 12)))
+    assert sorted(one.number or 0 for one in found) == [2, 3, 4]
+    assert [number for number, _, _ in await versions(store)] == [1, 2, 3, 4]
 
 
 async def test_a_network_comes_before_its_policy(store: Store) -> None:

@@ -3,7 +3,6 @@
 https://hl7.org/fhir/R4/task.html#statemachine
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -46,19 +45,19 @@ def input_of(code: str, **value: Any) -> Resource:
     return {"type": {"coding": [{"code": code}]}, **value}
 
 
-async def moves_of(client: httpx.AsyncClient, case: Case, kind: str = "Task") -> Mapping[str, Resource]:
+async def moves_of(client: httpx.AsyncClient, case: Case, kind: str = "Task") -> dict[str, Any]:
     """What `$moves` lists, by the word of the move, with who owes under `owes`."""
     named = case.offer_id if kind == "Task" else case.request["id"]
     answer = await client.get(f"{kind}/{named}/$moves")
     assert answer.status_code == 200, answer.text
-    found: dict[str, Resource] = {}
+    found: dict[str, Any] = {}
     for one in answer.json().get("parameter", []):
         if one["name"] == "move":
             parts = {part["name"]: part["valueCode"] for part in one["part"] if part["name"] != "needs"}
             parts["needs"] = [part["valueCode"] for part in one["part"] if part["name"] == "needs"]
             found[parts["code"]] = parts
-        else:
-            found[one["name"]] = one["valueCode"]
+        elif one["name"] == "owes":
+            found["owes"] = one["valueCode"]
     return found
 
 

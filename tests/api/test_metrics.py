@@ -251,6 +251,7 @@ async def test_the_page_for_operators_lists_what_there_is(watched: RunningServic
     seen["referral_connections_dropped_total"][1] = {"reason"}
     # And this while an offer waits.
     seen[OLDEST][1] = {"state"}
+    seen["referral_clock_oldest_due_seconds"][1] = {"kind"}
     assert listed == seen
 
 

@@ -63,6 +63,28 @@ async def test_what_is_missing_is_flagged_and_goes_all_the_same(service: Running
     assert told(added) == ["vital-signs", "treatment-given"]
 
 
+async def test_what_is_missing_is_shown_before_it_is_sent(service: RunningService):
+    station, hospital = await service.system(LE_CHAN), await service.system(KIEN_AN)
+    who = await created(station, patient())
+    pulse = {"code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}}
+    seen = await created(station, observation(who["id"], **pulse))
+    info = {"supportingInfo": [{"reference": f"Observation/{seen['id']}"}]}
+    for more, move in (({"status": "draft"}, "submit"), ({}, "offer")):
+        asked = await created(station, request(who["id"], **more, **info))
+        address = f"ServiceRequest/{asked['id']}/$moves"
+        told = (await station.get(address)).json()["parameter"]
+        parts = {
+            one["part"][0]["valueCode"]: [
+                part["valueCode"] for part in one["part"] if part["name"] == "missing"
+            ]
+            for one in told
+            if one["name"] == "move"
+        }
+        assert parts.pop(move) == ["diagnosis", "treatment-given"]
+        assert not any(parts.values())
+        assert (await hospital.get(address)).status_code == 404
+
+
 async def test_what_the_same_transaction_brings_is_there(service: RunningService):
     station = await service.system(LE_CHAN)
     who = await created(station, patient())

@@ -168,6 +168,13 @@ def test_the_insurers_code_is_that_of_the_day() -> None:
     assert of.insurer_code(CodeSet.DISPOSITION, "died", TODAY) is None
 
 
+def test_the_grounds_are_those_that_the_insurer_has_codes_for() -> None:
+    told = {"of": "referral-ground", "codes": {"patient-request": "3"}, "valid_from": "2025-07-01"}
+    of = policy(insurer_codes=[{"of": "outcome", "codes": {"cured": "1"}}, told])
+    assert of.grounds(TODAY) == ("patient-request",)
+    assert of.grounds(date(2025, 6, 30)) is None
+
+
 def test_the_form_of_a_transfer_follows_from_the_levels() -> None:
     forms = policy(
         forms={

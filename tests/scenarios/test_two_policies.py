@@ -105,6 +105,18 @@ async def suggestions(station: Any, needed: dict[str, Any]) -> list[dict[str, An
     ]
 
 
+def condition(patient_id: str, code: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Condition",
+        "subject": {"reference": f"Patient/{patient_id}"},
+        "code": {"coding": [{"system": ICD_10, "code": code}]},
+    }
+
+
+def targets(found: list[dict[str, Any]]) -> list[str]:
+    return [one["target"]["valueReference"]["reference"] for one in found]
+
+
 def need(rules: Rules) -> dict[str, Any]:
     name, code = rules.technique
     return {"code": {"coding": [{"system": f"{B}/CodeSystem/technique-{name}", "code": code}]}}
@@ -163,6 +175,9 @@ async def test_in_hai_phong(service: RunningService):
     judged(holder.current, HAI_PHONG)
 
 
+UNION, CITY = "Organization/qinghe-union-hospital", "Organization/qinghe-city-hospital"
+
+
 async def test_in_an_invented_union(store: Store, database: Database):
     async with qinghe(store, database) as service:
         await played(service, QINGHE)
@@ -180,11 +195,15 @@ async def test_in_an_invented_union(store: Store, database: Database):
             status="draft",
         )
         found = await suggestions(station, stroke)
-        assert [one["target"]["valueReference"]["reference"] for one in found] == [
-            "Organization/qinghe-union-hospital",
-            "Organization/qinghe-city-hospital",
-        ]
+        assert targets(found) == [UNION, CITY]
         assert [one["cost"]["valueQuantity"]["value"] > 65 for one in found] == [False, True]
+        # The same of a diagnosis that stands in a Condition, if it is one that the station may see.
+        for writer, open_to in ((station, [UNION, CITY]), (await service.system(QINGHE.station), [UNION])):
+            whose = who if writer is station else await created(writer, patient())
+            diagnosis = await created(writer, condition(whose["id"], "I63.9"))
+            named = {"reasonReference": [{"reference": f"Condition/{diagnosis['id']}"}]}
+            asked = {name: value for name, value in stroke.items() if name != "reasonCode"} | named
+            assert targets(await suggestions(station, asked)) == open_to
 
 
 def test_their_files_differ_in_every_table():

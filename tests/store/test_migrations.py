@@ -15,7 +15,7 @@ from referral.exchange.network_files import read_network
 from referral.store.migrate import migrate
 from referral.store.pool import Store
 from tests.conftest import Database, serve
-from tests.factories import completed, offered
+from tests.factories import Case, arrived, completed, completion, created, offered, summary
 
 APPEND_ONLY = ("event", "change", "audit", "document_version")
 
@@ -84,6 +84,58 @@ async def test_up_and_down_and_up_again_with_data_in_it(empty: Database):
     assert await shape(empty.owner_dsn) == first
     assert await rows_of(empty.owner_dsn, "event") == 0
     await fill(empty)
+
+
+async def test_journeys_that_ended_before_are_judged_as_those_of_today(empty: Database):
+    migrate(empty.owner_dsn)
+    await fill(empty)
+    async with serve(empty.dsn) as service:
+        for disposition, outcome in (
+            ("discharged", "cured"),
+            ("left-on-request", "unchanged"),
+            ("died", "died"),
+        ):
+            case = await arrived(service)
+            letter = await created(case.receiver, summary(case.patient["id"]))
+            parts = completion(letter["id"], disposition, outcome)
+            await case.moved(case.receiver, "completed", output=parts)
+            await case.moved(case.sender, "completed", businessStatus={"coding": [{"code": "closed"}]})
+        back = await completed(service, "returned-to-referrer")
+        await back.moved(back.sender, "completed", businessStatus={"coding": [{"code": "closed"}]})
+        for text in ("patient-declined", "no-transport"):
+            await cancelled(await offered(service), text)
+    owner = await asyncpg.connect(empty.owner_dsn)
+    told = "SELECT loop, reason, count(*) FROM journey GROUP BY 1, 2 ORDER BY 1, 2"
+    before = [tuple(row) for row in await owner.fetch(told)]
+    assert before == [
+        ("closed", "discharged", 1),
+        ("closed-without-return", "declined", 2),
+        ("closed-without-return", "died", 1),
+        ("closed-without-return", "gave-up", 1),
+    ]
+    migrate(empty.owner_dsn, "0004")
+    # As it was before: the log did not tell what became of the patient.
+    await owner.execute("UPDATE event SET reason_code = NULL WHERE move = 'complete'")
+    migrate(empty.owner_dsn)
+    assert [tuple(row) for row in await owner.fetch(told)] == before
+    await owner.close()
+
+
+async def cancelled(case: Case, code: str) -> None:
+    """Take the referral back for this reason."""
+    url = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
+    reason = {"coding": [{"code": code}], "text": "So it is"}
+    stored = await case.referral()
+    answer = await case.sender.put(
+        f"ServiceRequest/{stored['id']}",
+        json=stored
+        | {
+            "status": "revoked",
+            "extension": [*stored["extension"], {"url": url, "valueCodeableConcept": reason}],
+        },
+        headers={"If-Match": f'W/"{stored["meta"]["versionId"]}"'},
+    )
+    assert answer.status_code == 200, answer.text
 
 
 async def test_a_policy_becomes_a_version_and_the_one_of_today_is_left(empty: Database):

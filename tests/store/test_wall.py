@@ -85,6 +85,7 @@ OVER_THE_WALL = {
     "request_to_place",
     "seal_audit",
     "standing_of",
+    "take_referral",
     "type_history",
     "waiting_offers",
     "without_deadline",

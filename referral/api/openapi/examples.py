@@ -124,7 +124,7 @@ _MADE: Final[Mapping[str, Callable[[], Any]]] = {
     "Claim": lambda: {
         "resourceType": "Parameters",
         "parameter": [
-            {"name": "number", "valueString": "HP000000011"},
+            {"name": "number", "valueString": "HI000000011"},
             {"name": "birthDate", "valueDate": "1961-05-04"},
         ],
     },

@@ -24,9 +24,16 @@ WHERE NOT d.deleted AND d.type = ANY ($3::text[]) AND (p.place, p.type, p.id) > 
   AND EXISTS (SELECT FROM access a WHERE a.facility = $1 AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
 ORDER BY p.place, p.type, p.id LIMIT $7
 
--- What the request $1 names itself, with the codes that say what it is: as far as the connection's actor sees it.
+-- What a policy may ask of the request $1: as far as the connection's actor sees it. born: of its patient.
+-- name: request
+SELECT d.content::text AS content, (
+    SELECT s.low FROM search_reference p JOIN search_date s ON s.type = p.target_type AND s.id = p.target_id AND s.param = 'birthdate'
+    WHERE p.type = d.type AND p.id = d.id AND p.param = '_patient' LIMIT 1) AS born
+FROM document d WHERE d.type = 'ServiceRequest' AND d.id = $1
+
+-- What it names itself, with the codes that say what that is.
 -- name: named
 SELECT r.target_type AS type, r.target_id AS id, (
-    SELECT array_agg(t.system || '|' || t.code) FROM search_token t
-    WHERE t.type = r.target_type AND t.id = r.target_id AND t.param IN ('category', 'code', 'type')) AS codes
+    SELECT jsonb_agg(jsonb_build_array(t.system, t.code)) FROM search_token t
+    WHERE t.type = r.target_type AND t.id = r.target_id AND t.param IN ('category', 'code', 'type'))::text AS codes
 FROM search_reference r WHERE r.type = 'ServiceRequest' AND r.id = $1 AND r.param = '_package'

@@ -14,6 +14,12 @@ FROM search_token t JOIN document p ON p.type = 'Patient' AND p.id = t.id AND NO
 WHERE t.type = 'Patient' AND t.param = 'identifier' AND t.system = $2 AND t.code = $3 AND is_visible($1, 'Patient', t.id)
 HAVING count(DISTINCT t.id) = 1
 
+-- name: diagnoses
+-- What Conditions are coded as, of those that the facility sees.
+SELECT DISTINCT system, code FROM search_token
+WHERE type = 'Condition' AND param = 'code' AND id = ANY ($2::text[]) AND system IS NOT NULL
+  AND is_visible($1, 'Condition', id)
+
 -- name: overlay
 -- Only services that say they are full rule a facility out; the others need not be read.
 SELECT c.service, c.status, c.free, c.as_of, NULL::text AS rejected

@@ -51,12 +51,12 @@ GRANT SELECT ON deadline TO referral_service;
 
 -- What is due at a moment, for the worker; names no patient.
 CREATE FUNCTION due_deadlines(p_now timestamptz, p_most int)
-RETURNS TABLE (referral text, slot text, network text, offer text, kind text, owes text, stage int, authored_on timestamptz)
+RETURNS TABLE (referral text, slot text, network text, offer text, kind text, owes text, debtor text, stage int, authored_on timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
   RETURN QUERY
-    SELECT k.referral, k.slot, k.network, k.offer, k.kind, k.owes, k.stage, r.authored_on
+    SELECT k.referral, k.slot, k.network, k.offer, k.kind, k.owes, k.debtor, k.stage, r.authored_on
     FROM deadline k JOIN referral r ON r.id = k.referral
     WHERE k.next_at <= p_now ORDER BY k.next_at LIMIT p_most;
 END $$;
@@ -117,7 +117,20 @@ BEGIN
     JOIN document d ON d.type = s.type AND d.id = s.id
     WHERE f.done_at IS NULL
   )
-  SELECT f.referral, f.slot, f.kind, f.stage FROM fired f;
+  SELECT f.referral, f.slot, f.kind, f.stage FROM fired f WHERE f.done_at IS NULL;
+END $$;
+
+-- Takes a referral, with the first one of its journey, for this transaction; false: somebody else has one of them in hand. It never
+-- waits, and load_for_write then has them already.
+CREATE FUNCTION take_referral(p_referral text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  wanted CONSTANT text[] := with_roots(ARRAY[p_referral]);
+  taken int;
+BEGIN
+  PERFORM FROM referral r WHERE r.id = ANY (wanted) ORDER BY r.id FOR UPDATE SKIP LOCKED;
+  GET DIAGNOSTICS taken = ROW_COUNT;
+  RETURN taken = cardinality(wanted);
 END $$;
 
 -- Looks at a deadline again at another time: what could not be done now must not stand in the way of the others.
@@ -136,15 +149,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   ORDER BY r.id LIMIT p_most
 $$;
 
--- For the metrics: the clocks that run, by kind. Names nobody.
+-- For the metrics: the clocks that run, by kind; and without a kind, what a worker has to look at first. Names nobody.
 CREATE FUNCTION clock_counts(p_now timestamptz)
 RETURNS TABLE (kind text, running bigint, overdue bigint, escalated bigint, oldest timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT k.kind, count(*), count(*) FILTER (WHERE k.due_at <= p_now), count(*) FILTER (WHERE k.stage = 2), min(k.due_at)
   FROM deadline k WHERE k.done_at IS NULL AND k.slot = 'step' AND k.kind IS NOT NULL GROUP BY k.kind
+  UNION ALL SELECT NULL, 0, 0, 0, (SELECT min(k.next_at) FROM deadline k WHERE k.next_at IS NOT NULL)
 $$;
 
-REVOKE ALL ON FUNCTION due_deadlines(timestamptz, int), fire_deadlines(timestamptz, jsonb), postpone_deadline(text, text, timestamptz),
+REVOKE ALL ON FUNCTION due_deadlines(timestamptz, int), fire_deadlines(timestamptz, jsonb), take_referral(text), postpone_deadline(text, text, timestamptz),
   without_deadline(text, int), clock_counts(timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION due_deadlines(timestamptz, int), fire_deadlines(timestamptz, jsonb), postpone_deadline(text, text, timestamptz),
+GRANT EXECUTE ON FUNCTION due_deadlines(timestamptz, int), fire_deadlines(timestamptz, jsonb), take_referral(text), postpone_deadline(text, text, timestamptz),
   without_deadline(text, int), clock_counts(timestamptz) TO referral_service;

@@ -45,7 +45,7 @@ BEGIN
       RETURN;
     END IF;
     locked := ARRAY[claimed];
-    PERFORM FROM referral r WHERE r.id = claimed FOR UPDATE;
+    PERFORM FROM referral r WHERE r.id = ANY (with_roots(locked)) ORDER BY r.id FOR UPDATE;
   END IF;
 
   -- What a request leaves out costs nothing: a statement that finds nothing costs as much as one that finds a row.
@@ -109,7 +109,10 @@ BEGIN
                          WHERE t.type = d.type AND t.id = d.id AND t.param IN ('category', 'code', 'type')) END,
              'born', CASE WHEN d.type = 'Patient' THEN (
                          SELECT s.low FROM search_date s
-                         WHERE s.type = d.type AND s.id = d.id AND s.param = 'birthdate' LIMIT 1) END)
+                         WHERE s.type = d.type AND s.id = d.id AND s.param = 'birthdate' LIMIT 1) END,
+             'starts', CASE WHEN d.type IN ('Appointment', 'Slot') THEN (
+                         SELECT s.low FROM search_date s
+                         WHERE s.type = d.type AND s.id = d.id AND s.param IN ('date', 'start') LIMIT 1) END)
     FROM unnest(reference_types, reference_ids) AS n (type, id)
     JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted;
 

@@ -93,3 +93,41 @@ RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owne
 $$;
 
 REVOKE ALL ON FUNCTION with_roots(text[]), journeys_of(text[]), keep_journeys(jsonb), hand_on(jsonb), homes_of(text[]) FROM PUBLIC;
+
+-- The journeys that have ended before: judged as domain/journey.py does, by what their offers say, for the log did not have it.
+INSERT INTO journey (number, network, loop, reason, since)
+WITH leg AS (
+  SELECT r.journey, r.network, r.state, e.at, coalesce(e.reason_code, (
+      SELECT jsonb_path_query_first(d.content, '$.output[*] ? (@.type.coding[*].code == "disposition").valueCodeableConcept.coding[*].code') #>> '{}'
+      FROM offer o JOIN document d ON d.type = 'Task' AND d.id = o.id
+      WHERE o.referral = r.id AND o.state IN ('completed', 'closed') ORDER BY o.updated_at DESC LIMIT 1)) AS code
+  FROM referral r
+  LEFT JOIN LATERAL (
+    SELECT e.at, e.reason_code FROM event e
+    WHERE e.referral = r.id AND e.type = 'ServiceRequest' AND e.to_state IN ('completed', 'cancelled') AND e.from_state <> e.to_state
+    ORDER BY e.seq DESC LIMIT 1
+  ) e ON r.state IN ('closed', 'cancelled')
+  WHERE r.journey IS NOT NULL AND r.state <> 'draft'
+), ended AS (
+  SELECT journey, network, max(at) AS at,
+    bool_and(state = 'entered-in-error') AS never,
+    bool_or(state <> 'entered-in-error' AND code IN ('died', 'patient-died')) AS died,
+    (array_agg(code ORDER BY at DESC NULLS LAST) FILTER (WHERE state <> 'entered-in-error'))[1] AS code,
+    (array_agg(state ORDER BY at DESC NULLS LAST) FILTER (WHERE state <> 'entered-in-error'))[1] AS state
+  FROM leg GROUP BY journey, network HAVING bool_and(state IN ('closed', 'cancelled', 'entered-in-error'))
+), judged AS (
+  SELECT journey, network, at, CASE
+    WHEN never THEN 'mistaken'
+    WHEN died THEN 'died'
+    WHEN code = 'returned-to-referrer' THEN 'returned'
+    WHEN code = 'discharged' THEN 'discharged'
+    WHEN code IN ('left-on-request', 'patient-declined', 'patient-chose-elsewhere') THEN 'declined'
+    WHEN code IN ('moved-on', 'transferred-outside-network') THEN 'moved-on'
+    WHEN code = 'entered-by-mistake' THEN 'mistaken'
+    WHEN state = 'closed' AND code IS DISTINCT FROM 'absconded' THEN 'returned'
+    ELSE 'gave-up' END AS reason
+  FROM ended
+)
+SELECT journey, network, CASE WHEN reason IN ('returned', 'discharged') THEN 'closed' ELSE 'closed-without-return' END, reason,
+  coalesce(at, now())
+FROM judged;

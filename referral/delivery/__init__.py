@@ -1,0 +1,1 @@
+"""What leaves by itself: what is due at its time."""

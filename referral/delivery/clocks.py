@@ -1,0 +1,241 @@
+"""The clocks: what is due is done, once, whoever looks first.
+
+A tick once a second is the guarantee; the rows of `deadline` are the truth. So several workers may run, one
+that ends in the middle leaves all or nothing of an effect, and after a time without any the next one does
+what was missed, in its order.
+"""
+
+import asyncio
+import contextlib
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import structlog
+
+from referral.actions.fire_deadline import Hub, arm, let_lapse, redirect, warn_of_close
+from referral.actions.referral_rules import rules_in
+from referral.actions.suggest_targets import suggest_targets
+from referral.domain.deadlines import Slot, Stage
+from referral.domain.errors import DomainError, StoreUnavailable
+from referral.domain.facility import FacilityId, NetworkId
+from referral.domain.lifecycle import Party
+from referral.domain.policy_rules import ClockKind
+from referral.network.snapshot import SnapshotHolder
+from referral.store.deadline import (
+    DueDeadline,
+    due_deadlines,
+    fire_deadlines,
+    postpone_deadline,
+    without_deadline,
+)
+from referral.store.pool import Store
+
+_log = structlog.get_logger(__name__)
+
+_AT_ONCE: Final = 500
+_LATER: Final = timedelta(minutes=1)
+_ARM_EVERY: Final = 600
+"""Ticks between two looks for referrals without a clock."""
+_ARMED_AT_ONCE: Final = 50
+
+_BEFORE_ARRIVAL: Final = {ClockKind.PLACE, ClockKind.ACKNOWLEDGE, ClockKind.ANSWER}
+
+
+class Effect(StrEnum):
+    """What a deadline did."""
+
+    WARNED = "warned"
+    ESCALATED = "escalated"
+    REDIRECTED = "redirected"
+    LAPSED = "lapsed"
+    FAILED = "failed"
+
+
+class Clocks:
+    """The clocks of all networks, for one process. base: address of the FHIR endpoint."""
+
+    def __init__(self, store: Store, snapshots: SnapshotHolder, base: str) -> None:
+        self._store, self._snapshots = store, snapshots
+        self._hub = Hub(store, base, rules_in(snapshots))
+
+    async def fire_due(self, now: datetime, until: asyncio.Event | None = None) -> Counter[Effect]:
+        """Do all that is due at this moment; how often what was done. Raises StoreUnavailable.
+
+        What one referral refuses is told of, and looked at again a minute later; the others go on. until: no
+        more is begun when it is set.
+        """
+        done: Counter[Effect] = Counter()
+        while until is None or not until.is_set():
+            async with self._store.reading(None) as connection:
+                due = await due_deadlines(connection, now, _AT_ONCE)
+            effects = await self._fire(due, now)
+            done += effects
+            # What is left is in the hands of others.
+            if not effects:
+                break
+        return done
+
+    async def arm(self, now: datetime, after: str = "") -> str | None:
+        """Give deadlines to some referrals under way that have none: from before there were any.
+
+        after: the last one of those before. The last one of these; None: there are no more.
+        """
+        async with self._store.reading(None) as connection:
+            found = await without_deadline(connection, after, _ARMED_AT_ONCE)
+        for referral, network in found:
+            try:
+                await arm(self._hub, referral, network, now)
+            except StoreUnavailable:
+                raise
+            except Exception as failure:  # noqa: BLE001 - as below
+                frames = _frames(failure)
+                _log.error("clock_not_begun", referral=referral, error=type(failure).__name__, frames=frames)
+        return found[-1][0] if found else None
+
+    async def _fire(self, due: list[DueDeadline], now: datetime) -> Counter[Effect]:
+        done: Counter[Effect] = Counter()
+        together: list[tuple[DueDeadline, str | None]] = []
+        for one in due:
+            try:
+                effect = await self._alone(one, now)
+                if effect is not None:
+                    done += effect
+                else:
+                    together.append((one, await self._next_target(one, now)))
+            except StoreUnavailable:
+                raise
+            except Exception as failure:  # noqa: BLE001 - one referral must not stop the clocks of all others
+                done += await self._put_off(one, failure, now)
+        return done + await self._together(together, now)
+
+    async def _together(
+        self, due: Sequence[tuple[DueDeadline, str | None]], now: datetime
+    ) -> Counter[Effect]:
+        """Warn and escalate all in one statement; where that fails, each by itself."""
+        if not due:
+            return Counter()
+        try:
+            async with self._store.reading(None) as connection:
+                return Counter(_EFFECTS[stage] for stage in await fire_deadlines(connection, now, due))
+        except StoreUnavailable:
+            raise
+        except Exception as failure:  # noqa: BLE001 - as above
+            if len(due) == 1:
+                return await self._put_off(due[0][0], failure, now)
+        done: Counter[Effect] = Counter()
+        for one in due:
+            done += await self._together([one], now)
+        return done
+
+    async def _put_off(self, due: DueDeadline, failure: Exception, now: datetime) -> Counter[Effect]:
+        _log_failure(due, failure)
+        async with self._store.reading(None) as connection:
+            await postpone_deadline(connection, due, now + _LATER)
+        return Counter({Effect.FAILED: 1})
+
+    async def _alone(self, due: DueDeadline, now: datetime) -> Counter[Effect] | None:
+        """What moves a referral or its journey, each by itself; None for what only warns and escalates."""
+        if due.slot is Slot.SLIP and due.stage is Stage.WARNED:
+            return _counted(Effect.LAPSED, await let_lapse(self._hub, due, now))
+        if due.kind is ClockKind.CLOSE and due.stage is Stage.RUNNING:
+            return _counted(Effect.WARNED, await warn_of_close(self._hub, due, now))
+        if self._redirects(due) and await redirect(self._hub, due, now):
+            return _counted(Effect.REDIRECTED, True)
+        return None
+
+    def _redirects(self, due: DueDeadline) -> bool:
+        """Whether silence moves this offer: the receiver's, before an answer, where the policy lets it."""
+        unanswered = due.kind in _BEFORE_ARRIVAL and due.owes is Party.RECEIVER
+        if not unanswered or due.stage is not Stage.WARNED:
+            return False
+        network = NetworkId(due.network)
+        snapshot = self._snapshots.current
+        return network in snapshot.policies and snapshot.policy(network, due.authored_on.date()).auto_redirect
+
+    async def _next_target(self, due: DueDeadline, now: datetime) -> str | None:
+        """Whom to ask next when somebody has to be asked: the best target who is not silent already."""
+        asks = due.kind is ClockKind.PLACE or (due.kind in _BEFORE_ARRIVAL and due.owes is Party.RECEIVER)
+        if not asks or due.stage is not Stage.WARNED:
+            return None
+        try:
+            found = await suggest_targets(
+                self._store,
+                self._snapshots.current,
+                actor=FacilityId(due.network),
+                about=due.referral,
+                base=self._hub.base,
+                on=now,
+                count=2,
+            )
+        except StoreUnavailable:
+            raise
+        except DomainError as error:
+            # Such as a sender who left the network: it is escalated all the same.
+            _log.warning("clock_without_suggestion", referral=due.referral, reason=type(error).__name__)
+            return None
+        others = (one.target for one in found.ranked if one.target != due.debtor)
+        return next(others, None)
+
+
+async def keep_clocks(
+    clocks: Clocks, now: Callable[[], datetime], every: float = 1.0, until: asyncio.Event | None = None
+) -> None:
+    """Do what is due once in so many seconds; a database that is away is asked again.
+
+    until: when it is set, what is in hand is finished, and no more is begun; None: for ever.
+    """
+    away, failed, ticks = False, "", 0
+    last: str | None = ""
+    until = until or asyncio.Event()
+    while not until.is_set():
+        try:
+            done = await clocks.fire_due(now(), until)
+            if done:
+                _log.info("clocks_fired", **{effect.value: count for effect, count in done.items()})
+            if away:
+                _log.info("clocks_resumed")
+            if ticks % _ARM_EVERY == 0:
+                last = ""
+            if last is not None:
+                # Some at a time: what is due does not wait for those who have waited longer.
+                last = await clocks.arm(now(), last)
+            away, failed = False, ""
+            ticks += 1
+        except StoreUnavailable as failure:
+            if not away:
+                _log.warning("clocks_interrupted", reason=str(failure))
+            away = True
+        except Exception as failure:  # noqa: BLE001 - a worker that ended would let referrals get lost
+            name = type(failure).__name__
+            if failed != name:
+                _log.error("clocks_failed", error=name, frames=_frames(failure))
+            failed = name
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), every)
+
+
+_EFFECTS: Final = {Stage.WARNED: Effect.WARNED, Stage.ESCALATED: Effect.ESCALATED}
+
+
+def _counted(effect: Effect, done: bool) -> Counter[Effect]:
+    return Counter({effect: int(done)}) if done else Counter()
+
+
+def _log_failure(due: DueDeadline, failure: Exception) -> None:
+    # Where, not what: the text of an exception may quote a row.
+    _log.error(
+        "clock_failed",
+        referral=due.referral,
+        slot=due.slot.value,
+        kind=due.kind.value if due.kind else None,
+        error=type(failure).__name__,
+        frames=_frames(failure),
+    )
+
+
+def _frames(failure: Exception) -> list[str]:
+    return [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(failure.__traceback__)][-12:]

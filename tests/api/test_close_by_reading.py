@@ -1,0 +1,67 @@
+"""Reading what came back closes a referral, once, beside the read."""
+
+import asyncio
+
+from tests.api.legal_path import check_path
+from tests.factories import OFFICE, Case, arrived, business, completion, created, summary
+from tests.owner import behind_the_wall
+from tests.running_service import RunningService
+
+
+async def done(service: RunningService) -> tuple[Case, str]:
+    """A completed referral, and the id of its summary."""
+    case = await arrived(service)
+    written = await created(case.receiver, summary(case.patient["id"]))
+    await case.moved(case.receiver, "completed", output=completion(written["id"]))
+    return case, str(written["id"])
+
+
+async def closed(case: Case) -> str:
+    """The business status of the offer, once it is closed or a while has gone."""
+    for _ in range(200):
+        if business(await case.task()) == "closed":
+            break
+        await asyncio.sleep(0.05)
+    return business(await case.task())
+
+
+async def closings(service: RunningService, case: Case) -> list[tuple[str, str | None]]:
+    async with behind_the_wall(service.store) as owner:
+        rows = await owner.fetch(
+            "SELECT party, reason_code FROM event WHERE id = $1 AND move = 'close'", case.offer_id
+        )
+    return [(row["party"], row["reason_code"]) for row in rows]
+
+
+async def test_the_sender_reads_the_summary_and_the_referral_is_closed(service: RunningService):
+    case, letter = await done(service)
+    address = f"DocumentReference/{letter}"
+    # Who wrote it, who may not see it, and what is no read by its address close nothing.
+    assert (await case.receiver.get(address)).status_code == 200
+    assert (await (await service.system(OFFICE)).get(address)).status_code == 404
+    found = await case.sender.get("DocumentReference", params={"_id": letter})
+    assert found.json()["total"] == 1 if "total" in found.json() else found.status_code == 200
+    other, other_letter = await done(service)
+    reads = [case.sender.get(address) for _ in range(5)] + [case.sender.get(f"{address}/_history/1")]
+    assert {answer.status_code for answer in await asyncio.gather(*reads)} == {200}
+    assert await closed(case) == "closed"
+    assert (await case.referral())["status"] == "completed"
+    assert await closings(service, case) == [("sender", "by-reading")]
+    assert business(await other.task()) == "completed"
+    assert (await other.sender.head(f"DocumentReference/{other_letter}")).status_code == 200
+    assert await closed(other) == "closed"
+    await check_path(service, case.request["id"])
+
+
+async def test_who_says_so_has_closed_it_himself(service: RunningService):
+    case, letter = await done(service)
+    await case.moved(case.sender, "completed", businessStatus={"coding": [{"code": "closed"}]})
+    assert (await case.sender.get(f"DocumentReference/{letter}")).status_code == 200
+    following, its_letter = await done(service)
+    await following.sender.get(f"DocumentReference/{its_letter}")
+    # What was read before has been looked at when this one is closed.
+    assert await closed(following) == "closed"
+    assert await closings(service, case) == [("sender", "explicit")]
+    again = await case.move(case.sender, "completed", businessStatus={"coding": [{"code": "closed"}]})
+    assert again.status_code == 200
+    assert await closings(service, case) == [("sender", "explicit")]

@@ -1,0 +1,168 @@
+"""What lapses with its slip, and what its sender does then: dismiss it, or send a new one in its place."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from referral.actions.lapse_referral import plan_lapse
+from referral.actions.new_id import new_id
+from referral.actions.workspace import Workspace
+from referral.domain.actor import Actor
+from referral.domain.errors import IllegalMove
+from referral.domain.facility import FacilityId
+from referral.domain.scope import Scopes
+from referral.store.change_set import WriteRequest, apply_changes, load_for_write
+from tests.api.legal_path import check_path
+from tests.api.refusals import refused
+from tests.api.test_claim import claim
+from tests.api.test_every_move import moves_of
+from tests.factories import (
+    KIEN_AN,
+    LE_CHAN,
+    OFFICE,
+    VIET_TIEP,
+    Case,
+    Resource,
+    business,
+    created,
+    offered,
+    patient,
+    request,
+)
+from tests.running_service import RunningService
+
+REASON_URL = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
+
+
+async def lapse(service: RunningService, referral: str, *, ended: timedelta = timedelta()) -> None:
+    """What the clock does when the slip has ended so long ago."""
+    now = datetime.now(UTC)
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    async with service.store.writing(OFFICE) as connection:
+        loaded = await load_for_write(connection, WriteRequest(OFFICE, focus=[referral]))
+        at = loaded.not_before(now)
+        actor = Actor(FacilityId(OFFICE), "clock", Scopes(frozenset()))
+        workspace = Workspace(actor, at, None, service.fhir, lambda: new_id(at), loaded, clock=now)
+        plan_lapse(workspace, referral, at - ended)
+        await apply_changes(connection, workspace.finish())
+
+
+async def put(case: Case, **more: Any) -> httpx.Response:
+    """The referral as it stands, with something else."""
+    before = await case.referral()
+    headers = {"If-Match": f'W/"{before["meta"]["versionId"]}"'}
+    return await case.sender.put(f"ServiceRequest/{before['id']}", json=before | more, headers=headers)
+
+
+def reason(request_: Resource) -> Resource:
+    return dict(
+        next(one["valueCodeableConcept"] for one in request_["extension"] if one["url"] == REASON_URL)
+    )
+
+
+async def test_the_slip_ends_an_offer_and_its_referral(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    with pytest.raises(IllegalMove, match="still holds"):
+        await lapse(service, case.request["id"], ended=timedelta(days=-1))
+    await lapse(service, case.request["id"])
+    task, after = await case.task(), await case.referral()
+    assert (task["status"], business(task), after["status"]) == ("cancelled", "lapsed", "revoked")
+    assert reason(after)["coding"][0]["code"] == reason_code(task) == "slip-expired"
+    assert (await case.receiver.get(f"Patient/{case.patient['id']}")).status_code == 404
+    with pytest.raises(IllegalMove):
+        await lapse(service, case.request["id"])
+    await check_path(service, case.request["id"])
+
+
+def reason_code(task: Resource) -> str:
+    return str(task["statusReason"]["coding"][0]["code"])
+
+
+async def test_who_is_on_the_way_or_there_never_lapses(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    await case.moved(case.sender, "accepted", businessStatus={"coding": [{"code": "in-transit"}]})
+    with pytest.raises(IllegalMove):
+        await lapse(service, case.request["id"])
+    await case.moved(case.receiver, "in-progress")
+    with pytest.raises(IllegalMove):
+        await lapse(service, case.request["id"])
+
+
+async def test_a_lapsed_referral_is_dismissed_with_a_reason(service: RunningService):
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    asked = await created(station, request(who["id"]))
+    case = Case(station, station, "", who, asked, "")
+    await lapse(service, asked["id"])
+    assert (await moves_of(station, case, "ServiceRequest"))["owes"] == "sender"
+    # As it is read, it says nothing new.
+    assert (await put(case)).json() == await case.referral()
+    kept = [one for one in (await case.referral())["extension"] if one["url"] != REASON_URL]
+    wrong = {"url": REASON_URL, "valueCodeableConcept": {"coding": [{"code": "no-such"}], "text": "x"}}
+    refused(await put(case, extension=[*kept, wrong]), 400, "code-invalid", "ServiceRequest.extension")
+    went = {
+        "url": REASON_URL,
+        "valueCodeableConcept": {
+            "coding": [{"code": "transferred-outside-network"}],
+            "text": "Went to an army hospital",
+        },
+    }
+    answer = await put(case, extension=[*kept, went])
+    assert answer.status_code == 200, answer.text
+    assert reason(answer.json())["coding"][0]["system"].endswith("/CodeSystem/withdraw-reason")
+    assert "owes" not in await moves_of(station, case, "ServiceRequest")
+    await check_path(service, asked["id"])
+
+
+async def test_a_lapsed_referral_is_replaced_by_a_new_one(service: RunningService):
+    case = await offered(service)
+    await lapse(service, case.request["id"])
+    named = [{"reference": f"ServiceRequest/{case.request['id']}"}]
+    other = await created(case.sender, patient())
+    wrong = await case.sender.post("ServiceRequest", json=request(other["id"], replaces=named))
+    refused(wrong, 422, "business-rule", "ServiceRequest.replaces[0]")
+    stranger = await service.system(KIEN_AN)
+    own = await created(stranger, patient())
+    theirs = await stranger.post("ServiceRequest", json=request(own["id"], VIET_TIEP, replaces=named))
+    refused(theirs, 422, "business-rule", "ServiceRequest.replaces[0]")
+    before = await moves_of(case.sender, case, "ServiceRequest")
+    assert {"replace", "dismiss"} <= before.keys()
+    assert before["owes"] == "sender"
+    await created(case.sender, request(case.patient["id"], KIEN_AN, replaces=named))
+    assert "owes" not in await moves_of(case.sender, case, "ServiceRequest")
+    assert (await case.referral())["status"] == "revoked"
+    await check_path(service, case.request["id"])
+
+
+async def test_a_patient_whose_slip_has_lapsed_is_taken_in_all_the_same(service: RunningService):
+    case = await offered(service)
+    await lapse(service, case.request["id"])
+    answer = await claim(case.receiver, case)
+    assert (answer.status_code, business(answer.json())) == (200, "arrived")
+    assert (await case.referral())["status"] == "active"
+    await check_path(service, case.request["id"])
+
+
+async def test_a_visit_after_the_slip_is_told(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    task = await case.task(case.receiver)
+    place = [{"type": {"coding": [{"code": "place"}]}, "valueString": "Clinic 2"}]
+    now = datetime.now(UTC).replace(microsecond=0)
+    for days, beyond in ((2, False), (800, True)):
+        start = (now + timedelta(days=days)).isoformat()
+        headers = {
+            "If-Match": f'W/"{task["meta"]["versionId"]}"',
+            "Prefer": "return=OperationOutcome",
+        }
+        visit = {"status": "accepted", "businessStatus": {"coding": [{"code": "visit-scheduled"}]}}
+        changed = task | visit | {"executionPeriod": {"start": start}, "output": place}
+        answer = await case.receiver.put(f"Task/{case.offer_id}", json=changed, headers=headers)
+        told = [issue for issue in answer.json()["issue"] if "slip" in issue["diagnostics"]]
+        assert (answer.status_code, bool(told)) == (200, beyond)
+        assert all(issue["severity"] == "information" for issue in told)
+        task = await case.task(case.receiver)

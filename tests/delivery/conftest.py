@@ -1,0 +1,81 @@
+"""A hub of its own for the clocks: who moves the time moves it for every referral of the database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
+
+import asyncpg
+import pytest
+
+from referral.actions.import_network import import_network
+from referral.actions.refresh_network import refresh_network
+from referral.delivery.clocks import Clocks, Effect
+from referral.exchange.network_files import read_network
+from referral.network.snapshot import SnapshotHolder
+from referral.store.migrate import migrate
+from referral.store.pool import Store
+from tests.conftest import Database, serve
+from tests.own_database import own_database
+from tests.running_service import RunningService
+
+
+@dataclass(slots=True)
+class ClockedHub:
+    """A running service without clocks of its own, workers to be sent, and what the database holds."""
+
+    service: RunningService
+    database: Database
+    owner: asyncpg.Connection
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[Clocks]:
+        """Another process, as far as the database can tell."""
+        store, snapshots = await Store.open(self.database.dsn, size=2), SnapshotHolder()
+        await refresh_network(store, snapshots)
+        try:
+            yield Clocks(store, snapshots, self.service.fhir)
+        finally:
+            await store.close()
+
+    async def fire(self, now: datetime) -> dict[Effect, int]:
+        """Send one worker at a moment."""
+        async with self.worker() as clocks:
+            return dict(await clocks.fire_due(now))
+
+    async def told(self, referral: str) -> list[tuple[str, str, str | None]]:
+        """Move, reason and text of the events that the clock has left of a referral."""
+        rows = await self.owner.fetch(
+            "SELECT move, reason_code, reason_text FROM event WHERE referral = $1 AND party = 'system'"
+            " ORDER BY seq",
+            referral,
+        )
+        return [tuple(row) for row in rows]
+
+    async def deadline(self, referral: str, slot: str = "step") -> dict[str, Any]:
+        """One row of what is owed."""
+        row = await self.owner.fetchrow(
+            "SELECT * FROM deadline WHERE referral = $1 AND slot = $2", referral, slot
+        )
+        assert row is not None
+        return dict(row)
+
+
+@pytest.fixture(scope="package")
+async def clocked(superuser_dsn: str, database: Database) -> AsyncIterator[ClockedHub]:
+    """The demo network, which lets an unanswered offer move along its sender's list."""
+    async with own_database(superuser_dsn, database, "clocked") as own:
+        migrate(own.owner_dsn)
+        store = await Store.open(own.dsn, size=2)
+        folder = resources.files("referral.exchange").joinpath("networks", "haiphong")
+        with resources.as_file(folder) as files:
+            await import_network(store, read_network(files), datetime.now(UTC))
+        await store.close()
+        owner = await asyncpg.connect(own.owner_dsn)
+        try:
+            async with serve(own.dsn) as service:
+                yield ClockedHub(service, own, owner)
+        finally:
+            await owner.close()
