@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from referral.domain.lifecycle import OPEN_OFFER, OfferState
+from referral.fhir import systems
+from referral.fhir.elements import code_of
 from referral.fhir.offer import named_parts
 from referral.fhir.package import package_links, patient_of
 from referral.fhir.references import references_at, target_of
+from referral.fhir.resources import CLINICAL
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -59,6 +62,8 @@ class Version:
     """What it hands on to those who are given it."""
     about: tuple[Key, ...]
     """What a Communication is about; the summary that a Task brings."""
+    brings: tuple[Key, ...]
+    """Of a Task: the reports and appointments."""
     status: tuple[str, str | None]
     marks: frozenset[str]
     digest: bytes
@@ -170,6 +175,7 @@ def _version(facts: Facts, row: Row, *, newest: bool) -> Version:
         patient=patient_of(kind, content, facts.base, resolve),
         links=tuple(package_links(kind, content, facts.base, resolve)),
         about=tuple(_about(kind, content, facts.base, resolve)),
+        brings=tuple(_brings(content, facts.base, resolve)) if kind == "Task" else (),
         status=(content.get("status", ""), codes[0] if codes else None),
         marks=frozenset(MARK.findall(row["content"])),
         digest=digest_of(content),
@@ -191,6 +197,14 @@ def _about(kind: str, content: Mapping[str, Any], base: str, resolve: Any) -> It
         target = target_of(reference, base, resolve)
         if target is not None:
             yield target
+
+
+def _brings(content: Mapping[str, Any], base: str, resolve: Any) -> Iterator[Key]:
+    for part in content.get("output", ()):
+        if code_of(part.get("type"), systems.TASK_OUTPUT) in {"appointment", "preliminary"}:
+            target = target_of(part.get("valueReference", {}), base, resolve)
+            if target is not None and target[0] in CLINICAL:
+                yield target
 
 
 def digest_of(content: Any) -> bytes:

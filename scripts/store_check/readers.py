@@ -1,7 +1,7 @@
 """Who may read what is what the events say: their grants played again, in the order they were made."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -161,12 +161,25 @@ def _give(play: _Play, event: Row) -> None:
         play.grant(offer["owner"], ("ServiceRequest", referral["id"]), "referral", offer["id"], at)
         for facility in {offer["owner"], referral["network"]} | _senders_before(facts, referral):
             play.grant(facility, key, "referral", offer["id"], at)
-    elif key[0] == "Task" and event["move"] == "complete":
-        version = next((one for one in facts.versions[key] if one.number == event["version"]), None)
-        for summary in version.about if version else ():
-            author = play.newest[summary].owner if summary in play.newest else None
-            for facility in ({referral["sender"]} | _senders_before(facts, referral)) - {author}:
-                play.grant(facility, summary, "package", referral["id"], at)
+    elif key[0] == "Task":
+        _give_outputs(play, event, referral)
+
+
+def _give_outputs(play: _Play, event: Row, referral: Row) -> None:
+    """The summary to all who sent the patient; reports and appointments, as they are named, to the last."""
+    numbers = {one.number: one for one in play.facts.versions["Task", event["id"]]}
+    version, before = numbers.get(event["version"]), numbers.get(event["version"] - 1)
+    if version is None or event["to_state"] is None or event["move"] == "amend":
+        return
+    known = before.brings if before is not None else ()
+    to_last = [(one, {referral["sender"]}) for one in version.brings if one not in known]
+    to_all = {referral["sender"]} | _senders_before(play.facts, referral)
+    summaries = [(one, to_all) for one in version.about if event["move"] == "complete"]
+    for key, facilities in (*to_last, *summaries):
+        author = play.newest[key].owner if key in play.newest else None
+        for given in _closure(play, [key], event["facility"], referral["patient"]):
+            for facility in facilities - {author}:
+                play.grant(facility, given, "package", referral["id"], event["at"])
 
 
 def _give_communication(play: _Play, key: Key, event: Row) -> None:
@@ -192,18 +205,22 @@ def _give_package(play: _Play, offer: Row, at: datetime) -> None:
     sender, patient = offer["requester"], ("Patient", offer["patient"])
     if play.sees(sender, patient):
         play.grant(offer["owner"], patient, "package", offer["id"], at)
-    waiting: list[Key] = [("ServiceRequest", offer["referral"])]
-    given: set[Key] = set()
-    while waiting:
-        holder = play.newest.get(waiting.pop())
-        for key in holder.links if holder is not None else ():
-            known = play.newest.get(key)
-            about = known is not None and _is_about(key, known, offer["patient"])
-            if key not in given and about and play.sees(sender, key):
-                given.add(key)
-                waiting.append(key)
-    for key in given:
+    request = play.newest.get(("ServiceRequest", offer["referral"]))
+    for key in _closure(play, request.links if request else (), sender, offer["patient"]):
         play.grant(offer["owner"], key, "package", offer["id"], at)
+
+
+def _closure(play: _Play, named: Iterable[Key], giver: str, patient: str) -> set[Key]:
+    """These and what they are made of, as far as the giver sees it and it is about the patient."""
+    waiting, given = list(named), set[Key]()
+    while waiting:
+        key = waiting.pop()
+        known = play.newest.get(key)
+        if known is None or key in given or not _is_about(key, known, patient) or not play.sees(giver, key):
+            continue
+        given.add(key)
+        waiting += known.links
+    return given
 
 
 def _give_attachments(play: _Play, at: datetime) -> None:

@@ -28,12 +28,14 @@ _LARGEST = 1 << 17
 """Bytes of arguments and environment: a message is sent whole or not at all."""
 
 
-def run(arguments: tuple[str, ...], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """`referral` with these arguments, to its end."""
+def run(
+    arguments: tuple[str, ...], environment: Mapping[str, str], program: str = "referral"
+) -> subprocess.CompletedProcess[str]:
+    """`python -m` that program with these arguments, to its end."""
     asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with asking, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with answering:
-            message = json.dumps([arguments, dict(environment), str(Path.cwd())]).encode()
+            message = json.dumps([program, arguments, dict(environment), str(Path.cwd())]).encode()
             given = (answering.fileno(), out.fileno(), err.fileno())
             socket.send_fds(_start(), [message], given)
         asking.settimeout(_PATIENCE)
@@ -67,8 +69,8 @@ def _start() -> socket.socket:
     return ours
 
 
-def _fork(orders: socket.socket) -> list[str]:
-    """Returns in each command, with its arguments, when all else of it is in place."""
+def _fork(orders: socket.socket) -> str:
+    """Returns in each command, with the program that it is to be, when all else of it is in place."""
     while True:
         message, streams, _, _ = socket.recv_fds(orders, _LARGEST, 3)
         if not message:
@@ -88,7 +90,7 @@ def _fork(orders: socket.socket) -> list[str]:
             answer.send(str(os.waitstatus_to_exitcode(status)).encode())
         os._exit(0)
     os.close(answering)
-    arguments, environment, folder = json.loads(message)
+    program, arguments, environment, folder = json.loads(message)
     for stream, number in ((out, 1), (err, 2)):
         os.dup2(stream, number)
         os.close(stream)
@@ -97,12 +99,13 @@ def _fork(orders: socket.socket) -> list[str]:
     time.tzset()
     os.chdir(folder)
     random.seed()
-    return list(arguments)
+    sys.argv = [program, *arguments]
+    return str(program)
 
 
 if __name__ == "__main__":
     for name in ("store.migrate", *(f"cli.{command}" for command in COMMANDS)):
         importlib.import_module(f"referral.{name}")
     gc.freeze()  # what is there is not copied for each: neither a collection nor the end looks at it
-    sys.argv = ["referral", *_fork(socket.socket(fileno=int(sys.argv[1])))]
-    runpy.run_module("referral", run_name="__main__", alter_sys=True)
+    wanted = _fork(socket.socket(fileno=int(sys.argv[1])))
+    runpy.run_module(wanted, run_name="__main__", alter_sys=True)

@@ -1,26 +1,14 @@
 """`scripts/faults --check DSN`: the checker alone, on any database."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
+from tests.cli import ready
 from tests.store_check.healthy import Healthy
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def check(dsn: str, base: str | None, **variables: str) -> tuple[int, str]:
     named = [] if base is None else ["--base", base]
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.fault_runs", "--check", dsn, *named],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = ready.run(("--check", dsn, *named), {**os.environ, **variables}, "scripts.fault_runs")
     return done.returncode, done.stdout + done.stderr
 
 
