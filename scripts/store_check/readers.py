@@ -8,6 +8,7 @@ from datetime import datetime
 from referral.domain.lifecycle import OfferState
 from referral.domain.visibility import CLINICAL
 from referral.fhir.attachment import BINARY
+from referral.fhir.package import HANDED_ON
 from scripts.store_check.facts import Facts, Key, Row, Version, is_open, is_with_receiver
 from scripts.store_check.violation import Violation
 
@@ -33,9 +34,11 @@ class _Play:
     living: dict[tuple[str, Key], int] = field(default_factory=lambda: defaultdict(int))
     given: dict[tuple[str, str], set[Grant]] = field(default_factory=lambda: defaultdict(set))
     """Living grants by facility and via."""
+    of_key: dict[Key, list[Grant]] = field(default_factory=lambda: defaultdict(list))
+    """All grants of a resource, in their order."""
+    shown: set[Key] = field(default_factory=set)
+    """What this transaction gives to somebody by itself, and writes with links that may be new."""
     newest: dict[Key, Version] = field(default_factory=dict)
-    holding: dict[Key, Version] = field(default_factory=dict)
-    """Of these, what has attachments."""
     states: dict[str, str] = field(default_factory=dict)
     """Of offers."""
 
@@ -45,6 +48,7 @@ class _Play:
             self.since[row] = at
             self.living[facility, key] += 1
             self.given[facility, via].add(row)
+            self.of_key[key].append(row)
 
     def end(self, facility: str, via: str, at: datetime, *, in_error: bool) -> None:
         ended = {
@@ -99,6 +103,7 @@ def _played(facts: Facts) -> _Play:
         acts[event["tx"]].append(event)
     # A transaction that waited for another has the higher numbers, whichever of the two began first.
     for transaction in dict.fromkeys(row["tx"] for row in facts.changes):
+        play.shown.clear()
         _write(play, written[transaction])
         events = acts[transaction]
         packages = [given for event in events for given in _packages(play, event)]
@@ -108,19 +113,21 @@ def _played(facts: Facts) -> _Play:
             _give(play, event)
         for offer, at in packages:
             _give_package(play, offer, at)
-        if play.holding:
-            for at in {version.at for _, version in written[transaction]}:
-                _give_attachments(play, at)
+        for key, version in written[transaction]:
+            if key in play.shown:
+                _hand_on(play, key, version.at)
+        for event in events:
+            for key in play.shown - {key for key, _ in written[transaction]}:
+                _hand_on(play, key, event["at"])
     return play
 
 
 def _write(play: _Play, written: list[tuple[Key, Version]]) -> None:
     for key, version in written:
         play.newest[key] = version
-        if any(kind == BINARY for kind, _ in version.links):
-            play.holding[key] = version
-        else:
-            play.holding.pop(key, None)
+        is_new = version.number == 1 or key[0] not in HANDED_ON
+        if any(kind == BINARY or not is_new for kind, _ in version.links):
+            play.shown.add(key)
         if version.number == 1 and key[0] in CLINICAL:
             play.grant(version.owner, key, "owner", "", version.at)
 
@@ -167,6 +174,7 @@ def _give(play: _Play, event: Row) -> None:
             author = play.newest[summary].owner if summary in play.newest else None
             for facility in ({referral["sender"]} | _senders_before(facts, referral)) - {author}:
                 play.grant(facility, summary, "package", referral["id"], at)
+                play.shown.add(summary)
 
 
 def _give_communication(play: _Play, key: Key, event: Row) -> None:
@@ -185,6 +193,7 @@ def _give_communication(play: _Play, key: Key, event: Row) -> None:
         }
         for facility in heard - {event["facility"]}:
             play.grant(facility, key, "referral", referral["id"], event["at"])
+            play.shown.add(key)
 
 
 def _give_package(play: _Play, offer: Row, at: datetime) -> None:
@@ -206,17 +215,27 @@ def _give_package(play: _Play, offer: Row, at: datetime) -> None:
         play.grant(offer["owner"], key, "package", offer["id"], at)
 
 
-def _give_attachments(play: _Play, at: datetime) -> None:
-    """What is attached to something is seen by whom that was given, as far as its author sees it."""
-    given = [row for row in play.since if row[1:3] in play.holding and row[3] != "owner"]
-    for facility, kind, name, scope, via in [row for row in given if row not in play.until]:
-        holder = play.holding[kind, name]
-        for link in holder.links:
-            known = play.newest.get(link)
-            if link[0] != BINARY or known is None or not play.sees(holder.owner, link):
-                continue
-            if _is_about(link, known, holder.patient):
-                play.grant(facility, link, scope, via, at)
+def _hand_on(play: _Play, key: Key, at: datetime) -> None:
+    """What something names is seen by whom that was given, and so on, as far as its author sees it."""
+    holder = play.newest.get(key)
+    if holder is None:
+        return
+    for row in list(play.of_key[key]):
+        facility, kind, _, scope, via = row
+        by_itself = scope == "package" or kind not in {"ServiceRequest", "Task"}
+        if scope == "owner" or row in play.until or not by_itself:
+            continue
+        waiting, seen = [key], {key}
+        while waiting:
+            current = play.newest.get(waiting.pop())
+            for link in current.links if current is not None else ():
+                known = play.newest.get(link)
+                if link in seen or known is None or not play.sees(holder.owner, link):
+                    continue
+                if _is_about(link, known, holder.patient):
+                    seen.add(link)
+                    waiting.append(link)
+                    play.grant(facility, link, scope, via, at)
 
 
 def _is_about(key: Key, known: Version, patient: str | None) -> bool:
