@@ -59,6 +59,8 @@ class Version:
     """What it hands on to those who are given it."""
     about: tuple[Key, ...]
     """What a Communication is about; the summary that a Task brings."""
+    brings: Mapping[str, Key]
+    """What else a Task shows its sender, by the name of its output."""
     status: tuple[str, str | None]
     marks: frozenset[str]
     digest: bytes
@@ -78,10 +80,16 @@ class Facts:
     """The senders' own numbers by their referral."""
     offers_of: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     """Offers by their referral."""
+    aborts: dict[str, Row] = field(default_factory=dict)
+    """Offers that somebody asked to stop, by the Task that asks."""
+    answered: dict[str, Row] = field(default_factory=dict)
+    """Offers of questions, by the Communication that answers."""
     events: list[Row] = field(default_factory=list)
     changes: list[Row] = field(default_factory=list)
     audits: list[Row] = field(default_factory=list)
     access: list[Row] = field(default_factory=list)
+    journeys: dict[str, Row] = field(default_factory=dict)
+    """Those of which something is told, by their number."""
     holders: Mapping[tuple[str, str], list[Key]] = field(default_factory=dict)
     """Who has a business identifier."""
 
@@ -115,6 +123,11 @@ async def read_facts(connection: Connection, base: str) -> Facts:
     facts.offers = {row["id"]: row for row in await connection.fetch("SELECT * FROM offer")}
     for row in facts.offers.values():
         facts.offers_of[row["referral"]].append(row)
+    for row in await connection.fetch("SELECT kind, id, offer, settled_by FROM demand"):
+        if row["kind"] == "abort":
+            facts.aborts[row["id"]] = facts.offers[row["offer"]]
+        elif row["settled_by"] is not None:
+            facts.answered[row["settled_by"]] = facts.offers[row["offer"]]
     for row in await connection.fetch("SELECT * FROM referral_identifier"):
         facts.identifiers[row["referral"]].append(row)
     facts.events = await connection.fetch("SELECT *, txid || ' ' || at AS tx FROM event ORDER BY seq")
@@ -124,6 +137,7 @@ async def read_facts(connection: Connection, base: str) -> Facts:
         " WHERE action IN ('create', 'update', 'delete') AND version IS NOT NULL ORDER BY seq"
     )
     facts.access = await connection.fetch("SELECT * FROM access")
+    facts.journeys = {row["number"]: row for row in await connection.fetch("SELECT * FROM journey")}
     return facts
 
 
@@ -170,6 +184,7 @@ def _version(facts: Facts, row: Row, *, newest: bool) -> Version:
         patient=patient_of(kind, content, facts.base, resolve),
         links=tuple(package_links(kind, content, facts.base, resolve)),
         about=tuple(_about(kind, content, facts.base, resolve)),
+        brings=dict(_brings(kind, content, facts.base, resolve)),
         status=(content.get("status", ""), codes[0] if codes else None),
         marks=frozenset(MARK.findall(row["content"])),
         digest=digest_of(content),
@@ -191,6 +206,14 @@ def _about(kind: str, content: Mapping[str, Any], base: str, resolve: Any) -> It
         target = target_of(reference, base, resolve)
         if target is not None:
             yield target
+
+
+def _brings(kind: str, content: Mapping[str, Any], base: str, resolve: Any) -> Iterator[tuple[str, Key]]:
+    outputs = named_parts(content, "output") if kind == "Task" else {}
+    for name in ("preliminary", "appointment"):
+        target = target_of(outputs.get(name, {}).get("valueReference"), base, resolve)
+        if target is not None:
+            yield name, target
 
 
 def digest_of(content: Any) -> bytes:

@@ -111,6 +111,7 @@ def _played(facts: Facts) -> _Play:
             _end(play, event)
         for event in events:
             _give(play, event)
+            _give_to_the_other(play, event)
         for offer, at in packages:
             _give_package(play, offer, at)
         for key, version in written[transaction]:
@@ -163,7 +164,7 @@ def _give(play: _Play, event: Row) -> None:
     elif event["move"] == "submit":
         for facility in {referral["network"]} | _senders_before(facts, referral):
             play.grant(facility, key, "referral", referral["id"], at)
-    elif key[0] == "Task" and event["move"] == "offer":
+    elif key[0] == "Task" and event["move"] in {"offer", "claim"} and event["from_state"] is None:
         offer = facts.offers[event["id"]]
         play.grant(offer["owner"], ("ServiceRequest", referral["id"]), "referral", offer["id"], at)
         for facility in {offer["owner"], referral["network"]} | _senders_before(facts, referral):
@@ -175,6 +176,31 @@ def _give(play: _Play, event: Row) -> None:
             for facility in ({referral["sender"]} | _senders_before(facts, referral)) - {author}:
                 play.grant(facility, summary, "package", referral["id"], at)
                 play.shown.add(summary)
+
+
+_BROUGHT = {"report": "preliminary", "schedule": "appointment"}
+"""The output by which a move of the receiver shows something to the sender."""
+
+
+def _give_to_the_other(play: _Play, event: Row) -> None:
+    """What a receiver brings is seen by the sender; an answer, and the wish to stop, by the receiver."""
+    facts, at, key = play.facts, event["at"], (event["type"], event["id"])
+    if key[0] == "Communication" and event["move"] == "create" and key[1] in facts.answered:
+        offer = facts.answered[key[1]]
+        play.grant(offer["owner"], key, "referral", offer["referral"], at)
+        play.shown.add(key)
+    elif key[0] == "Task" and event["move"] == "create" and key[1] in facts.aborts:
+        offer = facts.aborts[key[1]]
+        for facility in (offer["owner"], offer["network"]):
+            play.grant(facility, key, "referral", offer["referral"], at)
+    elif key[0] == "Task" and event["move"] in _BROUGHT and key[1] in facts.offers:
+        offer = facts.offers[key[1]]
+        version = next((one for one in facts.versions[key] if one.number == event["version"]), None)
+        brought = version.brings.get(_BROUGHT[event["move"]]) if version else None
+        known = play.newest.get(brought) if brought is not None and brought[0] in CLINICAL else None
+        if brought is not None and known is not None and known.owner == event["facility"]:
+            play.grant(offer["requester"], brought, "package", offer["referral"], at)
+            play.shown.add(brought)
 
 
 def _give_communication(play: _Play, key: Key, event: Row) -> None:
