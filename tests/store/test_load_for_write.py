@@ -11,7 +11,8 @@ from tests.store.test_messages import placed
 # As many again of everything that one referral leaves, of the same parties.
 _MULTIPLY = """
 INSERT INTO referral SELECT (r2).* FROM referral r, generate_series(1, 1200) n, LATERAL
-  (SELECT jsonb_populate_record(r, jsonb_build_object('id', 'r' || n, 'number', 'X' || n)) AS r2) more;
+  (SELECT jsonb_populate_record(r, jsonb_build_object('id', 'r' || n, 'number', 'X' || n, 'journey', 'X' || n)) AS r2)
+  more;
 INSERT INTO offer SELECT (o2).* FROM offer o, generate_series(1, 1200) n, LATERAL
   (SELECT jsonb_populate_record(o, jsonb_build_object('id', 't' || n, 'referral', 'r' || n)) AS o2) more;
 INSERT INTO document SELECT (d2).* FROM document d, generate_series(1, 1200) n, LATERAL
