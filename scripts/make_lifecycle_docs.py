@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if importlib.util.find_spec("referral") is None:
     sys.path.insert(0, str(ROOT))
 
-from referral.domain.lifecycle import (  # noqa: E402  (the path must be set first)
+from referral.domain.deadlines import running_clock  # noqa: E402  (the path must be set first)
+from referral.domain.lifecycle import (  # noqa: E402
     BEFORE_ARRIVAL,
     OFFER_RULES,
     OPEN_OFFER,
@@ -24,6 +25,7 @@ from referral.domain.lifecycle import (  # noqa: E402  (the path must be set fir
     ReferralState,
     Rule,
 )
+from referral.domain.next_step import OfferStanding  # noqa: E402
 from referral.fhir.states import OFFER_STATUS, REFERRAL_STATUS  # noqa: E402
 
 # One edge of a diagram: from, to, label.
@@ -49,6 +51,24 @@ open; stop needs the sender's Task with the code abort.
 
 Who owes the next step of an offer: the sender while it is awaiting-information or a no-show, while a question
 is open, and when it is completed; the receiver in every other open state.
+"""
+
+
+CLOCKS = """\
+A clock has the minutes that the [policy](policy.md) gives for the priority, in working time for `routine`.
+When its time is over it warns, when twice of it is it escalates to the office and the sender, with the
+facility that could be asked next: an event each, and nothing ends. While a question is open the receiver's
+clock stands still and the sender's `answer` runs; then it goes on where it stood. A higher priority counts
+from the same moment; each other step begins its own.
+
+Where the policy lets it (`auto_redirect`), escalating puts an offer that nobody answered to the next
+facility of the sender's list that can be asked, if there is one. When nobody closes in time, the loop of
+the journey is `lost` with the warning.
+
+The slip counts from the signing (`ServiceRequest.authoredOn`; from the submission where it was over by
+then, or is to come), by the calendar of the policy. Both sides are warned some working days before its last
+day; after that the referral lapses, unless the patient is in transit or has arrived. That alone ends a
+referral.
 """
 
 
@@ -103,8 +123,29 @@ def render() -> str:
             ends_diagram(ends),
             rules_table(OFFER_RULES),
             FOOTNOTES,
+            "## Clocks\n",
+            table(("while it is", "who owes the next step", "clock"), clocks()),
+            CLOCKS,
         ]
     )
+
+
+def clocks() -> Iterable[Sequence[str]]:
+    """Each state in which somebody owes a step: of a referral, and of its offer where that says more."""
+    of_offer = {ReferralState.OFFERED, ReferralState.IN_CARE}
+    for state in ReferralState:
+        for offer in OfferState if state in of_offer else (None,):
+            arrived = offer is OfferState.ARRIVED
+            if offer is not None and (
+                offer not in OPEN_OFFER or arrived is not (state is ReferralState.IN_CARE)
+            ):
+                continue
+            running = running_clock(state, OfferStanding(offer) if offer else None)
+            if running is not None:
+                yield (offer or state, running[0], running[1] or "-")
+    asked = running_clock(ReferralState.IN_CARE, OfferStanding(OfferState.ARRIVED, asked=True))
+    if asked is not None:
+        yield ("accepted, scheduled or arrived, with an open question", asked[0], asked[1] or "-")
 
 
 def is_end_without_completion(rule: OfferRule) -> bool:

@@ -16,7 +16,7 @@ from referral.actions.open_offer import enter_offer, make_offer, why_no_target
 from referral.actions.referral_rules import RulesOf
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
-from referral.domain.deadlines import Deadline, Slot
+from referral.domain.deadlines import ClockMove, Deadline, Slot
 from referral.domain.errors import BrokenRule
 from referral.domain.facility import FacilityId
 from referral.domain.lifecycle import OfferMove, OfferState, Party, ReferralState
@@ -79,7 +79,7 @@ async def warn_of_close(hub: Hub, due: DueDeadline, now: datetime) -> bool:
             return True
         workspace.overdue = frozenset({due.referral})
         workspace.changes.deadlines.append(step.fired())
-        _tell(workspace, "warn", step, referral, None)
+        _tell(workspace, ClockMove.WARN, step, referral, None)
         return True
 
     return await _change(hub, due, now, plan)
@@ -153,11 +153,13 @@ def _standing(workspace: Workspace, due: DueDeadline) -> Deadline | None:
     return found if (found.stage, found.offer) == (due.stage, due.offer) else None
 
 
-def _tell(workspace: Workspace, move: str, step: Deadline, referral: Referral, suggested: str | None) -> None:
+def _tell(
+    workspace: Workspace, move: ClockMove, step: Deadline, referral: Referral, suggested: str | None
+) -> None:
     offer = workspace.offer(step.offer or "")
     key = ("Task", offer.id) if offer is not None else ("ServiceRequest", referral.id)
     state = offer.state if offer is not None else referral.state
-    reason = (step.kind.value if step.kind else None, suggested)
+    reason = (step.kind.value if step.kind else None, f"Organization/{suggested}" if suggested else None)
     workspace.tell(key, move, before=state, after=state, party=Party.SYSTEM, referral=referral, reason=reason)
 
 
@@ -196,7 +198,7 @@ def _put_to_the_next(
         target = _askable(workspace, referral, reference)
         if target is None or target in asked:
             continue
-        _tell(workspace, "escalate", step, referral, target)
+        _tell(workspace, ClockMove.ESCALATE, step, referral, target)
         content = dict(workspace.current("Task", offer.id) or {})
         onward = {"type": concept(systems.TASK_OUTPUT, "target"), "valueReference": reference}
         content["output"] = [*content.get("output", ()), onward]

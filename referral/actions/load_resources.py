@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from referral.actions.attach import with_bytes
 from referral.actions.draft import Draft, Written
+from referral.actions.referral_rules import RulesOf, rules_in
+from referral.actions.refresh_network import refresh_network
 from referral.actions.write_resources import write_resources
 from referral.domain.actor import Actor
 from referral.domain.attachment import AttachmentRules
@@ -37,6 +39,7 @@ from referral.fhir.primitives import ID
 from referral.fhir.referral import is_referral, own_numbers
 from referral.fhir.resources import STORED, check_written
 from referral.fhir.validation import check_resource
+from referral.network.snapshot import SnapshotHolder
 from referral.store.blob import find_blobs
 from referral.store.change_set import Key
 from referral.store.document import find_standing
@@ -117,7 +120,9 @@ async def load_resources(
     Raises StoreUnavailable, and what reading the lines raises: what was loaded before stays.
     """
     actor = Actor(facility, LOAD_CLIENT, read_scopes("system/*.cruds"))
-    load = _Load(store, actor, base, now, new_id, attachments, refuse, tell)
+    snapshots = SnapshotHolder()
+    await refresh_network(store, snapshots)
+    load = _Load(store, actor, base, now, new_id, attachments, refuse, tell, rules_in(snapshots))
     await load.run(iter(lines))
     return load.report
 
@@ -132,6 +137,7 @@ class _Load:
     attachments: AttachmentRules
     refuse: Callable[[Refused], None]
     tell: Callable[[LoadReport], None]
+    rules: RulesOf
     report: LoadReport = field(default_factory=LoadReport)
     waiting: list[Refused] = field(default_factory=list)
     left: Line | None = None
@@ -253,6 +259,7 @@ class _Load:
                 request_id=None,
                 render=render,
                 attachments=self.attachments,
+                rules=self.rules,
             )
         except StoreUnavailable:
             raise

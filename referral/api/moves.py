@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/operations.html; what is answered stands in `fhir/moves.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -54,7 +54,9 @@ async def moves_of_offer(request: Request) -> Response:
         for rule in possible_offer_moves(found.offer, parties)
     ]
     current = found.offer.state in OPEN_OFFER | {OfferState.COMPLETED}
-    return _answer(moves, who_owes(found.state, found.offer) if current else None)
+    if not current:
+        return _answer(moves, None)
+    return _answer(moves, who_owes(found.state, found.offer), due=found.due)
 
 
 async def moves_of_referral(request: Request) -> Response:
@@ -76,7 +78,8 @@ async def moves_of_referral(request: Request) -> Response:
     sends = _SENDING & {move.code for move in moves}
     if sends and actor == found.sender:
         missing = dict.fromkeys(sends, await _missing(services_of(request), found))
-    return _answer(moves, who_owes(found.state, found.offer, replaced=found.replaced), missing)
+    owes = who_owes(found.state, found.offer, replaced=found.replaced)
+    return _answer(moves, owes, missing, due=found.due)
 
 
 async def _missing(services: Services, found: ReferralStanding) -> tuple[Item, ...]:
@@ -104,9 +107,14 @@ async def _standing(request: Request, resource_type: str) -> tuple[str, Referral
 
 
 def _answer(
-    moves: list[PossibleMove], owes: Party | None, missing: Mapping[str, Sequence[str]] | None = None
+    moves: list[PossibleMove],
+    owes: Party | None,
+    missing: Mapping[str, Sequence[str]] | None = None,
+    *,
+    due: datetime | None = None,
 ) -> Response:
-    return Response(write_content(write_moves(moves, owes, missing=missing)), media_type=MEDIA_TYPE)
+    content = write_moves(moves, owes, due=due, missing=missing)
+    return Response(write_content(content), media_type=MEDIA_TYPE)
 
 
 routes = [

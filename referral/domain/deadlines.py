@@ -35,6 +35,13 @@ class Stage(IntEnum):
     ESCALATED = 2
 
 
+class ClockMove(StrEnum):
+    """What the clock does to a step beside the moves of the lifecycle: no status changes."""
+
+    WARN = "warn"
+    ESCALATE = "escalate"
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The policy and the calendar that hold for a referral, and the day of which they are."""

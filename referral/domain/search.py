@@ -18,6 +18,10 @@ STRING_SEPARATOR: Final = "\x1f"
 URI_SYSTEM: Final = "urn:ietf:rfc:3986"
 """The system under which addresses stand in search_token."""
 
+OWED_OF_OFFER: Final = "owed:offer"
+OWED_OF_REFERRAL: Final = "owed:referral"
+"""Rows of a parameter that has none in the index tables: what is owed stands in a table of its own."""
+
 
 class Kind(StrEnum):
     """Type of a search parameter, in the word of R4 (search-param-type)."""
@@ -50,6 +54,32 @@ class HubCriterion:
 
     param: str
     codes: tuple[str, ...] | None
+    negated: bool = False
+
+
+class Owed(StrEnum):
+    """What is known of what is owed: the parameters of the hub that look at it."""
+
+    OWES = "owes"
+    WAITING_FOR = "waiting-for"
+    AWAITED_BY = "awaited-by"
+    OVERDUE = "overdue"
+    ESCALATED = "escalated"
+    DUE = "due"
+
+
+@dataclass(frozen=True, slots=True)
+class OwedCriterion:
+    """What is owed of the referral, or of the referral by this offer, meets `what`.
+
+    by_offer: the resource is the offer. codes: a party, ids of facilities, true or false; None: any there is.
+    comparisons: of the moment when it is due, as in DateCriterion. negated: nothing that is owed does.
+    """
+
+    by_offer: bool
+    what: Owed
+    codes: tuple[str, ...] | None = None
+    comparisons: "tuple[tuple[Prefix, datetime, datetime], ...]" = ()
     negated: bool = False
 
 
@@ -228,6 +258,7 @@ Criterion = (
     | HasCriterion
     | TokenCriterion
     | HubCriterion
+    | OwedCriterion
     | ReferenceCriterion
     | StringCriterion
     | DateCriterion
@@ -261,7 +292,7 @@ def effort(criterion: Criterion) -> int:
             asked = len(criterion.ids)
         case LastUpdatedCriterion():
             asked = len(criterion.ranges)
-        case HubCriterion() | MissingCriterion():
+        case MissingCriterion() | OwedCriterion():
             asked = 1
         case _:
             asked = len(criterion.values)

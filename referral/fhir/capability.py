@@ -6,7 +6,6 @@ https://hl7.org/fhir/R4/capabilitystatement.html
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from referral.domain.search import Kind
 from referral.fhir import json_patch, systems
 from referral.fhir.parameters import PARAMETERS, Parameter, reverse_references
 from referral.fhir.resources import STORED, SUPPORTED, TOLD_ONCE
@@ -107,9 +106,7 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "conditionalDelete": "not-supported" if once else "single",
         "referencePolicy": ["literal", "logical"],
         "searchInclude": [
-            f"{resource_type}:{parameter.name}"
-            for parameter in parameters
-            if parameter.kind is Kind.REFERENCE
+            f"{resource_type}:{parameter.name}" for parameter in parameters if parameter.refers
         ],
         "searchRevInclude": [
             f"{source}:{parameter.name}" for source, parameter in reverse_references(resource_type)
@@ -144,8 +141,10 @@ def _read_only(resource_type: str) -> dict[str, Any]:
 
 
 def _search_parameter(resource_type: str, parameter: Parameter) -> dict[str, str]:
+    definition = {"definition": f"{systems.BASE}/SearchParameter/{parameter.name}"} if parameter.owed else {}
     return {
         "name": parameter.name,
+        **definition,
         "type": parameter.kind.value,
         "documentation": parameter.expression(resource_type),
     }

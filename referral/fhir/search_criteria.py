@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from referral.domain.search import (
+    OWED_OF_OFFER,
     URI_SYSTEM,
     AnyCriterion,
     Criterion,
@@ -19,6 +20,8 @@ from referral.domain.search import (
     LastUpdatedCriterion,
     MissingCriterion,
     NearCriterion,
+    Owed,
+    OwedCriterion,
     Prefix,
     QuantityCriterion,
     ReferenceCriterion,
@@ -49,6 +52,7 @@ MODIFIERS: Final = {
     Kind.COMPOSITE: (),
 }
 """What may follow the name of a parameter, after a colon; `[type]` is the name of a type."""
+MODIFIERS_OF_OWED: Final = ("missing", "not")
 
 
 def read_criterion(searched: Parameter, modifier: str, value: str, base: str) -> Criterion:
@@ -56,7 +60,7 @@ def read_criterion(searched: Parameter, modifier: str, value: str, base: str) ->
 
     Raises ParameterError for a modifier that the parameter does not have, or a value of another form.
     """
-    known = MODIFIERS[searched.kind]
+    known = MODIFIERS_OF_OWED if searched.owed else MODIFIERS[searched.kind]
     named = searched.kind is Kind.REFERENCE and TYPE.fullmatch(modifier)
     if modifier and modifier not in known and not named:
         shown = ", ".join(f":{name}" for name in known) or "none"
@@ -64,11 +68,35 @@ def read_criterion(searched: Parameter, modifier: str, value: str, base: str) ->
     if modifier == "missing":
         if value not in ("true", "false"):
             raise ParameterError("the modifier missing takes true or false.")
+        if searched.owed:
+            return OwedCriterion(_by_offer(searched), Owed(searched.name), negated=value == "true")
         if searched.told:
             return HubCriterion(searched.name, None, value == "true")
         target = None if searched.indexed else searched.targets[0]
         return MissingCriterion(searched.rows, searched.kind, value == "true", target)
-    return _READERS[searched.kind](searched, modifier, alternatives_of(value), base)
+    texts = alternatives_of(value)
+    if searched.owed:
+        return _owed_criterion(searched, modifier, texts, base)
+    return _READERS[searched.kind](searched, modifier, texts, base)
+
+
+def _by_offer(searched: Parameter) -> bool:
+    return searched.rows == OWED_OF_OFFER
+
+
+def _owed_criterion(searched: Parameter, modifier: str, texts: list[str], base: str) -> Criterion:
+    what, by_offer = Owed(searched.name), _by_offer(searched)
+    if searched.kind is Kind.DATE:
+        spans = map(_date, texts)
+        return OwedCriterion(
+            by_offer, what, comparisons=tuple((prefix, span.low, span.high) for prefix, span in spans)
+        )
+    if searched.kind is Kind.REFERENCE:
+        found = [_reference(unescaped(text), "Organization", base) for text in texts]
+        codes = tuple(target for kind, target in found if kind == "Organization")
+    else:
+        codes = tuple(code for _, code in _tokens(searched, texts) if code)
+    return OwedCriterion(by_offer, what, codes, negated=modifier == "not")
 
 
 def _token_criterion(searched: Parameter, modifier: str, texts: list[str], _base: str) -> Criterion:

@@ -164,7 +164,7 @@ def _chain(draft: _Draft, key: str, value: str) -> ChainCriterion:
     name, _, wanted = link.partition(":")
     searched, _, modifier = rest.partition(":")
     followed = parameter(draft.resource_type, name)
-    if followed is None or followed.kind is not Kind.REFERENCE:
+    if followed is None or not followed.refers:
         raise ParameterError(_unknown(draft.resource_type))
     if "." in rest or searched == "_has":
         raise ParameterError("a chain has one step.")
@@ -246,7 +246,7 @@ def _sort(draft: _Draft, value: str) -> None:
 
 
 def _is_order(searched: Parameter) -> bool:
-    return searched.kind in _SORTED and not searched.told
+    return searched.kind in _SORTED and (not searched.told or searched.kind is Kind.DATE)
 
 
 def _total(draft: _Draft, value: str) -> None:
@@ -289,7 +289,7 @@ def _reference_path(draft: _Draft, value: str) -> Include:
     if source in SUPPORTED - STORED or draft.resource_type not in STORED:
         raise ParameterError(_ALONE)
     followed = parameter(source, name)
-    if followed is None or followed.kind is not Kind.REFERENCE:
+    if followed is None or not followed.refers:
         raise ParameterError("a value is Type:parameter or Type:parameter:Target, of a reference parameter.")
     if target and not (TYPE.fullmatch(target) and followed.may_target(target)):
         raise ParameterError("the parameter never refers to the target type that the value names.")

@@ -10,12 +10,21 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from referral.domain.errors import InvalidElement
-from referral.domain.search import Cursor, Kind, SearchQuery, SortKey, Total
+from referral.domain.search import (
+    OWED_OF_OFFER,
+    OWED_OF_REFERRAL,
+    Cursor,
+    Kind,
+    Owed,
+    SearchQuery,
+    SortKey,
+    Total,
+)
 from referral.store.pool import Connection, Store
 from referral.store.search_conditions import Bind, condition
 from referral.store.statements import statement
 from referral.store.visibility import visible
-from referral.store.worklist import Worklist, page_values
+from referral.store.worklist import OwedList, Worklist, page_values
 
 MOST_INCLUDED: Final = 1000
 
@@ -98,14 +107,14 @@ async def search_documents(
 def count_statement(visible_to: str, query: SearchQuery) -> tuple[str, list[object]]:
     """SQL and values of the number of matches."""
     values = _Values([visible_to, query.resource_type])
-    return f"SELECT count(*) {_matches(query, Worklist.of(query), values.bind)}", values
+    return f"SELECT count(*) {_matches(query, _list_of(query), values.bind)}", values
 
 
 def page_statement(visible_to: str, query: SearchQuery) -> tuple[str, list[object]]:
     """SQL and values of one page and the match after it; columns id, content, sort."""
     values = _Values([visible_to, query.resource_type])
-    worklist = Worklist.of(query)
-    order = _Order(query.sort, values.bind, "d" if worklist is None else "w")
+    worklist = _list_of(query)
+    order = _Order(query.sort, values.bind, worklist)
     found = _matches(query, worklist, values.bind, order.join)
     if query.cursor is not None:
         found += f" AND ({order.after(query.cursor, values.bind)})"
@@ -116,12 +125,17 @@ def page_statement(visible_to: str, query: SearchQuery) -> tuple[str, list[objec
     return sql, values
 
 
-def _matches(query: SearchQuery, worklist: Worklist | None, bind: Bind, join: str = "") -> str:
+def _list_of(query: SearchQuery) -> Worklist | OwedList | None:
+    """The list that is read in the order of an index of its own; None for another search."""
+    return OwedList.of(query) or Worklist.of(query)
+
+
+def _matches(query: SearchQuery, worklist: Worklist | OwedList | None, bind: Bind, join: str = "") -> str:
     """From where, joined with what and under which conditions. Every value is bound."""
     conditions = ["d.type = $2", "NOT d.deleted", visible(query.resource_type)]
     source, criteria = "document d", query.criteria
     if worklist is not None:
-        source = "search_reference w JOIN document d ON d.id = w.id"
+        source = worklist.source
         conditions.append(worklist.rows(bind))
         criteria = worklist.others
     conditions += [f"({condition(criterion, bind)})" for criterion in criteria]
@@ -139,14 +153,22 @@ _SORTED: Final = {
 }
 
 
+# When the next step is due, by the rows of a sort key.
+_OWED_OF: Final = {
+    OWED_OF_REFERRAL: "SELECT k.due_at AS value FROM deadline k"
+    " WHERE k.referral = d.id AND k.slot = 'step' AND k.done_at IS NULL",
+    OWED_OF_OFFER: "SELECT k.due_at AS value FROM offer f JOIN deadline k ON k.referral = f.referral"
+    " AND k.offer = f.id WHERE f.id = d.id AND k.slot = 'step' AND k.done_at IS NULL",
+}
+
+
 class _Order:
-    """The order of a search as SQL: what it joins, sorts by, and what comes after a cursor.
+    """The order of a search as SQL: what it joins, sorts by, and what comes after a cursor."""
 
-    row: the table whose row has the time of the last change.
-    """
-
-    def __init__(self, key: SortKey, bind: Bind, row: str) -> None:
+    def __init__(self, key: SortKey, bind: Bind, worklist: Worklist | OwedList | None) -> None:
         self.join, self._id, self._cast = "", "d.id", "timestamptz"
+        # The row that has the time of the last change.
+        row = "w" if isinstance(worklist, Worklist) else "d"
         self._descending = key.descending
         direction = "DESC" if key.descending else "ASC"
         match key.param:
@@ -158,6 +180,12 @@ class _Order:
                 # The id of the same row: else no index has this order.
                 self._id = f"{row}.id"
                 self.terms = f"{self.column} {direction}, {self._id}"
+            case Owed.DUE if key.rows in _OWED_OF:
+                self.column = "k.due_at"
+                if not isinstance(worklist, OwedList):
+                    self.join = f"LEFT JOIN LATERAL ({_OWED_OF[key.rows]}) AS sorted ON true"
+                    self.column = "sorted.value"
+                self.terms = f"{self.column} {direction} NULLS LAST, d.id"
             case param:
                 table, first, last, self._cast = _SORTED[key.kind]
                 outer = f"max(s.{last})" if key.descending else f"min(s.{first})"
@@ -167,7 +195,7 @@ class _Order:
                 )
                 self.column, self.terms = "sorted.value", f"sorted.value {direction} NULLS LAST, d.id"
         self._by_id = key.param == "_id"
-        self._may_lack = bool(self.join)
+        self._may_lack = bool(self.join) or key.param == Owed.DUE
 
     def after(self, cursor: Cursor, bind: Bind) -> str:
         """The condition of what comes after the last match of the page before."""

@@ -22,6 +22,8 @@ from referral.domain.search import (
     LastUpdatedCriterion,
     MissingCriterion,
     NearCriterion,
+    Owed,
+    OwedCriterion,
     Prefix,
     QuantityCriterion,
     ReferenceCriterion,
@@ -242,6 +244,46 @@ def _kept(criterion: HubCriterion, bind: Bind, document: Document) -> str:
     return f"NOT {found}" if criterion.negated else found
 
 
+_OVERDUE: Final = "coalesce(k.stage > 0 OR k.due_at <= now(), false)"
+# Where what is owed meets a parameter: a condition on the rows `k` of deadline.
+_OWED: Final = {
+    Owed.OWES: "k.owes = ANY ({codes}::text[])",
+    Owed.WAITING_FOR: "k.debtor = ANY ({codes}::text[])",
+    Owed.AWAITED_BY: "k.creditor = ANY ({codes}::text[])",
+    Owed.OVERDUE: f"k.slot = 'step' AND {_OVERDUE} = ANY ({{codes}}::text[]::boolean[])",
+    Owed.ESCALATED: "k.slot = 'step' AND (k.stage = 2) = ANY ({codes}::text[]::boolean[])",
+}
+_OWED_AT_ALL: Final = {Owed.AWAITED_BY: "k.creditor IS NOT NULL", Owed.DUE: "k.due_at IS NOT NULL"}
+
+
+def owed_rows(criterion: OwedCriterion, bind: Bind) -> str:
+    """The condition that a row `k` of deadline is open and meets the criterion, which may be negated yet."""
+    rows = "k.done_at IS NULL AND k.slot <> 'slip'"
+    if criterion.comparisons:
+        found = _any(
+            _COMPARISONS[prefix]
+            .format(start=_Moment(start, bind), end=_Moment(end, bind))
+            .replace("s.low", "k.due_at")
+            .replace("s.high", "k.due_at")
+            for prefix, start, end in criterion.comparisons
+        )
+        return f"{rows} AND ({found})"
+    if criterion.codes is None:
+        return f"{rows} AND {_OWED_AT_ALL.get(criterion.what, 'true')}"
+    return f"{rows} AND {_OWED[criterion.what].format(codes=bind(list(criterion.codes)))}"
+
+
+def _owed(criterion: OwedCriterion, bind: Bind, document: Document) -> str:
+    source = f"deadline k WHERE k.referral = {document.name}.id"
+    if criterion.by_offer:
+        source = (
+            "offer f JOIN deadline k ON k.referral = f.referral AND k.offer = f.id"
+            f" WHERE f.id = {document.name}.id"
+        )
+    found = f"EXISTS (SELECT FROM {source} AND {owed_rows(criterion, bind)})"
+    return f"NOT {found}" if criterion.negated else found
+
+
 def _uri(criterion: UriCriterion, bind: Bind, document: Document) -> str:
     rows = _any(
         f"s.code ~>=~ {bind(value)}::text AND s.code ~<~ {bind(value + _LAST)}::text"
@@ -292,6 +334,7 @@ _CONDITIONS: Final[dict[type, Callable[[Any, Bind, Document], str]]] = {
     HasCriterion: _has,
     TokenCriterion: _token,
     HubCriterion: _kept,
+    OwedCriterion: _owed,
     ReferenceCriterion: _reference,
     StringCriterion: _string,
     DateCriterion: _date,

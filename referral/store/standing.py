@@ -17,7 +17,8 @@ class ReferralStanding:
     """A referral by its rows: ids of its sender and its network. performers: how many its draft names.
 
     replaced: a new one was sent in its place. member: who asks is a member of its network today. offer and
-    owner: of the offer that was asked for; of a referral the open one, else the last.
+    owner: of the offer that was asked for; of a referral the open one, else the last. due: until when the
+    next step is owed, where a clock runs.
     """
 
     id: str
@@ -31,6 +32,7 @@ class ReferralStanding:
     member: bool
     offer: OfferStanding | None
     owner: str | None
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ async def read_standing(store: Store, visible_to: str, resource_type: str, resou
             member=data["member"],
             offer=OfferStanding(OfferState(offer["state"]), data["asked"], data["abort"]) if offer else None,
             owner=offer["owner"] if offer else None,
+            due=datetime.fromisoformat(data["due"]) if data["due"] else None,
         ),
     )
 

@@ -5,19 +5,21 @@ The rows are those of search_reference that carry a status: see `apply_changes`.
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Self
 
 from referral.domain.search import (
     Criterion,
+    Owed,
+    OwedCriterion,
     ReferenceCriterion,
     SearchQuery,
     SortKey,
     TokenCriterion,
     Total,
 )
-from referral.store.search_conditions import Bind
+from referral.store.search_conditions import Bind, owed_rows
 
 _TYPES: Final = frozenset({"ServiceRequest", "Task"})
 _PARTIES: Final = frozenset({"owner", "performer", "requester"})
@@ -50,6 +52,11 @@ class Worklist:
         others = tuple(each for each in query.criteria if each is not party and each is not statuses)
         return cls(party, statuses, others)
 
+    @property
+    def source(self) -> str:
+        """Its rows `w`, with their documents."""
+        return "search_reference w JOIN document d ON d.id = w.id"
+
     def rows(self, bind: Bind) -> str:
         """The condition of its rows `w` in search_reference; `$2` is the type that is searched."""
         (_, facility), *_ = self.party.values
@@ -59,6 +66,42 @@ class Worklist:
             f" AND w.target_type = 'Organization' AND w.open_status IS NOT NULL"
             f" AND w.open_status = ANY ({bind(codes)}::text[])"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OwedList:
+    """A search of what waits for one facility, or what it waits for: the criterion `party`, and the `others`.
+
+    It is read from what is owed, in the order of an index, the most urgent first.
+    """
+
+    party: OwedCriterion
+    others: tuple[Criterion, ...]
+
+    @classmethod
+    def of(cls, query: SearchQuery) -> Self | None:
+        """The list that the query asks for; None where it asks for something else."""
+        for each in query.criteria:
+            if isinstance(each, OwedCriterion) and each.what in _SIDES and len(each.codes or ()) == 1:
+                if each.negated:
+                    continue
+                return cls(each, tuple(other for other in query.criteria if other is not each))
+        return None
+
+    @property
+    def source(self) -> str:
+        """The rows `k` of what is owed, with their documents."""
+        column = "offer" if self.party.by_offer else "referral"
+        return f"deadline k JOIN document d ON d.id = k.{column}"
+
+    def rows(self, bind: Bind) -> str:
+        """The condition of its rows `k` in deadline."""
+        return owed_rows(replace(self.party, codes=None), bind) + (
+            f" AND k.{_SIDES[self.party.what]} = {bind((self.party.codes or ('',))[0])}"
+        )
+
+
+_SIDES: Final = {Owed.WAITING_FOR: "debtor", Owed.AWAITED_BY: "creditor"}
 
 
 def page_values(

@@ -21,7 +21,7 @@ from scripts.benchmark.seed import Maker, load, sealed
 from scripts.benchmark.stage import Systems
 
 WORKS: Final = ("read", "worklist", "search", "place", "move", "transaction", "suggest")
-MORE: Final = ("name", "chain", "revinclude", "history")
+MORE: Final = ("name", "chain", "revinclude", "history", "moves")
 """Measured where they are asked for by name."""
 OPEN: Final = "requested,received,accepted,in-progress"
 _KNOWN: Final = 2000  # resources that reads and searches ask for in turn
@@ -112,6 +112,7 @@ def make_works(material: Material) -> dict[str, Work]:
         "chain": (_chains, read),
         "revinclude": (_revincludes, read),
         "history": (_histories, read),
+        "moves": (_possible_moves, read),
         "suggest": (_questions, Requests(floor, 200, lambda: _roads(material))),
     }
     writes: dict[str, tuple[int, Callable[[Material, _Names], Iterator[bytes]]]] = {
@@ -198,6 +199,13 @@ def _revincludes(material: Material) -> Iterator[bytes]:
 def _histories(material: Material) -> Iterator[bytes]:
     for request, sender in _shuffled(material.requests):
         address = f"/fhir/ServiceRequest/{request}/_history"
+        yield http_request("GET", address, material.systems.token(sender))
+
+
+def _possible_moves(material: Material) -> Iterator[bytes]:
+    """What a sender may do now, and who owes the next step."""
+    for request, sender in _shuffled(material.requests):
+        address = f"/fhir/ServiceRequest/{request}/$moves"
         yield http_request("GET", address, material.systems.token(sender))
 
 

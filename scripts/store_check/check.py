@@ -9,6 +9,7 @@ from referral.actions.verify_audit import verify_audit
 from scripts.store_check.bytes import check_bytes
 from scripts.store_check.facts import Connection, Facts, read_facts
 from scripts.store_check.index import check_documents
+from scripts.store_check.journeys import check_journeys
 from scripts.store_check.paths import check_paths
 from scripts.store_check.readers import check_readers
 from scripts.store_check.rows import check_rows
@@ -37,6 +38,7 @@ def _check(facts: Facts, writes: Iterable[Write]) -> Iterator[Violation]:
     yield from check_records(facts)
     yield from check_paths(facts)
     yield from check_rows(facts)
+    yield from check_journeys(facts)
     yield from check_readers(facts)
     yield from check_writes(facts, writes)
 

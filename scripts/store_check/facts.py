@@ -83,10 +83,16 @@ class Facts:
     """The senders' own numbers by their referral."""
     offers_of: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     """Offers by their referral."""
+    aborts: dict[str, Row] = field(default_factory=dict)
+    """Offers that somebody asked to stop, by the Task that asks."""
+    answered: dict[str, Row] = field(default_factory=dict)
+    """Offers of questions, by the Communication that answers."""
     events: list[Row] = field(default_factory=list)
     changes: list[Row] = field(default_factory=list)
     audits: list[Row] = field(default_factory=list)
     access: list[Row] = field(default_factory=list)
+    journeys: dict[str, Row] = field(default_factory=dict)
+    """Those of which something is told, by their number."""
     holders: Mapping[tuple[str, str], list[Key]] = field(default_factory=dict)
     """Who has a business identifier."""
 
@@ -120,6 +126,11 @@ async def read_facts(connection: Connection, base: str) -> Facts:
     facts.offers = {row["id"]: row for row in await connection.fetch("SELECT * FROM offer")}
     for row in facts.offers.values():
         facts.offers_of[row["referral"]].append(row)
+    for row in await connection.fetch("SELECT kind, id, offer, settled_by FROM demand"):
+        if row["kind"] == "abort":
+            facts.aborts[row["id"]] = facts.offers[row["offer"]]
+        elif row["settled_by"] is not None:
+            facts.answered[row["settled_by"]] = facts.offers[row["offer"]]
     for row in await connection.fetch("SELECT * FROM referral_identifier"):
         facts.identifiers[row["referral"]].append(row)
     facts.events = await connection.fetch("SELECT *, txid || ' ' || at AS tx FROM event ORDER BY seq")
@@ -129,6 +140,7 @@ async def read_facts(connection: Connection, base: str) -> Facts:
         " WHERE action IN ('create', 'update', 'delete') AND version IS NOT NULL ORDER BY seq"
     )
     facts.access = await connection.fetch("SELECT * FROM access")
+    facts.journeys = {row["number"]: row for row in await connection.fetch("SELECT * FROM journey")}
     return facts
 
 

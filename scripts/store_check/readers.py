@@ -8,6 +8,7 @@ from datetime import datetime
 from referral.domain.lifecycle import OfferState
 from referral.domain.visibility import CLINICAL
 from referral.fhir.attachment import BINARY
+from referral.fhir.package import HANDED_ON
 from scripts.store_check.facts import Facts, Key, Row, Version, is_open, is_with_receiver
 from scripts.store_check.violation import Violation
 
@@ -33,9 +34,11 @@ class _Play:
     living: dict[tuple[str, Key], int] = field(default_factory=lambda: defaultdict(int))
     given: dict[tuple[str, str], set[Grant]] = field(default_factory=lambda: defaultdict(set))
     """Living grants by facility and via."""
+    of_key: dict[Key, list[Grant]] = field(default_factory=lambda: defaultdict(list))
+    """All grants of a resource, in their order."""
+    shown: set[Key] = field(default_factory=set)
+    """What this transaction gives to somebody by itself, and writes with links that may be new."""
     newest: dict[Key, Version] = field(default_factory=dict)
-    holding: dict[Key, Version] = field(default_factory=dict)
-    """Of these, what has attachments."""
     states: dict[str, str] = field(default_factory=dict)
     """Of offers."""
 
@@ -45,6 +48,7 @@ class _Play:
             self.since[row] = at
             self.living[facility, key] += 1
             self.given[facility, via].add(row)
+            self.of_key[key].append(row)
 
     def end(self, facility: str, via: str, at: datetime, *, in_error: bool) -> None:
         ended = {
@@ -99,6 +103,7 @@ def _played(facts: Facts) -> _Play:
         acts[event["tx"]].append(event)
     # A transaction that waited for another has the higher numbers, whichever of the two began first.
     for transaction in dict.fromkeys(row["tx"] for row in facts.changes):
+        play.shown.clear()
         _write(play, written[transaction])
         events = acts[transaction]
         packages = [given for event in events for given in _packages(play, event)]
@@ -106,21 +111,24 @@ def _played(facts: Facts) -> _Play:
             _end(play, event)
         for event in events:
             _give(play, event)
+            _give_to_the_other(play, event)
         for offer, at in packages:
             _give_package(play, offer, at)
-        if play.holding:
-            for at in {version.at for _, version in written[transaction]}:
-                _give_attachments(play, at)
+        for key, version in written[transaction]:
+            if key in play.shown:
+                _hand_on(play, key, version.at)
+        for event in events:
+            for key in play.shown - {key for key, _ in written[transaction]}:
+                _hand_on(play, key, event["at"])
     return play
 
 
 def _write(play: _Play, written: list[tuple[Key, Version]]) -> None:
     for key, version in written:
         play.newest[key] = version
-        if any(kind == BINARY for kind, _ in version.links):
-            play.holding[key] = version
-        else:
-            play.holding.pop(key, None)
+        is_new = version.number == 1 or key[0] not in HANDED_ON
+        if any(kind == BINARY or not is_new for kind, _ in version.links):
+            play.shown.add(key)
         if version.number == 1 and key[0] in CLINICAL:
             play.grant(version.owner, key, "owner", "", version.at)
 
@@ -156,7 +164,7 @@ def _give(play: _Play, event: Row) -> None:
     elif event["move"] == "submit":
         for facility in {referral["network"]} | _senders_before(facts, referral):
             play.grant(facility, key, "referral", referral["id"], at)
-    elif key[0] == "Task" and event["move"] == "offer":
+    elif key[0] == "Task" and event["move"] in {"offer", "claim"} and event["from_state"] is None:
         offer = facts.offers[event["id"]]
         play.grant(offer["owner"], ("ServiceRequest", referral["id"]), "referral", offer["id"], at)
         for facility in {offer["owner"], referral["network"]} | _senders_before(facts, referral):
@@ -173,6 +181,10 @@ def _give_outputs(play: _Play, event: Row, referral: Row) -> None:
         return
     known = before.brings if before is not None else ()
     to_last = [(one, {referral["sender"]}) for one in version.brings if one not in known]
+    for one in version.brings:
+        seen = play.newest.get(one)
+        if one not in known and seen is not None and seen.patient is None and seen.owner == event["facility"]:
+            play.grant(referral["sender"], one, "package", referral["id"], event["at"])
     to_all = {referral["sender"]} | _senders_before(play.facts, referral)
     summaries = [(one, to_all) for one in version.about if event["move"] == "complete"]
     for key, facilities in (*to_last, *summaries):
@@ -180,6 +192,19 @@ def _give_outputs(play: _Play, event: Row, referral: Row) -> None:
         for given in _closure(play, [key], event["facility"], referral["patient"]):
             for facility in facilities - {author}:
                 play.grant(facility, given, "package", referral["id"], event["at"])
+
+
+def _give_to_the_other(play: _Play, event: Row) -> None:
+    """An answer, and the wish to stop, are seen by the receiver."""
+    facts, at, key = play.facts, event["at"], (event["type"], event["id"])
+    if key[0] == "Communication" and event["move"] == "create" and key[1] in facts.answered:
+        offer = facts.answered[key[1]]
+        play.grant(offer["owner"], key, "referral", offer["referral"], at)
+        play.shown.add(key)
+    elif key[0] == "Task" and event["move"] == "create" and key[1] in facts.aborts:
+        offer = facts.aborts[key[1]]
+        for facility in (offer["owner"], offer["network"]):
+            play.grant(facility, key, "referral", offer["referral"], at)
 
 
 def _give_communication(play: _Play, key: Key, event: Row) -> None:
@@ -198,6 +223,7 @@ def _give_communication(play: _Play, key: Key, event: Row) -> None:
         }
         for facility in heard - {event["facility"]}:
             play.grant(facility, key, "referral", referral["id"], event["at"])
+            play.shown.add(key)
 
 
 def _give_package(play: _Play, offer: Row, at: datetime) -> None:
@@ -223,17 +249,27 @@ def _closure(play: _Play, named: Iterable[Key], giver: str, patient: str) -> set
     return given
 
 
-def _give_attachments(play: _Play, at: datetime) -> None:
-    """What is attached to something is seen by whom that was given, as far as its author sees it."""
-    given = [row for row in play.since if row[1:3] in play.holding and row[3] != "owner"]
-    for facility, kind, name, scope, via in [row for row in given if row not in play.until]:
-        holder = play.holding[kind, name]
-        for link in holder.links:
-            known = play.newest.get(link)
-            if link[0] != BINARY or known is None or not play.sees(holder.owner, link):
-                continue
-            if _is_about(link, known, holder.patient):
-                play.grant(facility, link, scope, via, at)
+def _hand_on(play: _Play, key: Key, at: datetime) -> None:
+    """What something names is seen by whom that was given, and so on, as far as its author sees it."""
+    holder = play.newest.get(key)
+    if holder is None:
+        return
+    for row in list(play.of_key[key]):
+        facility, kind, _, scope, via = row
+        by_itself = scope == "package" or kind not in {"ServiceRequest", "Task"}
+        if scope == "owner" or row in play.until or not by_itself:
+            continue
+        waiting, seen = [key], {key}
+        while waiting:
+            current = play.newest.get(waiting.pop())
+            for link in current.links if current is not None else ():
+                known = play.newest.get(link)
+                if link in seen or known is None or not play.sees(holder.owner, link):
+                    continue
+                if _is_about(link, known, holder.patient):
+                    seen.add(link)
+                    waiting.append(link)
+                    play.grant(facility, link, scope, via, at)
 
 
 def _is_about(key: Key, known: Version, patient: str | None) -> bool:

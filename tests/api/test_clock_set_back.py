@@ -39,13 +39,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def hub(demo_database: Database, clock: Clock) -> AsyncIterator[RunningService]:
-    """A service that goes by that clock."""
+    """A service that goes by that clock; the clocks of referrals are tried in tests/delivery."""
     listening = listen()
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(demo_database.dsn)
         stack.push_async_callback(store.close)
-        app = create_app(Services(store=store, base_url=base_url, now=clock))
+        app = create_app(Services(store=store, base_url=base_url, now=clock), with_clocks=False)
         await stack.enter_async_context(app.router.lifespan_context(app))
         await stack.enter_async_context(serving(app, listening, Guard(), keep_alive=600))
         running = RunningService(base_url, store)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from referral.domain import codes
+from referral.domain.deadlines import ClockMove
 from referral.domain.facility import AffiliationKind, CapacityStatus, Level, Tier
 from referral.domain.journey import Loop, LoopReason
 from referral.domain.lifecycle import OfferMove, Party, ReferralMove
@@ -155,7 +156,7 @@ def values(codes_of: type[StrEnum]) -> list[str]:
         ("loop", values(Loop)),
         ("loop-reason", values(LoopReason)),
         ("summary-section", list(SUMMARY_SECTIONS)),
-        ("move", list(dict.fromkeys([*values(ReferralMove), *values(OfferMove)]))),
+        ("move", list(dict.fromkeys([*values(ReferralMove), *values(OfferMove), *values(ClockMove)]))),
         ("party", values(Party)),
         ("tier", values(Tier)),
         ("level", values(Level)),

@@ -157,14 +157,34 @@ async def _with_attachments(service: RunningService) -> None:
     async def attach(client: httpx.AsyncClient, text: bytes, **headers: str) -> Resource:
         answer = await client.post("Binary", content=text, headers={"Content-Type": "text/plain"} | headers)
         assert answer.status_code == 201, answer.text
-        return {"attachment": {"url": f"Binary/{answer.json()['id']}"}}
+        return {"attachment": {"contentType": "text/plain", "url": f"Binary/{answer.json()['id']}"}}
 
     scan = await attach(station, b"One scan", **{"X-Security-Context": f"Patient/{who['id']}"})
     told = await created(station, summary(who["id"], content=[scan]))
-    named = {"supportingInfo": [{"reference": f"DocumentReference/{told['id']}"}]}
+    report = await created(
+        station,
+        {
+            "resourceType": "DiagnosticReport",
+            "status": "partial",
+            "code": {"text": "Blood count"},
+            "subject": {"reference": f"Patient/{who['id']}"},
+        },
+    )
+    brings = (f"DocumentReference/{told['id']}", f"DiagnosticReport/{report['id']}")
+    named = {"supportingInfo": [{"reference": one} for one in brings]}
     asked = await created(station, request(who["id"], KIEN_AN, **named))
     more = {"content": [scan, await attach(station, b"Another scan")]}
     changed = await station.put(f"DocumentReference/{told['id']}", json=told | more)
+    assert changed.status_code == 200, changed.text
+    # What a report is linked to later is handed on as well, with what that rests on.
+    part = await created(station, observation(who["id"]))
+    rests = {"derivedFrom": [{"reference": f"Observation/{part['id']}"}]}
+    result = {
+        "result": [
+            {"reference": f"Observation/{(await created(station, observation(who['id'], **rests)))['id']}"}
+        ]
+    }
+    changed = await station.put(f"DiagnosticReport/{report['id']}", json=report | result)
     assert changed.status_code == 200, changed.text
     found = await hospital.get("Task", params={"focus": f"ServiceRequest/{asked['id']}"})
     case = Case(station, hospital, KIEN_AN, who, asked, found.json()["entry"][0]["resource"]["id"])

@@ -174,6 +174,21 @@ PLANTED = {
     "a row and its document differ": ("row-and-document", "UPDATE referral SET priority = 'asap'"),
     "an offer and its document differ": ("row-and-document", "UPDATE offer SET priority = 'asap'"),
     "an offer is of another patient": ("offer-of-referral", "UPDATE offer SET patient = 'x'"),
+    "a loop is closed that is open": (
+        "loop",
+        (
+            "INSERT INTO journey SELECT r.journey, r.network, 'closed', 'returned', now() FROM referral r"
+            " WHERE r.state = 'offered' AND r.journey NOT IN (SELECT number FROM journey) LIMIT 1"
+        ),
+    ),
+    "a loop is told for another reason": (
+        "loop",
+        "UPDATE journey SET reason = 'replaced'",
+    ),
+    "a loop is of nothing": (
+        "journey-of-nothing",
+        "INSERT INTO journey SELECT 'HI999999990', id, 'lost', 'not-closed', now() FROM network LIMIT 1",
+    ),
     "a journey is another": ("journey", "UPDATE referral SET journey = number WHERE based_on IS NOT NULL"),
     "a number of its own is not kept": ("identifier-rows", "DELETE FROM referral_identifier"),
     "a number of its own is of another": ("identifier-rows", "UPDATE referral_identifier SET value = '2'"),

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from referral.domain.search import Kind
-from referral.fhir.systems import BOOLEAN
+from referral.domain.search import OWED_OF_OFFER, OWED_OF_REFERRAL, Kind, Owed
+from referral.fhir.systems import BOOLEAN, PARTY
 
 _HL7: Final = "http://hl7.org/fhir/"
 
@@ -37,13 +37,23 @@ class Parameter:
     told: str = ""
 
     @property
+    def owed(self) -> bool:
+        """Whether it looks at what is owed of a referral."""
+        return self.rows in {OWED_OF_OFFER, OWED_OF_REFERRAL}
+
+    @property
     def indexed(self) -> bool:
         """Whether the parameter has index rows of its own."""
         return self.rows == self.name
 
+    @property
+    def refers(self) -> bool:
+        """Whether it is a reference of the resource itself, which can be followed."""
+        return self.kind is Kind.REFERENCE and not self.told
+
     def may_target(self, resource_type: str) -> bool:
         """Whether a reference of this parameter may name that type."""
-        return self.kind is Kind.REFERENCE and (not self.targets or resource_type in self.targets)
+        return self.refers and (not self.targets or resource_type in self.targets)
 
     def expression(self, resource_type: str) -> str:
         """FHIRPath of the elements, for docs and the CapabilityStatement; in words where there are none."""
@@ -130,6 +140,54 @@ def narrowed(name: str, rows: str, path: str, target: str) -> Parameter:
 def hub(name: str, system: str, told: str) -> Parameter:
     """Of codes of ours that the hub keeps beside the resources."""
     return Parameter(name, Kind.TOKEN, (), system=system, told=told)
+
+
+def owed(rows: str) -> tuple[Parameter, ...]:
+    """What looks at the step that is owed of a referral: who owes it, who waits for it, until when."""
+    facility = ("Organization",)
+    return (
+        Parameter(
+            Owed.WAITING_FOR,
+            Kind.REFERENCE,
+            (),
+            facility,
+            rows=rows,
+            told="The facility that owes the next step; and the office, once that is escalated",
+        ),
+        Parameter(
+            Owed.AWAITED_BY,
+            Kind.REFERENCE,
+            (),
+            facility,
+            rows=rows,
+            told="The facility of the other side, which waits for the next step",
+        ),
+        Parameter(
+            Owed.OWES,
+            Kind.TOKEN,
+            (),
+            system=PARTY,
+            rows=rows,
+            told="The party that owes the next step: sender or receiver; and office, once that is escalated",
+        ),
+        Parameter(
+            Owed.OVERDUE,
+            Kind.TOKEN,
+            (),
+            system=BOOLEAN,
+            rows=rows,
+            told="Whether the time for the next step is over",
+        ),
+        Parameter(
+            Owed.ESCALATED,
+            Kind.TOKEN,
+            (),
+            system=BOOLEAN,
+            rows=rows,
+            told="Whether the office was told, as twice that time is over",
+        ),
+        Parameter(Owed.DUE, Kind.DATE, (), rows=rows, told="Until when the next step is owed"),
+    )
 
 
 def composite(name: str, path: str, coded: str, referring: str) -> Parameter:

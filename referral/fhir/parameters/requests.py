@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from referral.domain.search import OWED_OF_OFFER, OWED_OF_REFERRAL
 from referral.fhir import systems
 from referral.fhir.parameters.parameter import (
     ACTORS,
@@ -12,6 +13,7 @@ from referral.fhir.parameters.parameter import (
     date,
     hub,
     narrowed,
+    owed,
     reference,
     token,
     uri,
@@ -30,6 +32,7 @@ PARAMETERS: Final[dict[str, tuple[Parameter, ...]]] = {
         uri("instantiates-uri", "instantiatesUri"),
         code("intent", "intent", "request-intent"),
         hub("loop", systems.LOOP, "How the loop of the journey of a referral stands"),
+        *owed(OWED_OF_REFERRAL),
         date("occurrence", "occurrence[x]"),
         narrowed("patient", "subject", "subject", "Patient"),
         reference("performer", "performer", *PERFORMERS),
@@ -62,6 +65,7 @@ PARAMETERS: Final[dict[str, tuple[Parameter, ...]]] = {
         reference("requester", "requester", *ACTORS),
         code("status", "status", "task-status"),
         reference("subject", "for"),
+        *owed(OWED_OF_OFFER),
     ),
     "Communication": (
         reference("based-on", "basedOn"),

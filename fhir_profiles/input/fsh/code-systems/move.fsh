@@ -29,3 +29,5 @@ Description: "What a party does to a referral or to an offer of it: Provenance.a
 * #report "Report" "Tell how it goes."
 * #complete "Complete" "Care has ended."
 * #stop "Stop" "Care is stopped, as the sender asked."
+* #warn "Warn" "The time for a step is over."
+* #escalate "Escalate" "Twice that time is over: the office is told."

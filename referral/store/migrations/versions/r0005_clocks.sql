@@ -108,7 +108,7 @@ BEGIN
   ), told AS (
     INSERT INTO event (at, type, id, version, move, from_state, to_state, party, facility, client, network, referral, reason_code, reason_text)
     SELECT p_now, d.type, d.id, d.version, CASE f.stage WHEN 1 THEN 'warn' ELSE 'escalate' END, s.state, s.state, 'system', f.network,
-      'clock', f.network, f.referral, coalesce(f.kind, 'slip'), f.suggested
+      'clock', f.network, f.referral, coalesce(f.kind, 'slip'), 'Organization/' || f.suggested
     FROM fired f
     CROSS JOIN LATERAL (
       SELECT 'Task' AS type, o.id, o.state FROM offer o WHERE o.id = f.offer

@@ -74,6 +74,7 @@ BEGIN
       'performers', jsonb_array_length(s.content->'performer'),
       'asked', EXISTS (SELECT FROM demand q WHERE q.referral = r.id AND q.offer = o.id AND q.kind = 'question' AND q.settled_at IS NULL),
       'abort', EXISTS (SELECT FROM demand q WHERE q.referral = r.id AND q.offer = o.id AND q.kind = 'abort' AND q.settled_at IS NULL),
+      'due', (SELECT k.due_at FROM deadline k WHERE k.referral = r.id AND k.slot = 'step' AND k.done_at IS NULL),
       'replaced', EXISTS (SELECT FROM event e WHERE e.type = 'ServiceRequest' AND e.id = r.id AND e.move = 'replace'),
       'member', EXISTS (SELECT FROM membership m WHERE m.network = r.network AND m.facility = p_actor
                         AND (m.valid_from IS NULL OR m.valid_from <= current_date) AND (m.valid_to IS NULL OR m.valid_to >= current_date)))
