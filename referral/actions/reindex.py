@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from referral.actions.draft import Draft
 from referral.actions.index_document import index_document
+from referral.actions.what_to_load import what_to_load
 from referral.actions.workspace import Workspace
-from referral.actions.write_resources import what_to_load
 from referral.domain.actor import Actor
 from referral.domain.facility import FacilityId
 from referral.domain.scope import Scopes

@@ -292,7 +292,7 @@ def effort(criterion: Criterion) -> int:
             asked = len(criterion.ids)
         case LastUpdatedCriterion():
             asked = len(criterion.ranges)
-        case MissingCriterion() | OwedCriterion():
+        case HubCriterion() | MissingCriterion() | OwedCriterion():
             asked = 1
         case _:
             asked = len(criterion.values)

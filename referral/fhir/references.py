@@ -40,3 +40,18 @@ def references_at(content: Mapping[str, Any], element: str) -> Iterator[tuple[st
     elif isinstance(found, list):
         for position, entry in enumerate(found):
             yield f"{element}[{position}]", entry
+
+
+def every_reference(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every Reference below a resource, in no order."""
+    found: list[dict[str, Any]] = []
+    left: list[Any] = [content]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("reference"), str) or isinstance(value.get("identifier"), dict):
+                found.append(value)
+            left.extend([below for below in value.values() if not isinstance(below, str)])
+        elif isinstance(value, list):
+            left.extend(value)
+    return found
