@@ -45,6 +45,8 @@ _DONE: Final = {
     "stop": "stopped care, as asked",
     "close": "knows how it ended, and closed it",
     "mark-error": "marked it as a mistake",
+    "warn": "warned that the time is over",
+    "escalate": "told the office that twice the time is over",
 }
 
 

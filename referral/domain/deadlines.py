@@ -15,7 +15,7 @@ from referral.domain.codes import Priority
 from referral.domain.lifecycle import OfferState, Party, ReferralState
 from referral.domain.next_step import OfferStanding, who_owes
 from referral.domain.policy import Policy
-from referral.domain.policy_rules import ESCALATE_PERCENT, ClockKind, Code, runs_in_working_time
+from referral.domain.policy_rules import ESCALATE_PERCENT, WARN_PERCENT, ClockKind, Code, runs_in_working_time
 from referral.domain.referral import Offer, Referral
 
 
@@ -245,18 +245,12 @@ def _timed(step: Deadline, rules: Rules) -> Deadline:
     """With the moments at which it is due."""
     if step.kind is None:
         return step
-    spent = timedelta(seconds=step.spent)
+    policy, calendar, spent = rules.policy, rules.calendar, timedelta(seconds=step.spent)
     due_at, escalate_at = (
-        rules.policy.due_at(
-            step.kind,
-            step.priority,
-            step.since,
-            rules.calendar,
-            on=rules.on,
-            percent=percent,
-            spent=spent,
+        policy.due_at(
+            step.kind, step.priority, step.since, calendar, on=rules.on, percent=percent, spent=spent
         )
-        for percent in (100, ESCALATE_PERCENT)
+        for percent in (WARN_PERCENT, ESCALATE_PERCENT)
     )
     step = replace(step, due_at=due_at, escalate_at=escalate_at)
     return replace(step, next_at=_next_at(step, step.stage))

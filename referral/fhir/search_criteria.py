@@ -52,7 +52,13 @@ MODIFIERS: Final = {
     Kind.COMPOSITE: (),
 }
 """What may follow the name of a parameter, after a colon; `[type]` is the name of a type."""
-MODIFIERS_OF_OWED: Final = ("missing", "not")
+
+
+def modifiers_of(searched: Parameter) -> tuple[str, ...]:
+    """What may follow this parameter. What is owed is no element, and is not named by an identifier."""
+    if searched.owed:
+        return ("missing",) if searched.kind is Kind.DATE else ("missing", "not")
+    return MODIFIERS[searched.kind]
 
 
 def read_criterion(searched: Parameter, modifier: str, value: str, base: str) -> Criterion:
@@ -60,7 +66,7 @@ def read_criterion(searched: Parameter, modifier: str, value: str, base: str) ->
 
     Raises ParameterError for a modifier that the parameter does not have, or a value of another form.
     """
-    known = MODIFIERS_OF_OWED if searched.owed else MODIFIERS[searched.kind]
+    known = modifiers_of(searched)
     named = searched.kind is Kind.REFERENCE and TYPE.fullmatch(modifier)
     if modifier and modifier not in known and not named:
         shown = ", ".join(f":{name}" for name in known) or "none"

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from referral.domain.search import Kind
 from referral.fhir.parameters import PARAMETERS, reverse_references
 from tests.api.attempt import (
     BUNDLES,
@@ -178,7 +177,7 @@ def includes(kind: str) -> list[tuple[str, str]]:
     return [
         ("_include", f"{kind}:{parameter.name}")
         for parameter in PARAMETERS[kind]
-        if parameter.kind is Kind.REFERENCE
+        if parameter.refers
     ] + [
         ("_revinclude", f"{source}:{parameter.name}")
         for source, parameter in reverse_references(kind)

@@ -3,18 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from referral.actions.activate_policy import activate_policy
-from referral.delivery.clocks import Effect
+from referral.delivery.clocks import Clocks, Effect
 from referral.domain.policy import Policy
+from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
 from tests.delivery.conftest import ClockedHub
 from tests.factories import (
     AN_LAO,
+    CAT_HAI,
     KIEN_AN,
     LE_CHAN,
     OFFICE,
@@ -240,6 +242,29 @@ async def test_what_one_referral_refuses_is_put_off_and_the_others_go_on(clocked
     assert (await clocked.deadline(name, "slip"))["next_at"] == now + timedelta(minutes=1)
     await clocked.owner.execute("DELETE FROM deadline WHERE referral = $1", name)
     await clocked.owner.execute("UPDATE referral SET state = 'entered-in-error' WHERE id = $1", name)
+
+
+async def test_a_worker_that_knows_no_policy_escalates_all_the_same(clocked: ClockedHub) -> None:
+    case = await offered(clocked.service, priority="stat")
+    name = case.request["id"]
+    step = await clocked.deadline(name)
+    store = await Store.open(clocked.database.dsn, size=1)
+    await Clocks(store, SnapshotHolder(), clocked.service.fhir).fire_due(step["escalate_at"])
+    await store.close()
+    assert await clocked.told(name) == [("warn", "acknowledge", None), ("escalate", "acknowledge", None)]
+
+
+async def test_a_sender_that_left_the_network_is_escalated_without_a_suggestion(clocked: ClockedHub) -> None:
+    case = await offered(clocked.service, sender=CAT_HAI, priority="stat")
+    name = case.request["id"]
+    step = await clocked.deadline(name)
+    leave = "UPDATE membership SET valid_to = $2::date WHERE facility = $1"
+    await clocked.owner.execute(leave, CAT_HAI, date(2020, 1, 1))
+    await clocked.owner.execute("UPDATE network_version SET version = version + 1")
+    await clocked.fire(step["escalate_at"])
+    await clocked.owner.execute(leave, CAT_HAI, None)
+    await clocked.owner.execute("UPDATE network_version SET version = version + 1")
+    assert (await clocked.told(name))[1] == ("escalate", "acknowledge", None)
 
 
 async def test_a_referral_from_before_the_clocks_gets_its_own(clocked: ClockedHub) -> None:

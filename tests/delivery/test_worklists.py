@@ -127,6 +127,7 @@ async def test_the_most_urgent_comes_first_and_every_page_has_its_own(clocked: C
     [
         "Task?overdue=perhaps",
         "Task?due=soon",
+        "Task?due:not=2026",
         "Task?waiting-for:identifier=a|b",
         "Task?waiting-for.name=Kien",
         "Task?_include=Task:waiting-for",

@@ -52,6 +52,18 @@ INSERT INTO search_date
   WHERE type = 'Task' AND param <> 'authored' OR type = 'ServiceRequest' AND param = 'authored';
 INSERT INTO search_string
   SELECT type, id, 'name', 'nguyen van ' || n || E'\\x1f' FROM resource WHERE type = 'Patient';
+INSERT INTO network VALUES ('net', 'Net', 'NN', '{}', now());
+INSERT INTO referral (id, network, number, journey, state, direction, directed, priority, sender, patient,
+    authored_on, updated_at)
+  SELECT 'r' || n, 'net', 'n' || n, 'n' || n, 'offered', 'up', true, 'urgent', station, 'p' || n, at, at
+  FROM one WHERE n % 4 = 0;
+INSERT INTO offer
+  SELECT 't' || n, 'r' || n, 'net', status, 'urgent', station, hospital, 'p' || n, at, at
+  FROM one WHERE n % 4 = 0;
+INSERT INTO deadline
+  SELECT 'r' || n, 'step', 'net', 't' || n, 'acknowledge', 'receiver', hospital, station, 'urgent', at,
+    at, at, NULL, 2, 0, NULL, 0, 0, NULL, CASE WHEN status = 'completed' THEN at END
+  FROM one WHERE n % 4 = 0;
 """
 
 
@@ -100,6 +112,14 @@ SEARCHES = [
     ("h1", "Task?focus:ServiceRequest._id=r11"),
     ("s1", "Patient?_has:ServiceRequest:patient:_id=r91"),
     ("s1", "Patient?_has:Task:patient:group-identifier=urn:number|91"),
+    ("h1", "Task?waiting-for=Organization/h1&_sort=due"),
+    ("h1", "Task?waiting-for=Organization/h1&_sort=due&_total=accurate&_count=0"),
+    ("h1", "ServiceRequest?waiting-for=Organization/h1&_sort=due&overdue=true"),
+    ("h1", "Task?waiting-for=Organization/h1&_sort=-_lastUpdated&escalated=true&due=lt2027"),
+    ("s1", "Task?awaited-by=Organization/s1&_sort=due&owes=receiver"),
+    ("h1", "Task?owner=Organization/h1&status=requested&_sort=due&overdue=true"),
+    ("h1", "Task?_id=t11&due:missing=true"),
+    ("stranger", "ServiceRequest?waiting-for=Organization/h1&_sort=due"),
     ("stranger", "Task?status=requested"),
     ("stranger", "Task?patient.identifier=urn:card|11"),
     ("stranger", "Task?_sort=-_lastUpdated"),

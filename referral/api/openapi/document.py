@@ -26,7 +26,7 @@ from referral.fhir.capability import MEDIA_TYPE as FHIR
 from referral.fhir.outcome import operation_outcome
 from referral.fhir.parameters import PARAMETERS
 from referral.fhir.resources import STORED, SUPPORTED, TOLD_ONCE
-from referral.fhir.search_criteria import MODIFIERS
+from referral.fhir.search_criteria import modifiers_of
 
 _ANY: Final = "{resource_type}"
 _OF_TYPE: Final = "/fhir/{resource_type}"
@@ -208,7 +208,7 @@ def _told(resource_type: str) -> Iterator[tuple[str, str]]:
     yield "_id", "The id; several with commas between."
     yield "_lastUpdated", f"The moment of the last change. {_SUCH_AS[Kind.DATE]}."
     for each in PARAMETERS[resource_type]:
-        modifiers = ", ".join(f"`:{name}`" for name in MODIFIERS[each.kind])
+        modifiers = ", ".join(f"`:{name}`" for name in modifiers_of(each))
         after = f" Also with {modifiers}." if modifiers else ""
         yield (
             each.name,

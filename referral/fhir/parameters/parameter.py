@@ -147,7 +147,7 @@ def owed(rows: str) -> tuple[Parameter, ...]:
     facility = ("Organization",)
     return (
         Parameter(
-            Owed.WAITING_FOR,
+            Owed.WAITING_FOR.value,
             Kind.REFERENCE,
             (),
             facility,
@@ -155,7 +155,7 @@ def owed(rows: str) -> tuple[Parameter, ...]:
             told="The facility that owes the next step; and the office, once that is escalated",
         ),
         Parameter(
-            Owed.AWAITED_BY,
+            Owed.AWAITED_BY.value,
             Kind.REFERENCE,
             (),
             facility,
@@ -163,7 +163,7 @@ def owed(rows: str) -> tuple[Parameter, ...]:
             told="The facility of the other side, which waits for the next step",
         ),
         Parameter(
-            Owed.OWES,
+            Owed.OWES.value,
             Kind.TOKEN,
             (),
             system=PARTY,
@@ -171,7 +171,7 @@ def owed(rows: str) -> tuple[Parameter, ...]:
             told="The party that owes the next step: sender or receiver; and office, once that is escalated",
         ),
         Parameter(
-            Owed.OVERDUE,
+            Owed.OVERDUE.value,
             Kind.TOKEN,
             (),
             system=BOOLEAN,
@@ -179,14 +179,14 @@ def owed(rows: str) -> tuple[Parameter, ...]:
             told="Whether the time for the next step is over",
         ),
         Parameter(
-            Owed.ESCALATED,
+            Owed.ESCALATED.value,
             Kind.TOKEN,
             (),
             system=BOOLEAN,
             rows=rows,
             told="Whether the office was told, as twice that time is over",
         ),
-        Parameter(Owed.DUE, Kind.DATE, (), rows=rows, told="Until when the next step is owed"),
+        Parameter(Owed.DUE.value, Kind.DATE, (), rows=rows, told="Until when the next step is owed"),
     )
 
 

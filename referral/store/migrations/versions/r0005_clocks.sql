@@ -39,8 +39,6 @@ CREATE INDEX deadline_due ON deadline (next_at) WHERE next_at IS NOT NULL;
 -- What waits for a facility, and what it waits for, the most urgent first.
 CREATE INDEX deadline_debtor ON deadline (debtor, due_at, referral) WHERE done_at IS NULL AND debtor IS NOT NULL;
 CREATE INDEX deadline_creditor ON deadline (creditor, due_at, referral) WHERE done_at IS NULL AND creditor IS NOT NULL;
--- For the metrics.
-CREATE INDEX deadline_running ON deadline (kind, stage, due_at) WHERE done_at IS NULL AND slot = 'step' AND kind IS NOT NULL;
 
 ALTER TABLE deadline ENABLE ROW LEVEL SECURITY;
 -- Whoever sees a referral sees who owes what of it.
@@ -154,7 +152,7 @@ CREATE FUNCTION clock_counts(p_now timestamptz)
 RETURNS TABLE (kind text, running bigint, overdue bigint, escalated bigint, oldest timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT k.kind, count(*), count(*) FILTER (WHERE k.due_at <= p_now), count(*) FILTER (WHERE k.stage = 2), min(k.due_at)
-  FROM deadline k WHERE k.done_at IS NULL AND k.slot = 'step' AND k.kind IS NOT NULL GROUP BY k.kind
+  FROM deadline k WHERE k.done_at IS NULL AND k.debtor IS NOT NULL AND k.slot = 'step' AND k.kind IS NOT NULL GROUP BY k.kind
   UNION ALL SELECT NULL, 0, 0, 0, (SELECT min(k.next_at) FROM deadline k WHERE k.next_at IS NOT NULL)
 $$;
 
