@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/conformance-module.html. All of it stands in memory: nob
 with the software alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -71,10 +71,11 @@ def _definitions(resource_type: str, base: str) -> tuple[Definition, ...]:
     statement = artefact("CapabilityStatement", "referral")
     published = datetime.fromisoformat(statement["date"]).astimezone(UTC)
     moment = published.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    contents = [each for each in artefacts().values() if each["resourceType"] == resource_type]
     if resource_type == "SearchParameter":
-        contents: Iterator[dict[str, Any]] = search_parameters(statement["version"], statement["date"])
-    else:
-        contents = (each for each in artefacts().values() if each["resourceType"] == resource_type)
+        told = {(kind, each["code"]) for each in contents for kind in each["base"]}
+        others = search_parameters(statement["version"], statement["date"])
+        contents += [each for each in others if (each["base"][0], each["code"]) not in told]
     made = []
     for each in contents:
         first = {"resourceType": resource_type, "id": each["id"]}

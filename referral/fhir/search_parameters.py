@@ -6,7 +6,7 @@ from typing import Any, Final
 from referral.domain.search import Kind, Prefix
 from referral.fhir import systems
 from referral.fhir.parameters import COMMON, PARAMETERS, Parameter
-from referral.fhir.search_criteria import MODIFIERS
+from referral.fhir.search_criteria import modifiers_of
 
 _ANY_TYPE: Final = "Resource"
 _ADDRESS: Final = f"{systems.BASE}/SearchParameter"
@@ -38,7 +38,7 @@ def _search_parameter(resource_type: str, parameter: Parameter) -> dict[str, Any
         "multipleOr": True,
         "multipleAnd": True,
         "comparator": [each.value for each in Prefix] if parameter.kind in {Kind.DATE, Kind.QUANTITY} else [],
-        "modifier": [each.strip("[]") for each in MODIFIERS[parameter.kind]],
+        "modifier": [each.strip("[]") for each in modifiers_of(parameter)],
     }
     if parameter.parts is not None:
         whole = f"{parameter.paths[0]}."

@@ -244,6 +244,6 @@ async def test_another_network_than_the_referrals_is_put_aside(service: RunningS
             headers={"If-Match": f'W/"{current["meta"]["versionId"]}"', "Prefer": "return=OperationOutcome"},
         )
         assert answer.status_code == 200, answer.text
-        assert ("network" in outcome(answer)[0]["diagnostics"]) == bool(said)
+        assert ("ServiceRequest.network" in outcome(answer)[0]["diagnostics"]) == bool(said)
         kept = [found for found in (await case.referral())["extension"] if found["url"] == NETWORK]
         assert kept == [{"url": NETWORK, "valueReference": {"reference": f"Organization/{OFFICE}"}}]

@@ -32,7 +32,7 @@ async def ids(client: httpx.AsyncClient, address: str) -> list[str]:
 
 async def test_everybody_who_is_signed_in_reads_what_the_package_has(service: RunningService) -> None:
     whole = {(each["resourceType"], each["id"]): each for each in artefacts().values()}
-    assert {kind for kind, _ in whole} == DEFINITIONS - {"SearchParameter"}
+    assert {kind for kind, _ in whole} == DEFINITIONS
     for facility in (KIEN_AN, OFFICE):
         client = await service.system(facility)
         for kind, name in (*whole, ("SearchParameter", "Task-owner")):
@@ -51,7 +51,12 @@ async def test_everybody_who_is_signed_in_reads_what_the_package_has(service: Ru
 
 async def test_all_that_is_searched_by_is_told_as_a_search_parameter(station: httpx.AsyncClient) -> None:
     for kind in ("Task", "ValueSet"):
-        own = {f"{kind}-{each.name}" for each in PARAMETERS[kind] if each.name[0] != "_"}
+        packed = {each["code"] for each in artefacts().values() if each.get("base") and kind in each["base"]}
+        own = {
+            each.name if each.name in packed else f"{kind}-{each.name}"
+            for each in PARAMETERS[kind]
+            if each.name[0] != "_"
+        }
         assert set(await ids(station, f"SearchParameter?base={kind}&_count=7")) == own
     common = await ids(station, "SearchParameter?base=Resource")
     assert common == ["Resource-profile", "Resource-security", "Resource-source", "Resource-tag"]
@@ -81,11 +86,11 @@ FOUND = {
     f"StructureDefinition?valueset={B}/ValueSet/offer-task-status": ["offer"],
     "StructureDefinition?path=Task.focus&derivation=constraint&abstract=false": ["offer"],
     "OperationDefinition?code=suggest-targets&instance=true&system=false": ["suggest-targets"],
-    "OperationDefinition?date=ge2020&date=lt2999": ["suggest-targets"],
+    "OperationDefinition?date=ge2020&date=lt2999&code=suggest-targets": ["suggest-targets"],
     "CapabilityStatement?resource=ServiceRequest&format=json": ["referral"],
     f"CapabilityStatement?supported-profile={B}/StructureDefinition/offer": ["referral"],
     "SearchParameter?base=Task&code=owner": ["Task-owner"],
-    "SearchParameter?base=Task&type=date&_sort=-code": ["Task-period", "Task-modified", "Task-authored-on"],
+    "SearchParameter?base=Task&type=date&_sort=-code": ["due", "Task-period", "Task-modified", "Task-authored-on"],
 }
 
 

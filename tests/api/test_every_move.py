@@ -114,7 +114,7 @@ async def test_an_appointment_is_one_of_this_patient(service: RunningService):
     for target in (f"Appointment/{booked['id']}", f"Observation/{seen['id']}", "Appointment/none"):
         visit = [output("appointment", valueReference={"reference": target})]
         answer = await case.move(case.receiver, "accepted", **word("visit-scheduled"), output=visit)
-        refused(answer, 422, "business-rule", "Task.output")
+        refused(answer, 422, "business-rule", "Task.output[0].valueReference")
 
 
 async def test_the_patient_leaves_is_missed_comes_another_day(service: RunningService):
@@ -205,7 +205,7 @@ async def test_a_preliminary_report_is_read_by_the_sender(service: RunningServic
     other = await created(case.receiver, observation((await created(case.receiver, patient()))["id"]))
     more = [*report, output("preliminary", valueReference={"reference": f"Observation/{other['id']}"})]
     answer = await case.move(case.receiver, "in-progress", output=more)
-    refused(answer, 422, "business-rule", "Task.output")
+    refused(answer, 422, "business-rule", "Task.output[1].valueReference")
 
 
 def abort(case: Case, **more: Any) -> Resource:

@@ -22,6 +22,7 @@ from tests.factories import (
     patient,
     request,
     summary,
+    summary_in_parts,
 )
 from tests.running_service import RunningService
 
@@ -125,16 +126,8 @@ async def test_the_sender_reads_what_an_output_names_and_what_that_is_made_of(se
     await case.moved(hospital, "in-progress", output=named_by("preliminary", stored))
     assert await reads(case.sender, visit, stored, value, other) == [True, True, True, False]
     assert (await hospital.delete(f"Appointment/{visit['id']}")).status_code == 409
-    letter = {
-        "resourceType": "Composition",
-        "status": "final",
-        "type": {"text": "Summary"},
-        "date": "2026-03-09",
-        "author": [{"reference": f"Organization/{KIEN_AN}"}],
-        "title": "Summary",
-        "subject": {"reference": f"Patient/{who}"},
-        "section": [{"title": "Results", "entry": [{"reference": f"Observation/{other['id']}"}]}],
-    }
+    letter = summary_in_parts(who)
+    letter["section"].append({"title": "Results", "entry": [{"reference": f"Observation/{other['id']}"}]})
     written = await created(hospital, letter)
     ended = [*completion(None), *named_by("summary", written)]
     await case.moved(hospital, "completed", output=ended)
