@@ -104,9 +104,7 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "conditionalDelete": "not-supported" if once else "single",
         "referencePolicy": ["literal", "logical"],
         "searchInclude": [
-            f"{resource_type}:{parameter.name}"
-            for parameter in parameters
-            if parameter.refers
+            f"{resource_type}:{parameter.name}" for parameter in parameters if parameter.refers
         ],
         "searchRevInclude": [
             f"{source}:{parameter.name}" for source, parameter in reverse_references(resource_type)

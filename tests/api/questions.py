@@ -175,9 +175,7 @@ def _by_id(scene: Scene, kind: str) -> list[tuple[str, str]]:
 def includes(kind: str) -> list[tuple[str, str]]:
     """Every way by which something comes along: what it refers to, and the clinical ones that refer to it."""
     return [
-        ("_include", f"{kind}:{parameter.name}")
-        for parameter in PARAMETERS[kind]
-        if parameter.refers
+        ("_include", f"{kind}:{parameter.name}") for parameter in PARAMETERS[kind] if parameter.refers
     ] + [
         ("_revinclude", f"{source}:{parameter.name}")
         for source, parameter in reverse_references(kind)
