@@ -90,7 +90,12 @@ FOUND = {
     "CapabilityStatement?resource=ServiceRequest&format=json": ["referral"],
     f"CapabilityStatement?supported-profile={B}/StructureDefinition/offer": ["referral"],
     "SearchParameter?base=Task&code=owner": ["Task-owner"],
-    "SearchParameter?base=Task&type=date&_sort=-code": ["due", "Task-period", "Task-modified", "Task-authored-on"],
+    "SearchParameter?base=Task&type=date&_sort=-code": [
+        "Task-period",
+        "Task-modified",
+        "due",
+        "Task-authored-on",
+    ],
 }
 
 
