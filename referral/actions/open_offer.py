@@ -177,6 +177,10 @@ def _put_offer(
     made: dict[str, Any],
 ) -> None:
     if content is not None:
+        # They tell of moves: what stood there from the start nobody could take back.
+        for name in ("output", "executionPeriod"):
+            if content.pop(name, None) is not None:
+                workspace.note(("Task", offer.id), f"Task.{name} is not kept: it comes with a move.")
         write_systems(content, ())
         for name in ("requester", "for", "focus", "owner"):
             content.setdefault(name, made[name])

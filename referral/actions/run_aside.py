@@ -7,12 +7,13 @@ from typing import Final, ParamSpec, TypeVar
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# In bytes of a request: what takes some ten milliseconds. A thread of its own costs a tenth of one.
-_LONG: Final = 64 * 1024
+# What takes some ten milliseconds. A thread of its own costs a tenth of one.
+LONG: Final = 64 * 1024
+"""From so many bytes of a request on."""
 
 
 async def run_aside(size: int, work: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
     """What `work` gives, in a thread where the request has a large `size`; raises what it raises."""
-    if size < _LONG:
+    if size < LONG:
         return work(*given, **named)
     return await asyncio.to_thread(work, *given, **named)

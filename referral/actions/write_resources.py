@@ -6,6 +6,7 @@ something that is to be deleted.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 
 from referral.actions.attach import check_attached, keep_attached, with_bytes
@@ -16,7 +17,7 @@ from referral.actions.find_existing import find_existing
 from referral.actions.patch_resource import patched
 from referral.actions.plan_drafts import plan_drafts
 from referral.actions.referral_rules import RulesOf, program_rules
-from referral.actions.run_aside import run_aside
+from referral.actions.run_aside import LONG, run_aside
 from referral.actions.what_to_load import NAMED_BY_IDENTIFIER, what_to_load
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
@@ -65,7 +66,8 @@ async def write_resources(
         return [with_bytes(draft, attachments) for draft in brought]
 
     drafts = await run_aside(size, with_all_bytes, drafts)
-    async with store.writing(actor.facility) as connection:
+    turn = store.large_writes if size >= LONG else nullcontext()
+    async with turn, store.writing(actor.facility) as connection:
         existing: dict[Key, Written] = {}
         if any(draft.condition or draft.named for draft in drafts):
             # Before the search: the first of two finds nothing, and its twin is answered the same.

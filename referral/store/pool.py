@@ -1,5 +1,6 @@
 """The pool: the only way to a connection, and the place where the actor is set."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -34,6 +35,8 @@ _AWAY = (
     asyncpg.InternalClientError,
 )
 _AWAY_TEXT = "The database does not answer now; send the same request again later."
+# They compute most of the time, and hold a connection meanwhile.
+_LARGE_WRITES = 2
 # Uses that may wait for one connection: more would be answered later than anybody waits.
 _MOST_WAITING = 100
 
@@ -66,6 +69,8 @@ class Store:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", patience: float) -> None:
         self._pool, self._patience = pool, patience
+        self.large_writes = asyncio.Semaphore(_LARGE_WRITES)
+        """Whose turn it is to write what takes long to decide: the rest of the pool is for all others."""
         self._waiting = self._uses = 0
         self._waited = 0.0
 

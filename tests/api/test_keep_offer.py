@@ -146,6 +146,22 @@ async def test_an_output_names_what_is_known_and_about_the_patient(service: Runn
     assert await reads(case.sender, theirs) == [False]
 
 
+async def test_an_offer_is_made_without_what_comes_with_moves(service: RunningService):
+    station, hospital = await service.system(LE_CHAN), await service.system(KIEN_AN)
+    who = await created(station, patient())
+    asked = await created(station, request(who["id"]))
+    planted = offer(
+        asked["id"], KIEN_AN, output=completion(None, "died", "died"), executionPeriod={"start": "2026-03-01"}
+    )
+    task = await created(station, planted)
+    assert not {"output", "executionPeriod"} & task.keys()
+    case = Case(station, hospital, KIEN_AN, who, asked, task["id"])
+    await case.moved(hospital, "in-progress")
+    note = [{"text": "She died on the way to the theatre."}]
+    ended = await case.moved(hospital, "completed", output=completion(None, "died", "died"), note=note)
+    assert len(ended["output"]) == 2
+
+
 async def test_an_old_reason_is_no_reason_for_the_next_move(service: RunningService):
     case = await offered(service)
     asked = {"coding": [{"code": "awaiting-information"}]}

@@ -1,5 +1,6 @@
 """A database that is busy, locked or slow, as clients meet it: 503 with Retry-After, and well afterwards."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -68,3 +69,14 @@ async def test_a_table_that_somebody_holds_is_answered(
         check_transient(await station.get(f"Patient/{who['id']}"))
     await owner.close()
     assert (await station.get(f"Patient/{who['id']}")).status_code == 200
+
+
+async def test_large_writes_take_turns_and_leave_connections_to_all_others(service: RunningService) -> None:
+    station = await service.system(LE_CHAN)
+    names = [{"family": f"Nguyễn {number}", "text": "x" * 500} for number in range(150)]
+    async with service.store.large_writes, service.store.large_writes:
+        large = asyncio.create_task(station.post("Patient", json=patient(name=names)))
+        for _ in range(3):
+            assert (await station.post("Patient", json=patient())).status_code == 201
+        assert not large.done()
+    assert (await large).status_code == 201
