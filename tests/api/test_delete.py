@@ -164,6 +164,17 @@ async def test_what_a_referral_rests_on_stays(service: RunningService) -> None:
     assert (await sender.delete(f"Observation/{other['id']}")).status_code == 204
 
 
+async def test_who_never_saw_it_keeps_nothing_by_naming_it(service: RunningService) -> None:
+    station, other = await service.system(LE_CHAN), await service.system(KIEN_AN)
+    seen = await created(station, observation((await created(station, patient()))["id"]))
+    stranger = await created(other, patient())
+    named = [{"reference": f"Observation/{seen['id']}"}]
+    for more in ({"status": "draft"}, {}):
+        await created(other, request(stranger["id"], VIET_TIEP, supportingInfo=named, **more))
+    answer = await station.delete(f"Observation/{seen['id']}")
+    assert answer.status_code == 204, answer.text
+
+
 async def test_the_summary_and_what_was_said_stay(service: RunningService) -> None:
     case = await completed(service)
     task = await case.task()

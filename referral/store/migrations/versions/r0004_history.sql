@@ -62,7 +62,10 @@ BEGIN
   IF EXISTS (
     SELECT FROM search_reference s
     WHERE s.type IN ('ServiceRequest', 'Task') AND s.param = ANY (p_params) AND s.target_id = p_id AND s.target_type = p_type
-      AND (EXISTS (SELECT FROM referral r WHERE r.id = s.id) OR EXISTS (SELECT FROM offer o WHERE o.id = s.id))
+      -- Who never saw it has given it to nobody, and keeps nothing by knowing its id.
+      AND (EXISTS (SELECT FROM referral r WHERE r.id = s.id AND (is_directory(p_type) OR EXISTS (
+             SELECT FROM access a WHERE a.facility = r.sender AND a.type = p_type AND a.id = p_id)))
+        OR EXISTS (SELECT FROM offer o WHERE o.id = s.id))
   ) THEN
     RETURN 'referral';
   END IF;
@@ -73,6 +76,7 @@ BEGIN
       SELECT s.type, s.id FROM naming n
       JOIN search_reference s ON s.type = ANY (p_types) AND s.param = '_package' AND s.target_id = n.id AND s.target_type = n.type
     ) SELECT FROM naming n JOIN referral r ON n.type = 'ServiceRequest' AND r.id = n.id
+    WHERE is_directory(p_type) OR EXISTS (SELECT FROM access a WHERE a.facility = r.sender AND a.type = p_type AND a.id = p_id)
   ) THEN
     RETURN 'referral';
   END IF;
@@ -101,7 +105,8 @@ BEGIN
     RETURN 'records';
   END IF;
   IF p_type = 'Binary' AND EXISTS (
-    SELECT FROM search_reference s
+    SELECT FROM search_reference s JOIN document d ON d.type = s.type AND d.id = s.id
+    JOIN access a ON a.facility = d.owner AND a.type = p_type AND a.id = p_id
     WHERE s.type = ANY (p_types) AND s.param = '_package' AND s.target_id = p_id AND s.target_type = p_type
       AND s.type || '/' || s.id <> ALL (p_going)
   ) THEN
