@@ -214,10 +214,11 @@ class Workspace:
     def gone(self, key: Key, version: int) -> None:
         """Answer a delete of what is not there with this version, 0 where there was none to be seen."""
         self.absent[key] = version
-        self.audit("delete", key, None)
+        # It is answered as done; nothing was.
+        self.audit("delete", key, None, outcome=404)
 
-    def audit(self, action: str, key: Key, version: int | None) -> None:
-        """Leave an audit row: what was done with this version of a resource."""
+    def audit(self, action: str, key: Key, version: int | None, outcome: int = 200) -> None:
+        """Leave an audit row: what was done with this version of a resource, by the status that says it."""
         self.changes.audits.append(
             {
                 "at": self.clock or self.now,
@@ -227,6 +228,7 @@ class Workspace:
                 "type": key[0],
                 "id": key[1] or None,
                 "version": version,
+                "outcome": outcome,
                 "request_id": self.request_id,
                 "address": self.address,
             }

@@ -98,6 +98,8 @@ async def test_an_owner_sees_who_did_or_tried_what(case: Case) -> None:
         (CAT_HAI, "R", f"{case.whom} {case.whom}", "4"),
         (CAT_HAI, "R", f"{case.whom} Observation/{case.observation}", "4"),
         (CAT_HAI, "E", f"{case.whom} Observation/{case.observation}", "0"),
+        # It is answered as what is not there, and nothing was done.
+        (CAT_HAI, "D", f"{case.whom} Observation/{case.observation}", "4"),
     }
     # What is hidden from it stays so: the hospital's own record about the same patient.
     assert case.theirs not in str(events)
@@ -158,8 +160,8 @@ ASKED = {
     "type=http://terminology.hl7.org/CodeSystem/audit-event-type|rest": "R C E D",
     "subtype=read": "R",
     "subtype=http://hl7.org/fhir/restful-interaction|create": "C",
-    "outcome=4": "R",
-    "outcome=0": "R C E D",
+    "outcome=4": "R D",
+    "outcome=0": "R C E",
     "outcome=0,4": "R C E D",
     "agent=Organization/kien-an-hospital": "R",
     "agent=le-chan-health-station": "C E",

@@ -417,8 +417,8 @@ BEGIN
   FROM jsonb_populate_recordset(NULL::event, changes->'events') e;
 
   WITH made AS (
-    INSERT INTO audit (at, actor, client, action, type, id, version, request_id, address, details, patient)
-    SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, a.request_id, a.address, a.details,
+    INSERT INTO audit (at, actor, client, action, type, id, version, outcome, request_id, address, details, patient)
+    SELECT a.at, a.actor, a.client, a.action, a.type, a.id, a.version, coalesce(a.outcome, 200), a.request_id, a.address, a.details,
            (SELECT s.target_id FROM search_reference s
             WHERE s.type = a.type AND s.id = a.id AND s.param = '_patient' AND s.target_type = 'Patient' LIMIT 1)
     FROM jsonb_populate_recordset(NULL::audit, changes->'audits') a
