@@ -108,7 +108,8 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
         )
         if action is AuditAction.SEARCH:
             made = made._replace(patient=sought_patient(made))
-        if actor is not None and action in _READS and made.type in SUMMARIES and status < 400:
+        is_read = action in _READS and scope["method"] == "GET" and status < 400
+        if actor is not None and is_read and made.type in SUMMARIES:
             reads.add(actor, str(made.type), str(made.id), made.request_id)
         if actor is None and status >= 400:
             trail.add_stranger(made)

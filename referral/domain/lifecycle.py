@@ -224,7 +224,14 @@ OFFER_RULES: tuple[OfferRule, ...] = (
     ),
     Rule(frozenset({_O.AWAITING_INFORMATION}), OfferMove.ANSWER, _SENDER, _O.RECEIVED, (Need.COMMUNICATION,)),
     Rule(_EXPECTED | {_O.ARRIVED}, OfferMove.ASK, _RECEIVER, None, (Need.TEXT,)),
-    Rule(_EXPECTED | {_O.ARRIVED}, OfferMove.ANSWER, _SENDER, None, (Need.COMMUNICATION,)),
+    # What was asked before the patient left is answered from the ambulance (docs/decisions/0017).
+    Rule(
+        _EXPECTED | {_O.IN_TRANSIT, _O.NO_SHOW, _O.ARRIVED},
+        OfferMove.ANSWER,
+        _SENDER,
+        None,
+        (Need.COMMUNICATION,),
+    ),
     Rule(BEFORE_ANSWER, OfferMove.ACCEPT, _RECEIVER, _O.ACCEPTED),
     Rule(BEFORE_ANSWER | _EXPECTED, OfferMove.REJECT, _RECEIVER, _O.REJECTED, (Need.REASON,)),
     Rule(

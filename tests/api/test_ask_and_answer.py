@@ -100,6 +100,18 @@ async def test_after_acceptance_and_arrival_a_question_changes_no_status(service
     ]
 
 
+async def test_what_was_asked_before_she_left_is_answered_from_the_ambulance(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    question = await created(case.receiver, words(case, "Is she intubated?"))
+    on_the_way = {"businessStatus": {"coding": [{"code": "in-transit"}]}}
+    await case.moved(case.sender, "accepted", **on_the_way)
+    heard = await created(case.sender, words(case, "Since half an hour", question["id"]))
+    assert (await case.receiver.get(f"Communication/{heard['id']}")).status_code == 200
+    assert business(await case.task()) == "in-transit"
+    assert (await moves(service, case))[-2:] == ["depart by sender", "answer by sender"]
+
+
 async def test_a_question_and_its_words_may_come_in_one_transaction(service: RunningService):
     case = await offered(service)
     task = await case.task(case.receiver)

@@ -52,7 +52,7 @@ requested                                                         | acknowledge 
 requested received                                                | ask          | receiver        | awaiting-information | text
 awaiting-information                                              | answer       | sender          | received             | communication
 accepted scheduled arrived                                        | ask          | receiver        | =                    | text
-accepted scheduled arrived                                        | answer       | sender          | =                    | communication
+accepted scheduled in-transit no-show arrived                     | answer       | sender          | =                    | communication
 requested received awaiting-information                           | accept       | receiver        | accepted             |
 requested received awaiting-information accepted scheduled        | reject       | receiver        | rejected             | reason
 {UNARRIVED}                                                       | refer-onward | receiver office | redirected           | target reason

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from referral.domain.codes import Direction
 from referral.domain.errors import IllegalMove
 from referral.domain.lifecycle import (
+    OPEN_OFFER,
     Need,
     OfferMove,
     OfferState,
@@ -52,7 +53,7 @@ def test_what_is_listed_is_what_is_allowed(standing, parties, move):
         (OfferStanding(OfferState.ACCEPTED), SENDER, OfferMove.ANSWER, False),
         (OfferStanding(OfferState.ACCEPTED, asked=True), SENDER, OfferMove.ANSWER, True),
         (OfferStanding(OfferState.ACCEPTED, asked=True), RECEIVER, OfferMove.ANSWER, False),
-        (OfferStanding(OfferState.IN_TRANSIT, asked=True), SENDER, OfferMove.ANSWER, False),
+        (OfferStanding(OfferState.IN_TRANSIT, asked=True), SENDER, OfferMove.ANSWER, True),
         (OfferStanding(OfferState.ARRIVED), RECEIVER, OfferMove.STOP, False),
         (OfferStanding(OfferState.ARRIVED, abort=True), RECEIVER, OfferMove.STOP, True),
         (OfferStanding(OfferState.COMPLETED, abort=True), RECEIVER, OfferMove.STOP, False),
@@ -112,6 +113,17 @@ def test_somebody_owes_the_next_step(line):
 def test_an_open_question_is_owed_by_who_was_asked():
     asked = OfferStanding(OfferState.ARRIVED, asked=True)
     assert who_owes(ReferralState.IN_CARE, asked) is Party.SENDER
+
+
+def test_who_owes_an_answer_may_give_it():
+    asked_in = OPEN_OFFER - {OfferState.REQUESTED, OfferState.RECEIVED}
+    for state in OPEN_OFFER:
+        if state in asked_in:
+            standing = OfferStanding(state, asked=True)
+            moves = {rule.move for rule in possible_offer_moves(standing, frozenset({Party.SENDER}))}
+            owes = who_owes(ReferralState.OFFERED, standing)
+            assert (owes is Party.SENDER) == (state in asked_in)
+            assert (OfferMove.ANSWER in moves) == (state in asked_in)
 
 
 def test_a_lapsed_referral_that_is_replaced_is_nobodys():
