@@ -96,7 +96,8 @@ async def decide(
     today = now.astimezone(UTC).date()
     begins = valid_from or policy.basis.valid_from or today
     stored = await find_policies(connection, policy.network)
-    latest, current = stored[-1], _in_force(stored, today)
+    # Of that day and not of today: so what is planned for a day is taken back by the rules of today.
+    latest, current = stored[-1], _in_force(stored, begins)
     wanted = json.loads(json.dumps(mapping))
     begun = latest.valid_from is None or latest.valid_from <= begins
     if (latest.mapping == wanted and begun) or current.mapping == wanted:

@@ -89,6 +89,15 @@ async def test_a_better_one_of_the_same_day_takes_its_place(store: Store) -> Non
     assert await levels(store, TODAY) == [11]
 
 
+async def test_what_is_planned_is_taken_back_by_what_holds_until_then(store: Store) -> None:
+    await import_network(store, small_network(), NOW)
+    await activate(store, rules(10))
+    planned = date(2126, 6, 1)
+    await activate(store, rules(20), planned)
+    assert (await activate(store, rules(10), planned)).replaces == 3
+    assert await levels(store, TODAY, planned) == [10, 10]
+
+
 @pytest.mark.parametrize(
     ("mapping", "says"),
     [
