@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from referral.actions.draft import instant
 from referral.actions.workspace import Workspace
@@ -18,13 +18,15 @@ from referral.fhir.states import REFERRAL_STATUS
 Reason = tuple[str | None, str | None]
 """Code and text, as an event tells them."""
 
-_WITHOUT_CARE = {
+WITHOUT_CARE: Final = {
     OfferState.REJECTED,
     OfferState.REDIRECTED,
     OfferState.WITHDRAWN,
     OfferState.LAPSED,
     OfferState.ENTERED_IN_ERROR,
 }
+"""Ends of an offer whose owner had the patient never in care."""
+
 _AFTER_CARE = {OfferState.COMPLETED, OfferState.STOPPED}
 _NO_REASON: Reason = (None, None)
 
@@ -60,7 +62,7 @@ def carry_out(
     key = ("Task", offer.id)
     workspace.put(*key, content, offer.requester)
     workspace.tell(key, move, before=offer.state, after=state, party=party, referral=referral, reason=reason)
-    if state in _WITHOUT_CARE:
+    if state in WITHOUT_CARE:
         workspace.end_access(after)
     if state not in OPEN_OFFER:
         _leave_nothing_open(workspace, after, move)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from referral.actions.carry_out import WITHOUT_CARE
 from referral.actions.draft import Draft
 from referral.actions.flag_missing import flag_missing
 from referral.actions.name_facility import named_facility, require_known, require_patient
@@ -110,7 +111,7 @@ def _read_referral(workspace: Workspace, draft: Draft) -> Referral:
         if requester not in own:
             raise Forbidden("The requester of a referral is your own facility.", draft.at("requester"))
     targets = [facility for facility, _ in _targets(workspace, draft)]
-    based_on = _based_on(workspace, draft)
+    based_on = _based_on(workspace, draft, patient)
     network = _network(workspace, draft, targets)
     said = direction_of(content, draft.at("extension"))
     return Referral(
@@ -146,8 +147,11 @@ def _single_target(workspace: Workspace, draft: Draft) -> tuple[str, Mapping[str
     return targets[0] if len({facility for facility, _ in targets}) == 1 else None
 
 
-def _based_on(workspace: Workspace, draft: Draft) -> str | None:
-    """The referral that this one continues: the first of `basedOn` that is one, and the actor's too."""
+def _based_on(workspace: Workspace, draft: Draft, patient: str) -> str | None:
+    """The referral that this one continues: the first of `basedOn` that is one, and the actor's too.
+
+    patient: whom the new one is about. Raises BrokenRule, which tells nobody why.
+    """
     found = None
     for path, reference in references_at(draft.content, "basedOn"):
         key = target_of(reference, workspace.base, workspace.resolve)
@@ -157,9 +161,11 @@ def _based_on(workspace: Workspace, draft: Draft) -> str | None:
         continued = workspace.referral(request)
         if continued is None or request == draft.id:
             continue
-        receivers = {offer.owner for offer in workspace.offers_of(request)}
-        if workspace.actor.facility not in {continued.sender} | receivers:
-            raise BrokenRule("A referral is continued by its sender or a receiver.", draft.at(path))
+        receivers = {offer.owner for offer in workspace.offers_of(request) if offer.state not in WITHOUT_CARE}
+        is_party = workspace.actor.facility in {continued.sender} | receivers
+        if not is_party or not _is_same_person(workspace, patient, continued.patient):
+            who = "by its sender, or by a receiver whose offer did not end without care"
+            raise BrokenRule(f"A referral is continued {who}, for the same patient.", draft.at(path))
         found = found or request
     return found
 
@@ -186,3 +192,17 @@ def _network(workspace: Workspace, draft: Draft, targets: list[str]) -> str:
             "You share several networks; name one in the extension `network`.", draft.at("extension")
         )
     return shared.pop()
+def _is_same_person(workspace: Workspace, one: str, other: str) -> bool:
+    """Whether two Patients are one, or two records that an equal identifier ties together."""
+    return one == other or not _identifiers(workspace, one).isdisjoint(_identifiers(workspace, other))
+
+
+def _identifiers(workspace: Workspace, patient: str) -> frozenset[tuple[str, str]]:
+    content = workspace.current("Patient", patient)
+    if content is not None:
+        named = content.get("identifier", ())
+        return frozenset((one["system"], one["value"]) for one in named if {"system", "value"} <= one.keys())
+    stored = workspace.loaded.references.get(("Patient", patient))
+    return stored.identifiers if stored is not None else frozenset()
+
+

@@ -77,7 +77,7 @@ class StoredReference:
     """A resource that is named: whether the actor sees it, and whom it is about or belongs to.
 
     codes: (system, code) of category, code and type, where they say what it is. born: of a Patient.
-    starts: of an Appointment or a Slot.
+    starts: of an Appointment or a Slot. identifiers: (system, value) of a Patient, where a request is named.
     """
 
     version: int
@@ -88,6 +88,7 @@ class StoredReference:
     codes: frozenset[tuple[str, str]] = frozenset()
     born: datetime | None = None
     starts: datetime | None = None
+    identifiers: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,7 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                     *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
                 )
             case "identifier":
+                    frozenset((system, value) for system, value in data["identifiers"] or ()),
                 loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)
             case "number":
                 loaded.numbers.append(row["version"])

@@ -159,7 +159,8 @@ def new_ones(scene: Scene, viewer: str) -> Iterator[Attempt]:
     asked = scene.named("request")
     yield _create("tell of the request", WORDS | {"basedOn": [asked]}, answers["tell"])
     yield _create("offer the request", offer(scene.ids["request"], AN_LAO), answers["offer"])
-    own = request(f"of-{FACILITIES[viewer]}", status="draft", basedOn=[asked])
+    who = scene.ids["patient"] if "patient" in seen else f"of-{FACILITIES[viewer]}"
+    own = request(who, status="draft", basedOn=[asked])
     yield _create("continue the request", own, answers["continue"])
     for identifier in scene.contents["request"].get("identifier", ()):
         if identifier["system"] == NUMBERS:

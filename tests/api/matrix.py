@@ -42,7 +42,7 @@ OFFERED = {
     "tell": "ok ok - ok ok -",
 }
 # It waits for a place again.
-REJECTED = OFFERED | {"offer": "ok 403 - ok 403 -"}
+REJECTED = OFFERED | {"offer": "ok 403 - ok 403 -", "continue": "ok 422 - 422 422 -"}
 PASSED_ON = {
     "amend": "ok 403 403 403 403 -",
     "reword": "422 403 403 403 403 -",
@@ -50,7 +50,7 @@ PASSED_ON = {
     "mark-error": "ok 403 403 409 403 -",
     # That facility has the offer, and it is the answer.
     "offer": "same 403 403 same 403 -",
-    "continue": "ok ok ok 422 422 -",
+    "continue": "ok 422 ok 422 422 -",
     "tell": "ok ok ok ok ok -",
 }
 IN_CARE = OFFERED | {"cancel": "409 403 - 409 403 -", "mark-error": "409 403 - ok 403 -"}
@@ -63,7 +63,12 @@ REFERRAL: Table = {
     "rejected": REJECTED,
     "withdrawn": REJECTED,
     # What it says is fixed: also the reason for which it was cancelled.
-    "cancelled": IN_CARE | {"amend": "409 403 - 403 403 -", "cancel": "409 403 - 403 403 -"},
+    "cancelled": IN_CARE
+    | {
+        "amend": "409 403 - 403 403 -",
+        "cancel": "409 403 - 403 403 -",
+        "continue": "ok 422 - 422 422 -",
+    },
     "in error": {
         "amend": "409 - - 403 403 -",
         "reword": "422 - - 403 403 -",

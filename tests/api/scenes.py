@@ -137,7 +137,10 @@ async def journey(service: RunningService, **more: Any) -> tuple[Case, dict[str,
     """The second referral of a journey, with its package; its offer where it has one."""
     first = await arrived(service, sender=LE_CHAN, receiver=KIEN_AN)
     sender, receiver = first.receiver, await service.system(VIET_TIEP)
-    who = await created(sender, patient())
+    who = patient()
+    # The record that the hospital has of the person knows the number of the station too.
+    who["identifier"] += first.patient["identifier"]
+    who = await created(sender, who)
     number = {name: who["identifier"][0][name] for name in ("system", "value")}
     # Its patient is named by a number alone, and is as well known by that.
     part = await created(sender, observation("", subject={"identifier": number}))

@@ -1,8 +1,11 @@
 """What an update of an offer or a referral leaves as it is, whoever sends it."""
 
+import uuid
+
 import httpx
 import pytest
 
+from tests.api.refusals import refused
 from tests.factories import (
     AN_LAO,
     KIEN_AN,
@@ -296,6 +299,47 @@ async def test_a_referral_is_continued_by_its_parties_only(service: RunningServi
     based = [{"reference": f"ServiceRequest/{case.request['id']}"}]
     answer = await stranger.post("ServiceRequest", json=request(who["id"], basedOn=based))
     assert answer.status_code == 422
+    # Who has declined it has no part in the journey any more.
+    own = await created(case.receiver, patient(identifier=case.patient["identifier"]))
+    onward = request(own["id"], status="draft", basedOn=based)
+    await created(case.receiver, onward)
+    await case.moved(case.receiver, "rejected", statusReason={"text": "No bed"})
+    refused(
+        await case.receiver.post("ServiceRequest", json=onward),
+        422,
+        "business-rule",
+        "ServiceRequest.basedOn[0]",
+    )
+
+
+async def test_a_referral_is_continued_for_the_same_patient_only(service: RunningService):
+    case = await arrived(service)
+    based = [{"reference": f"ServiceRequest/{case.request['id']}"}]
+    other = await created(case.receiver, patient())
+    unnamed = await created(case.receiver, patient(identifier=[{"value": "P1"}]))
+    mistaken = await created(case.sender, patient())
+    for client, who in ((case.receiver, other), (case.receiver, unnamed), (case.sender, mistaken)):
+        for status in ("active", "draft"):
+            answer = await client.post(
+                "ServiceRequest", json=request(who["id"], status=status, basedOn=based)
+            )
+            refused(answer, 422, "business-rule", "ServiceRequest.basedOn[0]")
+    # The hospital has a record of its own of the person, by one of the numbers that the station knows.
+    numbers = [{"system": "urn:test:ward", "value": case.patient["id"]}, *case.patient["identifier"]]
+    own = await created(case.receiver, patient(identifier=numbers))
+    onward = await created(case.receiver, request(own["id"], basedOn=based))
+    assert extension(onward, "journey") == extension(await case.referral(), "journey")
+    # It may come with the request, too.
+    who = f"urn:uuid:{uuid.uuid4()}"
+    for brought, status in ((patient(identifier=numbers), 200), (patient(), 422)):
+        asked = request("", subject={"reference": who}, basedOn=based)
+        entries = [
+            {"fullUrl": who, "resource": brought, "request": {"method": "POST", "url": "Patient"}},
+            {"resource": asked, "request": {"method": "POST", "url": "ServiceRequest"}},
+        ]
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+        answer = await case.receiver.post("", json=bundle)
+        assert answer.status_code == status, answer.text
 
 
 async def test_the_office_may_name_the_patient_of_a_request_that_it_offers(service: RunningService):

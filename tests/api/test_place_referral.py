@@ -275,11 +275,12 @@ async def test_a_draft_is_seen_by_whom_it_continues_when_it_is_submitted(service
     before, after = ([{"reference": f"ServiceRequest/{case.request['id']}"}] for case in cases)
     hospital = cases[0].receiver
     draft = await created(
-        hospital, request(cases[1].patient["id"], VIET_TIEP, status="draft", basedOn=before)
+        hospital, request(cases[0].patient["id"], VIET_TIEP, status="draft", basedOn=before)
     )
     path = f"ServiceRequest/{draft['id']}"
+    meant = {"basedOn": after, "subject": {"reference": f"Patient/{cases[1].patient['id']}"}}
     submitted = await hospital.put(
-        path, json=draft | {"status": "active", "basedOn": after}, headers={"If-Match": 'W/"1"'}
+        path, json=draft | meant | {"status": "active"}, headers={"If-Match": 'W/"1"'}
     )
     assert submitted.status_code == 200, submitted.text
     seen = [(await case.sender.get(path)).status_code for case in cases]

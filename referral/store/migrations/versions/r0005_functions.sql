@@ -110,6 +110,10 @@ BEGIN
              'born', CASE WHEN d.type = 'Patient' THEN (
                          SELECT s.low FROM search_date s
                          WHERE s.type = d.type AND s.id = d.id AND s.param = 'birthdate' LIMIT 1) END,
+             -- Two records of one person are tied by these, where one referral continues another.
+             'identifiers', CASE WHEN d.type = 'Patient' AND 'ServiceRequest' = ANY (reference_types) THEN (
+                         SELECT jsonb_agg(jsonb_build_array(t.system, t.code)) FROM search_token t
+                         WHERE t.type = d.type AND t.id = d.id AND t.param = 'identifier' AND t.system <> '') END,
              'starts', CASE WHEN d.type IN ('Appointment', 'Slot') THEN (
                          SELECT s.low FROM search_date s
                          WHERE s.type = d.type AND s.id = d.id AND s.param IN ('date', 'start') LIMIT 1) END)
