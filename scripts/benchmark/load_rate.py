@@ -21,7 +21,8 @@ from referral.store.migrate import migrate
 from referral.store.pool import Store
 from scripts.benchmark.client import Requests, Slice, drive, http_request
 from scripts.benchmark.seed import SENDER
-from scripts.benchmark.stage import Systems, free_port, running, serve_command
+from scripts.benchmark.stage import Systems, running, serve_command
+from scripts.ports import reserved_ports
 
 _CONNECTIONS: Final = 16
 _OBSERVATIONS: Final = 4  # of each patient
@@ -93,7 +94,11 @@ def load(data: Path, file: Path, base_url: str) -> float:
 
 async def run(options: argparse.Namespace, postgres: EmbeddedPostgres, folder: Path) -> None:
     migrate(postgres.owner_dsn)
-    port = free_port()
+    with reserved_ports(1) as (port,):
+        await _compare(options, postgres, folder, port)
+
+
+async def _compare(options: argparse.Namespace, postgres: EmbeddedPostgres, folder: Path, port: int) -> None:
     systems = Systems(f"http://127.0.0.1:{port}")
     store = await Store.open(postgres.dsn, size=2)
     with resources.as_file(resources.files("referral.exchange").joinpath("networks", "haiphong")) as network:
