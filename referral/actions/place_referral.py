@@ -170,6 +170,20 @@ def _based_on(workspace: Workspace, draft: Draft, patient: str) -> str | None:
     return found
 
 
+def _is_same_person(workspace: Workspace, one: str, other: str) -> bool:
+    """Whether two Patients are one, or two records that an equal identifier ties together."""
+    return one == other or not _identifiers(workspace, one).isdisjoint(_identifiers(workspace, other))
+
+
+def _identifiers(workspace: Workspace, patient: str) -> frozenset[tuple[str, str]]:
+    content = workspace.current("Patient", patient)
+    if content is not None:
+        named = content.get("identifier", ())
+        return frozenset((one["system"], one["value"]) for one in named if {"system", "value"} <= one.keys())
+    stored = workspace.loaded.references.get(("Patient", patient))
+    return stored.identifiers if stored is not None else frozenset()
+
+
 def _network(workspace: Workspace, draft: Draft, targets: list[str]) -> str:
     """The network of the referral: what the sender names, else the only one it shares with its targets."""
     actor = workspace.loaded.facilities[workspace.actor.facility]
@@ -192,17 +206,3 @@ def _network(workspace: Workspace, draft: Draft, targets: list[str]) -> str:
             "You share several networks; name one in the extension `network`.", draft.at("extension")
         )
     return shared.pop()
-def _is_same_person(workspace: Workspace, one: str, other: str) -> bool:
-    """Whether two Patients are one, or two records that an equal identifier ties together."""
-    return one == other or not _identifiers(workspace, one).isdisjoint(_identifiers(workspace, other))
-
-
-def _identifiers(workspace: Workspace, patient: str) -> frozenset[tuple[str, str]]:
-    content = workspace.current("Patient", patient)
-    if content is not None:
-        named = content.get("identifier", ())
-        return frozenset((one["system"], one["value"]) for one in named if {"system", "value"} <= one.keys())
-    stored = workspace.loaded.references.get(("Patient", patient))
-    return stored.identifiers if stored is not None else frozenset()
-
-

@@ -194,9 +194,9 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                     data["organization"],
                     frozenset((system, code) for system, code in data["codes"] or ()),
                     *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
+                    frozenset((system, value) for system, value in data["identifiers"] or ()),
                 )
             case "identifier":
-                    frozenset((system, value) for system, value in data["identifiers"] or ()),
                 loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)
             case "number":
                 loaded.numbers.append(row["version"])
