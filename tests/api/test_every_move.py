@@ -111,10 +111,23 @@ async def test_an_appointment_is_one_of_this_patient(service: RunningService):
         "participant": [{"actor": {"reference": f"Patient/{other['id']}"}, "status": "accepted"}],
     }
     booked = await created(case.receiver, meeting)
-    for target in (f"Appointment/{booked['id']}", f"Observation/{seen['id']}", "Appointment/none"):
-        visit = [output("appointment", valueReference={"reference": target})]
+    known = (f"Appointment/{booked['id']}", f"Observation/{seen['id']}")
+    unknown = ("Appointment/none", "Slot/none", "http://else.example/Slot/9")
+    named: list[Resource] = [{"reference": target} for target in (*known, *unknown)]
+    for reference in (*named, {"display": "tomorrow"}):
+        visit = [output("appointment", valueReference=reference)]
         answer = await case.move(case.receiver, "accepted", **word("visit-scheduled"), output=visit)
         refused(answer, 422, "business-rule", "Task.output[0].valueReference")
+    # What the sender cannot look up is said besides.
+    said = [output("appointment", valueReference={"display": "Dr. Phạm"}), output("place", valueString="2")]
+    await case.moved(
+        case.receiver, "accepted", **word("visit-scheduled"), executionPeriod=AT_EIGHT, output=said
+    )
+    report = [*said, output("preliminary", valueString="All is well")]
+    answer = await case.move(case.receiver, "in-progress")
+    assert answer.status_code == 200, answer.text
+    answer = await case.move(case.receiver, "in-progress", output=report)
+    refused(answer, 422, "business-rule", "Task.output[2].valueReference")
 
 
 async def test_the_patient_leaves_is_missed_comes_another_day(service: RunningService):
