@@ -9,6 +9,7 @@ from referral.actions.draft import Draft
 from referral.actions.flag_missing import flag_missing
 from referral.actions.name_facility import named_facility, require_known, require_patient
 from referral.actions.open_offer import direction_to, open_offer
+from referral.actions.same_person import is_same_person
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement
@@ -163,25 +164,11 @@ def _based_on(workspace: Workspace, draft: Draft, patient: str) -> str | None:
             continue
         receivers = {offer.owner for offer in workspace.offers_of(request) if offer.state not in WITHOUT_CARE}
         is_party = workspace.actor.facility in {continued.sender} | receivers
-        if not is_party or not _is_same_person(workspace, patient, continued.patient):
+        if not is_party or not is_same_person(workspace, patient, continued.patient):
             who = "by its sender, or by a receiver whose offer did not end without care"
             raise BrokenRule(f"A referral is continued {who}, for the same patient.", draft.at(path))
         found = found or request
     return found
-
-
-def _is_same_person(workspace: Workspace, one: str, other: str) -> bool:
-    """Whether two Patients are one, or two records that an equal identifier ties together."""
-    return one == other or not _identifiers(workspace, one).isdisjoint(_identifiers(workspace, other))
-
-
-def _identifiers(workspace: Workspace, patient: str) -> frozenset[tuple[str, str]]:
-    content = workspace.current("Patient", patient)
-    if content is not None:
-        named = content.get("identifier", ())
-        return frozenset((one["system"], one["value"]) for one in named if {"system", "value"} <= one.keys())
-    stored = workspace.loaded.references.get(("Patient", patient))
-    return stored.identifiers if stored is not None else frozenset()
 
 
 def _network(workspace: Workspace, draft: Draft, targets: list[str]) -> str:

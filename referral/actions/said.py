@@ -6,9 +6,10 @@ from typing import Any, Final
 from referral.actions.carry_out import carry_out, settle
 from referral.actions.draft import Draft
 from referral.actions.question import open_question
+from referral.actions.same_person import is_same_person
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
-from referral.domain.errors import IllegalMove
+from referral.domain.errors import BrokenRule, IllegalMove
 from referral.domain.lifecycle import OfferMove, OfferState, Party
 from referral.domain.next_step import check_possible, possible_offer_moves
 from referral.domain.referral import Demand, DemandKind, Offer
@@ -23,7 +24,8 @@ def plan_said(workspace: Workspace, draft: Draft) -> None:
 
     Words of the receiver that answer nothing ask, where it may ask now; what the sender says inResponseTo a
     question answers it, and so does whatever it says while the offer waits for that. All else is only said.
-    Raises IllegalMove for an answer to a question that is answered or whose offer has ended.
+    Raises IllegalMove for an answer to a question that is answered or whose offer has ended, BrokenRule for
+    a question or an answer about another patient.
     """
     if draft.content.get("status") not in _SAID:
         return
@@ -47,6 +49,7 @@ def _ask(workspace: Workspace, draft: Draft, offer: Offer) -> None:
     possible = {rule.move: rule for rule in possible_offer_moves(standing, _RECEIVER)}
     if not text or OfferMove.ASK not in possible:
         return
+    _check_patient(workspace, draft, offer)
     after = carry_out(
         workspace,
         offer,
@@ -68,10 +71,19 @@ def _answer(workspace: Workspace, draft: Draft, offer: Offer, questions: list[De
             "This question is answered already, or its offer has ended.", possible, draft.at("inResponseTo")
         )
     rule = check_possible(standing, OfferMove.ANSWER, _SENDER)
+    _check_patient(workspace, draft, offer)
     for question in questions:
         settle(workspace, question, by=draft.id)
     carry_out(workspace, offer, OfferMove.ANSWER, rule.target or offer.state, party=Party.SENDER)
     workspace.grant(offer.owner, *draft.key, AccessScope.REFERRAL, via=offer.referral)
+
+
+def _check_patient(workspace: Workspace, draft: Draft, offer: Offer) -> None:
+    """What asks or answers is about the patient of the offer, where it says whom it is about."""
+    known = workspace.known(*draft.key)
+    about = known.patient if known is not None else None
+    if about is not None and not is_same_person(workspace, about, offer.patient):
+        raise BrokenRule("A question and its answer are about the patient of the offer.", draft.at("subject"))
 
 
 def _offer_of(workspace: Workspace, draft: Draft) -> Offer | None:

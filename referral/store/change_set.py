@@ -77,7 +77,7 @@ class StoredReference:
     """A resource that is named: whether the actor sees it, and whom it is about or belongs to.
 
     codes: (system, code) of category, code and type, where they say what it is. born: of a Patient.
-    starts: of an Appointment or a Slot. identifiers: (system, value) of a Patient, where a request is named.
+    starts: of an Appointment or a Slot. identifiers: (system, value) of a Patient, where several are named.
     """
 
     version: int
@@ -86,9 +86,9 @@ class StoredReference:
     patient: str | None
     organization: str | None
     codes: frozenset[tuple[str, str]] = frozenset()
+    identifiers: frozenset[tuple[str, str]] = frozenset()
     born: datetime | None = None
     starts: datetime | None = None
-    identifiers: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +193,8 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                     data["patient"],
                     data["organization"],
                     frozenset((system, code) for system, code in data["codes"] or ()),
-                    *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
                     frozenset((system, value) for system, value in data["identifiers"] or ()),
+                    *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
                 )
             case "identifier":
                 loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)

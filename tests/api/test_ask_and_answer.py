@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from tests.api.refusals import refused
-from tests.factories import AN_LAO, Case, Resource, business, created, offer, offered
+from tests.factories import AN_LAO, Case, Resource, business, created, offer, offered, patient
 from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
@@ -144,6 +144,39 @@ async def test_an_answer_to_what_has_ended_or_was_never_asked_is_refused(service
     # What only says something is said.
     said = await created(case.receiver, words(case, "Good luck"))
     await created(case.sender, words(case, "Thanks", said["id"]))
+
+
+async def test_a_question_and_its_answer_are_about_the_patient_of_the_referral(service: RunningService):
+    case = await offered(service)
+    elsewhere = [await created(client, patient()) for client in (case.receiver, case.sender)]
+    theirs, ours = ({"subject": {"reference": f"Patient/{who['id']}"}} for who in elsewhere)
+    asked = await case.receiver.post("Communication", json=words(case, "How old is he?", **theirs))
+    refused(asked, 422, "business-rule", "Communication.subject")
+    assert business(await case.task()) == "requested"
+    # By a number that both know it is the record of the hospital's own.
+    await created(case.receiver, patient(identifier=case.patient["identifier"]))
+    number = {name: case.patient["identifier"][0][name] for name in ("system", "value")}
+    question = await created(case.receiver, words(case, "How old?", subject={"identifier": number}))
+    for named in ({}, {"partOf": []}):
+        answer = words(case, "Sixty", question["id"], **ours) | named
+        answer = {name: value for name, value in answer.items() if value}
+        refused(
+            await case.sender.post("Communication", json=answer),
+            422,
+            "business-rule",
+            "Communication.subject",
+        )
+    refused(
+        await case.sender.post("Communication", json=words(case, "Sixty", **ours)),
+        422,
+        "business-rule",
+        "Communication.subject",
+    )
+    assert business(await case.task()) == "awaiting-information"
+    assert [one["id"] for one in await thread(case.receiver, case)] == [question["id"]]
+    about = {"subject": {"reference": f"Patient/{case.patient['id']}"}}
+    await created(case.sender, words(case, "Fifty-eight", question["id"], **about))
+    assert business(await case.task()) == "received"
 
 
 async def test_nobody_else_asks_or_answers(service: RunningService):

@@ -110,8 +110,8 @@ BEGIN
              'born', CASE WHEN d.type = 'Patient' THEN (
                          SELECT s.low FROM search_date s
                          WHERE s.type = d.type AND s.id = d.id AND s.param = 'birthdate' LIMIT 1) END,
-             -- Two records of one person are tied by these, where one referral continues another.
-             'identifiers', CASE WHEN d.type = 'Patient' AND 'ServiceRequest' = ANY (reference_types) THEN (
+             -- Two records of one person are tied by these.
+             'identifiers', CASE WHEN d.type = 'Patient' AND cardinality(array_positions(reference_types, 'Patient')) > 1 THEN (
                          SELECT jsonb_agg(jsonb_build_array(t.system, t.code)) FROM search_token t
                          WHERE t.type = d.type AND t.id = d.id AND t.param = 'identifier' AND t.system <> '') END,
              'starts', CASE WHEN d.type IN ('Appointment', 'Slot') THEN (
