@@ -100,9 +100,8 @@ def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
             )
     if draft.type == "Task":
         return _plan_task(workspace, draft)
-    is_new = draft.key not in workspace.loaded.documents
     key = plan_clinical(workspace, draft)
-    if draft.type == "Communication" and is_new:
+    if draft.type == "Communication":
         plan_said(workspace, draft)
     return key
 

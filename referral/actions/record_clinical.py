@@ -9,6 +9,7 @@ from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Forbidden, IdNotAllowed, NeverChanged
 from referral.domain.lifecycle import OfferState
+from referral.fhir.communication import is_said
 from referral.fhir.package import subjects
 from referral.fhir.provenance import move_number
 from referral.fhir.references import Key, identifier_of, references_at, target_of
@@ -90,6 +91,8 @@ def _patient(workspace: Workspace, draft: Draft) -> tuple[str | None, str | None
 def _share_communication(workspace: Workspace, draft: Draft, stored: Mapping[str, Any]) -> None:
     """What is said about a referral is heard by its sender and by who has, or had, the patient in care.
 
+    What is only drafted is its author's.
+
     stored: what it said until now.
     """
     for element in ("basedOn", "partOf"):
@@ -102,7 +105,7 @@ def _share_communication(workspace: Workspace, draft: Draft, stored: Mapping[str
             require_known(workspace, reference, draft.at(path))
             offer = workspace.offer(target[1])
             referral = workspace.referral(offer.referral if offer else target[1])
-            if referral is None:
+            if referral is None or not is_said(draft.content):
                 continue
             heard = {referral.sender} | {
                 found.owner

@@ -1,7 +1,7 @@
 """What is said in a Communication about an offer: a question of the receiver, the sender's answer to it."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from referral.actions.carry_out import carry_out, settle
 from referral.actions.draft import Draft
@@ -13,21 +13,26 @@ from referral.domain.errors import BrokenRule, IllegalMove
 from referral.domain.lifecycle import OfferMove, OfferState, Party
 from referral.domain.next_step import check_possible, possible_offer_moves
 from referral.domain.referral import Demand, DemandKind, Offer
+from referral.fhir.communication import is_said
+from referral.fhir.content import reread_content
 from referral.fhir.references import references_at, target_of
 
-_SAID: Final = frozenset({"in-progress", "completed"})
 _RECEIVER, _SENDER = frozenset({Party.RECEIVER}), frozenset({Party.SENDER})
 
 
 def plan_said(workspace: Workspace, draft: Draft) -> None:
-    """Carry out the move that a new Communication is, where it is one: it is partOf the Task of an offer.
+    """Carry out the move that a Communication is, where it is one: it is partOf the Task of an offer.
+
+    It is one once, as it is said: a draft moves nothing, nor does what was said before.
 
     Words of the receiver that answer nothing ask, where it may ask now; what the sender says inResponseTo a
     question answers it, and so does whatever it says while the offer waits for that. All else is only said.
     Raises IllegalMove for an answer to a question that is answered or whose offer has ended, BrokenRule for
     a question or an answer about another patient.
     """
-    if draft.content.get("status") not in _SAID:
+    before = workspace.loaded.documents.get(draft.key)
+    was_said = before is not None and is_said(reread_content(before.content))
+    if was_said or not is_said(draft.content):
         return
     actor, questions = workspace.actor.facility, _answered(workspace, draft)
     offer = workspace.offer(questions[0].offer) if questions else _offer_of(workspace, draft)
@@ -47,7 +52,8 @@ def _ask(workspace: Workspace, draft: Draft, offer: Offer) -> None:
     text = _words(draft.content)
     standing = workspace.stands(offer)
     possible = {rule.move: rule for rule in possible_offer_moves(standing, _RECEIVER)}
-    if not text or OfferMove.ASK not in possible:
+    asked_already = any(one.id == draft.id for one in _questions(workspace, offer))
+    if not text or asked_already or OfferMove.ASK not in possible:
         return
     _check_patient(workspace, draft, offer)
     after = carry_out(

@@ -179,6 +179,49 @@ async def test_a_question_and_its_answer_are_about_the_patient_of_the_referral(s
     assert business(await case.task()) == "received"
 
 
+async def said(client: httpx.AsyncClient, words: Resource) -> Resource:
+    """The Communication with this content, in place of what it was."""
+    answer = await client.put(f"Communication/{words['id']}", json=words)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_a_draft_is_its_authors_until_it_is_said(service: RunningService):
+    case = await offered(service)
+    draft = await created(case.receiver, words(case, "Is he", status="preparation"))
+    for status in ("preparation", "on-hold"):
+        draft = await said(case.receiver, draft | {"status": status})
+        assert (await case.sender.get(f"Communication/{draft['id']}")).status_code == 404
+        assert (await thread(case.sender, case), business(await case.task())) == ([], "requested")
+    question = await said(
+        case.receiver, draft | {"status": "in-progress", "payload": [{"contentString": "Is he intubated?"}]}
+    )
+    task = await case.task()
+    assert (business(task), task["statusReason"]) == ("awaiting-information", {"text": "Is he intubated?"})
+
+    answer = await created(case.sender, words(case, "Yes", question["id"], status="preparation"))
+    assert [one["id"] for one in await thread(case.receiver, case)] == [question["id"]]
+    assert business(await case.task()) == "awaiting-information"
+    answer = await said(case.sender, answer | {"status": "completed"})
+    assert [one["id"] for one in await thread(case.receiver, case)] == [question["id"], answer["id"]]
+    assert business(await case.task()) == "received"
+
+    # What was said is put right, and taken back to be said again, and neither asks nor answers anew.
+    for status in ("completed", "on-hold", "completed"):
+        question = await said(case.receiver, question | {"status": status})
+    await said(case.sender, answer | {"status": "entered-in-error"})
+    assert (await case.receiver.get(f"Communication/{answer['id']}")).json()["status"] == "entered-in-error"
+    assert business(await case.task()) == "received"
+    assert await moves(service, case) == ["offer by sender", "ask by receiver", "answer by sender"]
+    late = await created(case.sender, words(case, "Yes", question["id"], status="preparation"))
+    refused(
+        await case.sender.put(f"Communication/{late['id']}", json=late | {"status": "completed"}),
+        409,
+        "conflict",
+        "Communication.inResponseTo",
+    )
+
+
 async def test_nobody_else_asks_or_answers(service: RunningService):
     case = await offered(service)
     question = await created(case.receiver, words(case, "Any allergies?"))
