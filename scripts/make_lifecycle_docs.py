@@ -98,6 +98,7 @@ def render() -> str:
             table(("status", "ServiceRequest.status"), REFERRAL_STATUS.items()),
             diagram(ReferralState.DRAFT, ReferralState, [*edges(REFERRAL_RULES), *follows()]),
             rules_table(REFERRAL_RULES),
+            "What was replaced is neither replaced again nor dismissed or claimed.\n",
             "What happens to its offer moves a referral too:\n",
             table(
                 ("from", "when its offer is", "to"),

@@ -16,9 +16,9 @@ from referral.domain.lifecycle import (
     Party,
     ReferralMove,
     ReferralState,
-    check_referral_move,
     legal_referral_moves,
 )
+from referral.domain.next_step import check_referral_possible
 from referral.domain.permissions import parties_of
 from referral.domain.referral import Referral
 from referral.fhir import systems
@@ -59,7 +59,8 @@ def plan_referral_update(workspace: Workspace, draft: Draft, *, offered: bool) -
         raise Forbidden("Only its sender changes a referral; a receiver moves its offer, the Task.")
     move = _wanted(referral, draft, before)
     if move is not None:
-        check_referral_move(referral.state, move, parties)
+        replaced = workspace.is_replaced(referral.id)
+        check_referral_possible(referral.state, move, parties, replaced=replaced)
     if Party.SENDER not in parties and move is None:
         raise Forbidden("The office cancels a referral; only its sender changes what it says.")
     match move:

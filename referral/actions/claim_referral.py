@@ -21,8 +21,8 @@ from referral.domain.lifecycle import (
     Party,
     ReferralMove,
     ReferralState,
-    check_referral_move,
 )
+from referral.domain.next_step import check_referral_possible
 from referral.domain.referral import Offer, Referral
 from referral.fhir import systems
 from referral.fhir.elements import concept, reference
@@ -61,7 +61,7 @@ async def claim_referral(
 
     rules: gives what a referral goes by.
     Raises NotFound where no referral of the actor's networks has this number and birth date, TooManyClaims
-    after some of these, IllegalMove where it is in care or ended, BrokenRule for its own sender.
+    after some of these, IllegalMove where it is in care, ended or replaced, BrokenRule for its own sender.
     """
     actor, now = claim.actor, claim.now.replace(microsecond=claim.now.microsecond // 1000 * 1000)
     asked = Claim(claim.number, claim.birth_date, actor.client, now)
@@ -103,7 +103,12 @@ def _plan(workspace: Workspace, claimed: str) -> Key:
         if standing.state is not OfferState.ARRIVED:
             carry_out(workspace, standing, OfferMove.ARRIVE, OfferState.ARRIVED, party=Party.RECEIVER)
         return ("Task", standing.id)
-    check_referral_move(referral.state, ReferralMove.CLAIM, frozenset({Party.MEMBER}))
+    check_referral_possible(
+        referral.state,
+        ReferralMove.CLAIM,
+        frozenset({Party.MEMBER}),
+        replaced=workspace.is_replaced(referral.id),
+    )
     if standing is not None:
         _redirect(workspace, standing, me)
     return _take_in(workspace, referral, me)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from referral.domain.deadlines import Deadline, Signing, Situation, Slot, deadlines_after
-from referral.domain.lifecycle import OfferState, ReferralMove, ReferralState
+from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.policy_rules import Code
 from referral.fhir.intervals import interval
 from referral.fhir.references import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from referral.actions.referral_rules import RulesOf
@@ -37,7 +36,7 @@ def kept_deadlines(workspace: Workspace, rules_of: RulesOf) -> list[Deadline]:
             offer,
             workspace.stands(offer) if offer is not None else None,
             None if Slot.SLIP in before else _signing(workspace, referral),
-            _is_replaced(workspace, referral_id, before),
+            workspace.is_replaced(referral_id),
         )
         found += deadlines_after(before, situation, rules_of(referral), workspace.now)
     return found
@@ -50,19 +49,6 @@ def _that_counts(workspace: Workspace, referral: Referral) -> Offer | None:
         if offer.is_open or completed:
             return offer
     return None
-
-
-def _is_replaced(workspace: Workspace, referral_id: str, before: Mapping[Slot, Deadline]) -> bool:
-    """Whether a lapsed referral has a new one in its place: from this transaction on, or since long."""
-    if any(
-        event["move"] == ReferralMove.REPLACE and event["id"] == referral_id
-        for event in workspace.changes.events
-    ):
-        return True
-    step = before.get(Slot.STEP)
-    stored = workspace.loaded.referrals.get(referral_id)
-    lapsed = stored is not None and stored.row.state is ReferralState.LAPSED
-    return lapsed and step is not None and not step.is_open
 
 
 def _signing(workspace: Workspace, referral: Referral) -> Signing | None:

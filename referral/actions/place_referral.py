@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from referral.actions.carry_out import WITHOUT_CARE
 from referral.actions.draft import Draft
@@ -12,13 +12,26 @@ from referral.actions.open_offer import direction_to, open_offer
 from referral.actions.same_person import is_same_person
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
-from referral.domain.errors import BrokenRule, Forbidden, MissingElement
+from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
 from referral.domain.lifecycle import Party, ReferralMove, ReferralState, check_referral_move
+from referral.domain.next_step import check_referral_possible, possible_referral_moves
 from referral.domain.number import referral_number
 from referral.domain.referral import Referral
 from referral.fhir.references import Key, references_at, target_of
 from referral.fhir.referral import direction_of, network_reference, priority_of, stamp_referral
 from referral.fhir.states import is_submitted, status_of
+
+_CANCEL = "cancel it first, then send the new one"
+_CONTINUE = "a new one continues it (`basedOn`), and does not replace it"
+_FIRST: Final = {
+    ReferralState.DRAFT: "discard it first, then send the new one",
+    ReferralState.UNPLACED: _CANCEL,
+    ReferralState.OFFERED: _CANCEL,
+    ReferralState.IN_CARE: _CONTINUE,
+    ReferralState.COMPLETED: _CONTINUE,
+    ReferralState.CLOSED: _CONTINUE,
+}
+"""What to do before a referral in one of these states, or instead of replacing it."""
 
 
 def plan_new_referral(workspace: Workspace, draft: Draft, *, offered: bool) -> Key:
@@ -81,24 +94,41 @@ def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: b
 
 
 def _replace(workspace: Workspace, draft: Draft, placed: Referral) -> None:
-    """A lapsed referral that this one replaces owes nothing any more."""
+    """The sender's own referral that this one replaces has lapsed or is cancelled; it owes nothing any more.
+
+    Raises IllegalMove where that one still counts, or was replaced before, BrokenRule for another patient.
+    """
     for path, reference in references_at(draft.content, "replaces"):
         key = target_of(reference, workspace.base, workspace.resolve)
         known = key is not None and key[0] == "ServiceRequest" and workspace.known(*key) is not None
-        lapsed = workspace.referral(key[1]) if key is not None and known else None
-        if lapsed is None or lapsed.state is not ReferralState.LAPSED:
+        old = workspace.referral(key[1]) if key is not None and known else None
+        lapsed = old is not None and old.state is ReferralState.LAPSED
+        if old is None or (old.sender != placed.sender and not lapsed):
+            workspace.note(
+                draft.key, f"ServiceRequest.{path} names no referral of yours: it changes nothing."
+            )
             continue
-        if (lapsed.sender, lapsed.patient) != (placed.sender, placed.patient):
+        if (old.sender, old.patient) != (placed.sender, placed.patient):
             raise BrokenRule("A referral is replaced by its sender, for the same patient.", draft.at(path))
-        check_referral_move(lapsed.state, ReferralMove.REPLACE, frozenset({Party.SENDER}))
-        workspace.tell(
-            ("ServiceRequest", lapsed.id),
-            ReferralMove.REPLACE,
-            before=lapsed.state,
-            after=lapsed.state,
-            party=Party.SENDER,
-            referral=lapsed,
-        )
+        if old.state is not ReferralState.ENTERED_IN_ERROR:
+            _end_replaced(workspace, old, draft.at(path))
+
+
+def _end_replaced(workspace: Workspace, old: Referral, expression: str) -> None:
+    key = ("ServiceRequest", old.id)
+    if key not in workspace.pending and key not in workspace.loaded.documents:
+        # Only what is named by its id was locked, and only of that is it certain how it stands.
+        raise BrokenRule("What is replaced is named by its id.", expression)
+    sender = frozenset({Party.SENDER})
+    if old.state in _FIRST:
+        legal = [rule.move for rule in possible_referral_moves(old.state, sender)]
+        told = f"The referral that this one replaces is {old.state}: {_FIRST[old.state]}."
+        raise IllegalMove(told, legal, expression)
+    replaced = workspace.is_replaced(old.id)
+    check_referral_possible(old.state, ReferralMove.REPLACE, sender, replaced=replaced)
+    workspace.tell(
+        key, ReferralMove.REPLACE, before=old.state, after=old.state, party=Party.SENDER, referral=old
+    )
 
 
 def _read_referral(workspace: Workspace, draft: Draft) -> Referral:

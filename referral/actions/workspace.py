@@ -12,7 +12,7 @@ from referral.actions.referral_rules import RulesOf, program_rules
 from referral.actions.settle_journey import settled
 from referral.domain.actor import Actor
 from referral.domain.codes import AccessScope
-from referral.domain.lifecycle import OfferState, ReferralState
+from referral.domain.lifecycle import OfferState, ReferralMove, ReferralState
 from referral.domain.next_step import OfferStanding
 from referral.domain.referral import Demand, DemandKind, Offer, Referral
 from referral.fhir.attachment import attached
@@ -160,6 +160,12 @@ class Workspace:
         """How the offer stands between its parties."""
         wanted = {one.kind for one in self.demands_of(offer.id) if one.is_open}
         return OfferStanding(offer.state, DemandKind.QUESTION in wanted, DemandKind.ABORT in wanted)
+
+    def is_replaced(self, referral_id: str) -> bool:
+        """Whether a new referral has taken the place of this one, which lapsed; also in this transaction."""
+        stored = self.loaded.referrals.get(referral_id)
+        told = {event["id"] for event in self.changes.events if event["move"] == ReferralMove.REPLACE}
+        return referral_id in told or (stored is not None and stored.replaced)
 
     def journey_senders(self, referral: Referral) -> frozenset[str]:
         """The senders of the referrals before this one in its journey, without its own."""

@@ -72,7 +72,7 @@ async def moves_of_referral(request: Request) -> Response:
             ((found.performers == 1 and rule.with_offer) or rule.target or found.state).value,
             needs_of(rule),
         )
-        for rule in possible_referral_moves(found.state, parties)
+        for rule in possible_referral_moves(found.state, parties, replaced=found.replaced)
     ]
     missing = {}
     sends = _SENDING & {move.code for move in moves}

@@ -14,12 +14,15 @@ from referral.domain.lifecycle import (
     OfferRule,
     OfferState,
     Party,
+    ReferralMove,
     ReferralRule,
     ReferralState,
+    check_referral_move,
     legal_offer_moves,
     legal_referral_moves,
 )
 
+_NOT_ONCE_REPLACED = frozenset({ReferralMove.CLAIM, ReferralMove.REPLACE, ReferralMove.DISMISS})
 _NEAREST = (Party.RECEIVER, Party.SENDER, Party.OFFICE, Party.MEMBER, Party.SYSTEM)
 
 
@@ -50,12 +53,28 @@ def check_possible(standing: OfferStanding, move: OfferMove, parties: frozenset[
     return rule
 
 
-def possible_referral_moves(state: ReferralState, parties: frozenset[Party]) -> tuple[ReferralRule, ...]:
-    """The rules that these parties can go by now; who sends a patient does not claim it."""
-    rules = legal_referral_moves(state, parties)
+def possible_referral_moves(
+    state: ReferralState, parties: frozenset[Party], *, replaced: bool = False
+) -> tuple[ReferralRule, ...]:
+    """The rules that these parties can go by now; who sends a patient does not claim it.
+
+    replaced: a new one has taken its place, and it is that one which is claimed or dismissed.
+    """
+    aside = _NOT_ONCE_REPLACED if replaced else frozenset()
+    rules = tuple(rule for rule in legal_referral_moves(state, parties) if rule.move not in aside)
     if Party.SENDER in parties:
         return tuple(rule for rule in rules if Party.MEMBER not in rule.by)
     return rules
+
+
+def check_referral_possible(
+    state: ReferralState, move: ReferralMove, parties: frozenset[Party], *, replaced: bool
+) -> None:
+    """Raises IllegalMove, naming the moves that are possible, where the move is none of them."""
+    if replaced and move in _NOT_ONCE_REPLACED:
+        possible = [rule.move for rule in possible_referral_moves(state, parties, replaced=True)]
+        raise IllegalMove(f"A new referral has taken the place of this one: {move} that.", possible)
+    check_referral_move(state, move, parties)
 
 
 def needs_of(rule: OfferRule | ReferralRule, direction: Direction | None = None) -> tuple[Need, ...]:

@@ -92,7 +92,8 @@ def check_frozen(before: Mapping[str, Any], after: Mapping[str, Any], expression
     for element in FROZEN:
         if before.get(element) != after.get(element):
             raise BrokenRule(
-                f"The {element} of a submitted referral is fixed; send a new request with `replaces`.",
+                f"The {element} of a submitted referral is fixed; cancel this one and send a new request "
+                "with `replaces`.",
                 f"{expression}.{element}",
             )
     if priority_of(after).rank < priority_of(before).rank:

@@ -123,13 +123,15 @@ class StoredNetwork:
 class StoredReferral:
     """A referral with what its journey tells: the senders up to it, and who sent the patient down again.
 
-    deadlines: what is owed of it, what was last where that is over.
+    deadlines: what is owed of it, what was last where that is over. replaced: it lapsed or was cancelled,
+    and a new one was sent in its place.
     """
 
     row: Referral
     journey_senders: frozenset[str]
     returned_by: frozenset[str]
     deadlines: Mapping[Slot, Deadline] = field(default_factory=dict)
+    replaced: bool = False
 
 
 @dataclass(slots=True)
@@ -263,7 +265,7 @@ def _journey(data: dict[str, Any]) -> Journey:
 
 def _referral(data: dict[str, Any]) -> StoredReferral:
     senders, returned_by = data.pop("journey_senders"), data.pop("returned_by")
-    deadlines = [_deadline(row) for row in data.pop("deadlines") or ()]
+    deadlines, replaced = [_deadline(row) for row in data.pop("deadlines") or ()], data.pop("replaced")
     row = Referral(
         **data
         | {
@@ -279,6 +281,7 @@ def _referral(data: dict[str, Any]) -> StoredReferral:
         frozenset(senders or ()),
         frozenset(returned_by or ()),
         {deadline.slot: deadline for deadline in deadlines},
+        replaced,
     )
 
 

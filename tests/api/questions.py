@@ -246,7 +246,7 @@ def _moves_of_the_request(state: str, viewer: str) -> set[str]:
     tried = {"submit", "cancel", "mark-error", "offer"} & REFERRAL[state].keys()
     listed = {move for move in tried if row(REFERRAL[state][move])[viewer] == "ok"}
     if viewer == "sender":
-        listed |= {"draft": {"discard"}, "completed": {"close"}}.get(state, set())
+        listed |= {"draft": {"discard"}, "completed": {"close"}, "cancelled": {"replace"}}.get(state, set())
     return listed | ({"claim"} if viewer in MEMBERS and state in CLAIMED else set())
 
 

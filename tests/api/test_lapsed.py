@@ -1,5 +1,6 @@
 """What lapses with its slip, and what its sender does then: dismiss it, or send a new one in its place."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -136,6 +137,69 @@ async def test_a_lapsed_referral_is_replaced_by_a_new_one(service: RunningServic
     assert "owes" not in await moves_of(case.sender, case, "ServiceRequest")
     assert (await case.referral())["status"] == "revoked"
     await check_path(service, case.request["id"])
+
+
+async def test_a_referral_is_replaced_once(service: RunningService):
+    case = await offered(service)
+    await lapse(service, case.request["id"])
+    named = [{"reference": f"ServiceRequest/{case.request['id']}"}]
+    new = request(case.patient["id"], KIEN_AN, replaces=named)
+    answers = await asyncio.gather(*(case.sender.post("ServiceRequest", json=new) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+    refused(await case.sender.post("ServiceRequest", json=new), 409, "conflict")
+    moves = await moves_of(case.sender, case, "ServiceRequest")
+    assert not {"replace", "dismiss", "claim", "owes"} & moves.keys()
+    went = {"url": REASON_URL, "valueCodeableConcept": {"text": "Went elsewhere"}}
+    kept = [one for one in (await case.referral())["extension"] if one["url"] != REASON_URL]
+    refused(await put(case, extension=[*kept, went]), 409, "conflict")
+    refused(await claim(case.receiver, case), 409, "conflict")
+    assert (await case.referral())["status"] == "revoked"
+    await check_path(service, case.request["id"])
+
+
+async def test_what_still_counts_is_cancelled_before_it_is_replaced(service: RunningService):
+    case = await offered(service)
+    named = [{"reference": f"ServiceRequest/{case.request['id']}"}]
+    new = request(case.patient["id"], KIEN_AN, replaces=named)
+    problem = refused(
+        await case.sender.post("ServiceRequest", json=new), 409, "conflict", "ServiceRequest.replaces[0]"
+    )
+    assert "cancel it first" in problem["diagnostics"]
+    gone = {"url": REASON_URL, "valueCodeableConcept": {"text": "Another specialty is meant"}}
+    before = await case.referral()
+    entries = [
+        {"resource": new, "request": {"method": "POST", "url": "ServiceRequest"}},
+        {
+            "resource": before | {"status": "revoked", "extension": [*before["extension"], gone]},
+            "request": {
+                "method": "PUT",
+                "url": f"ServiceRequest/{before['id']}",
+                "ifMatch": f'W/"{before["meta"]["versionId"]}"',
+            },
+        },
+    ]
+    both = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    answer = await case.sender.post("", json=both)
+    assert answer.status_code == 200, answer.text
+    assert ((await case.referral())["status"], (await case.task())["status"]) == ("revoked", "cancelled")
+    # The old letter does not bring the old one back beside the new.
+    refused(await claim(case.receiver, case), 409, "conflict")
+    refused(await case.sender.post("ServiceRequest", json=new), 409, "conflict")
+    await check_path(service, case.request["id"])
+
+
+async def test_who_is_in_care_is_not_replaced_and_what_is_unknown_is_told(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "in-progress")
+    named = [{"reference": f"ServiceRequest/{case.request['id']}"}]
+    new = request(case.patient["id"], KIEN_AN, replaces=named)
+    refused(await case.sender.post("ServiceRequest", json=new), 409, "conflict", "ServiceRequest.replaces[0]")
+    unknown = new | {"replaces": [{"reference": "ServiceRequest/none"}]}
+    answer = await case.sender.post(
+        "ServiceRequest", json=unknown, headers={"Prefer": "return=OperationOutcome"}
+    )
+    assert answer.status_code == 201
+    assert any("replaces[0]" in issue["diagnostics"] for issue in answer.json()["issue"])
 
 
 async def test_a_patient_whose_slip_has_lapsed_is_taken_in_all_the_same(service: RunningService):

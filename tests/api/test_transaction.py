@@ -334,7 +334,7 @@ async def test_completing_opens_the_way_back_unless_it_comes_along(service: Runn
 async def test_the_order_of_entries_does_not_matter(station: httpx.AsyncClient) -> None:
     who = await created(station, patient())
     first, second = urn(), urn()
-    later = post(request(who["id"], basedOn=[named(first)], replaces=[named(first)]), second)
+    later = post(request(who["id"], basedOn=[named(first)], supportingInfo=[named(first)]), second)
     entries = await sent(station, bundle(later, post(request(who["id"]), first)))
     ids = [entry["resource"]["id"] for entry in entries]
     assert entries[0]["resource"]["basedOn"] == [named(f"ServiceRequest/{ids[1]}")]

@@ -39,7 +39,7 @@ unplaced                             | offer      | sender office | offered     
 unplaced offered cancelled lapsed    | claim      | member        | in-care          | number birth-date
 unplaced offered                     | cancel     | sender office | cancelled        | reason
 unplaced offered                     | lapse      | system        | lapsed           | expired-slip
-lapsed                               | replace    | sender        | =                | replacement
+cancelled lapsed                     | replace    | sender        | =                | replacement
 lapsed                               | dismiss    | sender        | cancelled        | reason
 completed                            | close      | sender        | closed           |
 draft unplaced offered               | mark-error | sender        | entered-in-error | reason

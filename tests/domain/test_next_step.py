@@ -22,6 +22,7 @@ from referral.domain.lifecycle import (
 from referral.domain.next_step import (
     OfferStanding,
     check_possible,
+    check_referral_possible,
     nearest,
     needs_of,
     possible_offer_moves,
@@ -68,6 +69,20 @@ def test_nobody_claims_who_was_sent_by_himself(state, parties):
     moves = {rule.move for rule in possible_referral_moves(state, parties)}
     legal = {rule.move for rule in legal_referral_moves(state, parties)}
     assert moves == (legal - {ReferralMove.CLAIM} if Party.SENDER in parties else legal)
+
+
+@given(st.sampled_from(ReferralState), st.sampled_from(ReferralMove), PARTIES)
+def test_what_was_replaced_is_neither_replaced_again_nor_claimed_nor_dismissed(state, move, parties):
+    possible = [rule.move for rule in possible_referral_moves(state, parties, replaced=True)]
+    before = [rule.move for rule in possible_referral_moves(state, parties)]
+    aside = {ReferralMove.CLAIM, ReferralMove.DISMISS, ReferralMove.REPLACE}
+    assert possible == [one for one in before if one not in aside]
+    legal = {rule.move for rule in legal_referral_moves(state, parties)} - aside
+    if move in legal:
+        check_referral_possible(state, move, parties, replaced=True)
+    else:
+        with pytest.raises(IllegalMove):
+            check_referral_possible(state, move, parties, replaced=True)
 
 
 def test_what_is_needed_before_more_is_known():

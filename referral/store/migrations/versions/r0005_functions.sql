@@ -172,6 +172,8 @@ BEGIN
              to_jsonb(r) || jsonb_build_object(
                -- From the first of its journey up to this one: who comes later has no right to what came before.
                'deadlines', (SELECT jsonb_agg(to_jsonb(k)) FROM deadline k WHERE k.referral = r.id),
+               'replaced', r.state IN ('cancelled', 'lapsed') AND EXISTS (
+                 SELECT FROM event e WHERE e.type = 'ServiceRequest' AND e.id = r.id AND e.move = 'replace'),
                'journey_senders', (
                  WITH RECURSIVE before (id, sender, based_on) AS (
                    SELECT r.id, r.sender, r.based_on
