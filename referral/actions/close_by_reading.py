@@ -86,13 +86,18 @@ async def _close(
 ) -> None:
     """Close the offer whose summary this is, unless somebody else just did."""
     async with store.writing(actor.facility) as connection:
-        loaded = await load_for_write(connection, WriteRequest(actor.facility, update=[("Task", offer_id)]))
+        # The summary too, for what it says of itself as the offer is closed.
+        request = WriteRequest(actor.facility, update=[("Task", offer_id), summary])
+        loaded = await load_for_write(connection, request)
         at = loaded.not_before(now)
         workspace = Workspace(actor, at, request_id, base, lambda: new_id(at), loaded, clock=now, rules=rules)
         offer, content = workspace.offer(offer_id), workspace.current("Task", offer_id)
         if offer is None or content is None or offer.state is not OfferState.COMPLETED:
             return
         if target_of(output_reference(content, "summary"), base, workspace.resolve) != summary:
+            return
+        read = workspace.current(*summary)
+        if read is None or "entered-in-error" in {read.get("status"), read.get("docStatus")}:
             return
         carry_out(
             workspace,

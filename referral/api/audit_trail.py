@@ -5,6 +5,7 @@ It is taken as the answer begins, before a byte of it is sent. https://hl7.org/f
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
@@ -76,6 +77,8 @@ _WRITES: Final = {
 
 _READS: Final = {AuditAction.READ, AuditAction.VREAD}
 
+_PARTS: Final = {"_elements", "_summary"}
+
 _QUESTIONS: Final = {AuditAction.SEARCH, AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
 
 _MOST_SHOWN: Final = 300
@@ -108,7 +111,7 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
         )
         if action is AuditAction.SEARCH:
             made = made._replace(patient=sought_patient(made))
-        is_read = action in _READS and scope["method"] == "GET" and status < 400
+        is_read = action in _READS and scope["method"] == "GET" and status < 400 and _asks_for_all(scope)
         if actor is not None and is_read and made.type in SUMMARIES:
             reads.add(actor, str(made.type), str(made.id), made.request_id)
         if actor is None and status >= 400:
@@ -123,6 +126,12 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
                 trail.add(made._replace(action=AuditAction.READ, **shown))
 
     return record
+
+
+def _asks_for_all(scope: Scope) -> bool:
+    """Whether the whole of a resource is asked for, and no part of it."""
+    names = {name for name, _ in parse_qsl(_text(scope["query_string"]), keep_blank_values=True)}
+    return names.isdisjoint(_PARTS)
 
 
 def _resource(scope: Scope, action: AuditAction) -> tuple[str | None, str | None]:
