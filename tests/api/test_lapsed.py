@@ -17,13 +17,14 @@ from referral.domain.scope import Scopes
 from referral.store.change_set import WriteRequest, apply_changes, load_for_write
 from tests.api.legal_path import check_path
 from tests.api.refusals import refused
-from tests.api.test_claim import claim
+from tests.api.test_claim import claim, number_of
 from tests.api.test_every_move import moves_of
 from tests.factories import (
     KIEN_AN,
     LE_CHAN,
     OFFICE,
     VIET_TIEP,
+    B,
     Case,
     Resource,
     business,
@@ -144,6 +145,10 @@ async def test_a_referral_is_replaced_once(service: RunningService):
     await lapse(service, case.request["id"])
     named = [{"reference": f"ServiceRequest/{case.request['id']}"}]
     new = request(case.patient["id"], KIEN_AN, replaces=named)
+    numbered = {"system": f"{B}/sid/referral-number", "value": number_of(case.request)}
+    by_number = new | {"replaces": [{"type": "ServiceRequest", "identifier": numbered}]}
+    answer = await case.sender.post("ServiceRequest", json=by_number)
+    refused(answer, 422, "business-rule", "ServiceRequest.replaces[0]")
     answers = await asyncio.gather(*(case.sender.post("ServiceRequest", json=new) for _ in range(3)))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
     refused(await case.sender.post("ServiceRequest", json=new), 409, "conflict")
