@@ -1,7 +1,6 @@
 """History of a resource and of a type. https://hl7.org/fhir/R4/http.html#history"""
 
 from collections.abc import Iterable, Iterator
-from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from referral.api.body import read_pairs
 from referral.api.errors import MEDIA_TYPE
 from referral.api.respond import preference
 from referral.api.route import Route
+from referral.api.search import link
 from referral.api.services import Services, services_of
 from referral.api.told_moves import read_move
 from referral.domain.errors import NotFound
@@ -104,19 +104,15 @@ def _bundle(
 ) -> Response:
     """The Bundle; resources go in as the store gives them, without being read."""
     address = f"{fhir_base}/{about}/_history"
-    links = [{"relation": "self", "url": _link(address, query.self_pairs)}]
+    links = [{"relation": "self", "url": link(address, query.self_pairs)}]
     if following is not None:
         cursor = history_cursor(about, tuple(following))
-        links.append({"relation": "next", "url": _link(address, (*query.self_pairs, ("_cursor", cursor)))})
+        links.append({"relation": "next", "url": link(address, (*query.self_pairs, ("_cursor", cursor)))})
     entries = b",".join(_entries(fhir_base, about.partition("/")[0], changes))
     # FHIR knows no empty lists.
     shown = b',"entry":[%b]' % entries if entries else b""
     body = b'{"resourceType":"Bundle","type":"history","link":%b%b}' % (orjson.dumps(links), shown)
     return Response(body, media_type=MEDIA_TYPE)
-
-
-def _link(address: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    return f"{address}?{urlencode(pairs, safe='/:')}" if pairs else address
 
 
 def _entries(fhir_base: str, resource_type: str, changes: Iterable[Change]) -> Iterator[bytes]:

@@ -146,12 +146,6 @@ def merge_update(
     return content, aside
 
 
-def brings_report(before: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
-    """Whether an update has a preliminary report that was not there before."""
-    new = [part for part in sent.get("output", ()) if part not in before.get("output", ())]
-    return "preliminary" in named_parts({"output": new}, "output")
-
-
 def outcome_of(content: Mapping[str, Any]) -> Outcome | None:
     """The outcome in `output`; None where absent. Raises UnknownCode."""
     code = _output_code(content, "outcome", systems.OUTCOME)

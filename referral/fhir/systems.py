@@ -48,7 +48,6 @@ ICD_10: Final = "http://hl7.org/fhir/sid/icd-10"
 UCUM: Final = "http://unitsofmeasure.org"
 TASK_CODE: Final = "http://hl7.org/fhir/CodeSystem/task-code"
 IDENTIFIER_TYPE: Final = f"{_HL7}/v2-0203"
-ORGANIZATION_TYPE: Final = f"{_HL7}/organization-type"
 PHYSICAL_TYPE: Final = f"{_HL7}/location-physical-type"
 GENDER: Final = "http://hl7.org/fhir/administrative-gender"
 MCSD_TYPE: Final = "https://profiles.ihe.net/ITI/mCSD/CodeSystem/IHE.mCSD.Organization.Location.Types"
@@ -85,7 +84,6 @@ DIED_AT_EXTENSION: Final = f"{_EXTENSION}/died-at"
 
 # Extensions of others.
 STATUS_REASON_EXTENSION: Final = f"{_HL7_EXTENSION}/request-statusReason"
-TASK_REPLACES_EXTENSION: Final = f"{_HL7_EXTENSION}/task-replaces"
 
 # Identifier systems.
 FACILITY_IDENTIFIER: Final = f"{_IDENTIFIER}/facility"
