@@ -78,7 +78,7 @@ async def claim_referral(
             changes = workspace.finish()
             answer = render(workspace.written(key))
             if once is not None:
-                changes.replay = once.kept(answer)
+                changes.replay.append(once.kept(actor.facility, answer))
             if changes.documents or changes.replay:
                 await apply_changes(connection, changes)
             return answer

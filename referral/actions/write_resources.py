@@ -1,13 +1,15 @@
 """Write what a request brings: one resource, or all of a transaction Bundle, in one transaction.
 
-Four messages whatever it is: BEGIN with the actor, load and lock, apply the change set, COMMIT. After the
-first comes what a condition needs to be searched for, and what is patched; after the second, what rests on
-something that is to be deleted.
+Four messages whatever it is: BEGIN with the actor, load and lock, apply the change set, COMMIT. What needs
+no more shares them with the writes that come at the same time. After the first comes what a condition needs
+to be searched for, and what is patched; after the second, what rests on something that is to be deleted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from referral.actions.attach import check_attached, keep_attached, with_bytes
 from referral.actions.check_search import check_search
@@ -23,11 +25,15 @@ from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
 from referral.domain.attachment import AttachmentRules
 from referral.domain.scope import Interaction, check_scope
+from referral.fhir.attachment import BINARY, attached
+from referral.fhir.content import reread_content, write_content
 from referral.fhir.references import Key
+from referral.fhir.resources import DIRECTORY
 from referral.network.snapshot import Snapshot
-from referral.store.change_set import WriteRequest, apply_changes, load_for_write
+from referral.store.change_set import ChangeSet, Loaded, WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Store
 from referral.store.replay import Answer, Once, find_replay
+from referral.store.write_together import Command, write_together
 
 _ATTACHMENTS = AttachmentRules()
 
@@ -66,6 +72,17 @@ async def write_resources(
         return [with_bytes(draft, attachments) for draft in brought]
 
     drafts = await run_aside(size, with_all_bytes, drafts)
+    write = _Write(actor, base, now, new_id, request_id, render, once, address, rules, snapshot)
+    if size < LONG and not any(_needs_more(draft, base) for draft in drafts):
+        sent = [write_content(draft.content) for draft in drafts]
+        command = Command(what_to_load(drafts, actor, base, once), partial(write.decide, drafts))
+        together = await write_together(store, command)
+        if together is not None:
+            return together
+        # As they were: who decides adds to them.
+        drafts = [
+            replace(draft, content=reread_content(text)) for draft, text in zip(drafts, sent, strict=True)
+        ]
     turn = store.large_writes if size >= LONG else nullcontext()
     async with turn, store.writing(actor.facility) as connection:
         existing: dict[Key, Written] = {}
@@ -90,23 +107,83 @@ async def write_resources(
         loaded = await load_for_write(connection, asked)
         if loaded.replay is not None:
             return loaded.replay
-        at = loaded.not_before(now)
-        workspace = Workspace(actor, at, request_id, base, new_id, loaded, address, clock=now, rules=rules)
-        workspace.brought, workspace.snapshot = _brought(wanted), snapshot
+        workspace = write.workspace(loaded, wanted)
         await check_attached(connection, base, wanted)
         keys = await run_aside(size, plan_drafts, workspace, wanted)
         await check_unneeded(connection, workspace, wanted)
-        for match in existing.values():
-            workspace.audit("read", (match.type, match.id), match.version)
-        changes = await run_aside(size, workspace.finish)
-        written = [existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts]
-        answer = await run_aside(size, render, written)
-        if once is not None:
-            changes.replay = once.kept(answer)
+        changes, answer = await run_aside(size, write.finish, workspace, drafts, keys, existing)
         if changes.documents or changes.audits or changes.replay:
             await apply_changes(connection, changes)
             await keep_attached(connection, workspace, wanted)
     return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """What is the same for all that one request writes; see `write_resources`."""
+
+    actor: Actor
+    base: str
+    now: datetime
+    new_id: Callable[[], str]
+    request_id: str | None
+    render: Callable[[list[Written]], Answer]
+    once: Once | None
+    address: str | None
+    rules: RulesOf
+    snapshot: Snapshot | None
+
+    def workspace(self, loaded: Loaded, drafts: Sequence[Draft]) -> Workspace:
+        """The room in which the drafts are decided."""
+        return Workspace(
+            self.actor,
+            loaded.not_before(self.now),
+            self.request_id,
+            self.base,
+            self.new_id,
+            loaded,
+            self.address,
+            clock=self.now,
+            rules=self.rules,
+            brought=_brought(drafts),
+            snapshot=self.snapshot,
+        )
+
+    def decide(self, drafts: Sequence[Draft], loaded: Loaded) -> tuple[ChangeSet, Answer]:
+        """What is to be written and answered, of drafts that need nothing else. Raises any DomainError."""
+        workspace = self.workspace(loaded, drafts)
+        return self.finish(workspace, drafts, plan_drafts(workspace, drafts), {})
+
+    def finish(
+        self,
+        workspace: Workspace,
+        drafts: Sequence[Draft],
+        keys: Mapping[Key, Key],
+        existing: Mapping[Key, Written],
+    ) -> tuple[ChangeSet, Answer]:
+        """What is to be written and answered of drafts that are decided; `existing` were found instead."""
+        for match in existing.values():
+            workspace.audit("read", (match.type, match.id), match.version)
+        changes = workspace.finish()
+        answer = self.render(
+            [existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts]
+        )
+        if self.once is not None:
+            changes.replay.append(self.once.kept(self.actor.facility, answer))
+        return changes, answer
+
+
+def _needs_more(draft: Draft, base: str) -> bool:
+    """Whether it takes more than load and apply, or holds what others wait for: then it is written alone."""
+    return (
+        draft.condition is not None
+        or bool(draft.named)
+        or draft.patch is not None
+        or draft.is_delete
+        or draft.type == BINARY
+        or draft.type in DIRECTORY
+        or any(attached(draft.type, draft.content, base))
+    )
 
 
 def _brought(drafts: Sequence[Draft]) -> dict[tuple[str, str], Key]:

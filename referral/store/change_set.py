@@ -1,22 +1,24 @@
 """What a command loads and what it leaves: two calls of SQL functions, whatever the command does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+import asyncpg
 import orjson
 
 from referral.domain.codes import Direction, Priority
-from referral.domain.deadlines import Deadline, Slot, Stage
-from referral.domain.journey import Journey, Leg, Loop, LoopReason
-from referral.domain.lifecycle import OfferState, Party, ReferralState
-from referral.domain.policy_rules import ClockKind
+from referral.domain.deadlines import Deadline, Slot
+from referral.domain.journey import Journey
+from referral.domain.lifecycle import ReferralState
 from referral.domain.referral import Demand, DemandKind, Offer, Referral
 from referral.store.owner import OwnerConnection
 from referral.store.pool import Connection
 from referral.store.replay import Answer, Once
 from referral.store.statements import statement
+from referral.store.typed_row import read_deadline, read_demand, read_journey, read_offer
 
 Key = tuple[str, str]
 """Type and id of a resource."""
@@ -166,8 +168,22 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
 
     Raises BrokenRule when the Idempotency-Key was that of another request.
     """
+    rows = await connection.fetch(statement("change_set", "load"), orjson.dumps(_asked(request)).decode())
+    return _loaded(rows, request)
+
+
+async def load_each(connection: Connection, requests: Sequence[WriteRequest]) -> list[Callable[[], Loaded]]:
+    """As `load_for_write` for each of them, in one message; what is given reads their answers."""
+    asked = orjson.dumps([_asked(request) for request in requests]).decode()
+    found: list[list[asyncpg.Record]] = [[] for _ in requests]
+    for row in await connection.fetch(statement("change_set", "load_each"), asked):
+        found[row["n"] - 1].append(row)
+    return [partial(_loaded, rows, request) for rows, request in zip(found, requests, strict=True)]
+
+
+def _loaded(rows: Sequence[asyncpg.Record], request: WriteRequest) -> Loaded:
     loaded = Loaded()
-    for row in await connection.fetch(statement("change_set", "load"), _asked(request)):
+    for row in rows:
         kind, key = row["kind"], (row["type"], row["id"])
         data = orjson.loads(row["data"]) if row["data"] else {}
         match kind:
@@ -213,9 +229,9 @@ def _take_row(loaded: Loaded, kind: str, row_id: str, data: dict[str, Any]) -> N
         case "referral":
             loaded.referrals[row_id] = _referral(data)
         case "offer":
-            loaded.offers[row_id] = _offer(data)
+            loaded.offers[row_id] = read_offer(data)
         case "demand":
-            demand = _demand(data)
+            demand = read_demand(data)
             loaded.demands[demand.kind, demand.id] = demand
         case "claim":
             loaded.claimed, loaded.held = row_id, data["held"]
@@ -224,48 +240,33 @@ def _take_row(loaded: Loaded, kind: str, row_id: str, data: dict[str, Any]) -> N
                 data["name"], bool(data["active"]), data["office_of"], data["memberships"]
             )
         case "journey":
-            loaded.journeys[row_id] = _journey(data)
+            loaded.journeys[row_id] = read_journey(data)
         case "home":
             loaded.homes[row_id] = data["address"]
         case "network":
             loaded.networks[row_id] = StoredNetwork(data["name"], data["prefix"])
 
 
-def _asked(request: WriteRequest) -> str:
+def _asked(request: WriteRequest) -> dict[str, Any]:
     """The argument of the SQL function `load_for_write`."""
-    return orjson.dumps(
-        {
-            "actor": request.actor,
-            "update": request.update,
-            "focus": request.focus,
-            "references": request.references,
-            "identifiers": [
-                {"types": types, "system": system, "value": value}
-                for types, system, value in request.identifiers
-            ],
-            "numbers": request.numbers,
-            **({"replay": request.once.asked()} if request.once else {}),
-            **({"homes": request.homes} if request.homes else {}),
-            **({"claim": request.claim} if request.claim else {}),
-        }
-    ).decode()
-
-
-def _journey(data: dict[str, Any]) -> Journey:
-    legs = [
-        Leg(name, ReferralState(state), datetime.fromisoformat(at) if at else None, code)
-        for name, state, at, code in data["legs"]
-    ]
-    if data["loop"] is None:
-        return Journey(data["network"], tuple(legs))
-    reason = LoopReason(data["reason"]) if data["reason"] else None
-    since = datetime.fromisoformat(data["since"])
-    return Journey(data["network"], tuple(legs), Loop(data["loop"]), reason, since)
+    return {
+        "actor": request.actor,
+        "update": request.update,
+        "focus": request.focus,
+        "references": request.references,
+        "identifiers": [
+            {"types": types, "system": system, "value": value} for types, system, value in request.identifiers
+        ],
+        "numbers": request.numbers,
+        **({"replay": request.once.asked()} if request.once else {}),
+        **({"homes": request.homes} if request.homes else {}),
+        **({"claim": request.claim} if request.claim else {}),
+    }
 
 
 def _referral(data: dict[str, Any]) -> StoredReferral:
     senders, returned_by = data.pop("journey_senders"), data.pop("returned_by")
-    deadlines, replaced = [_deadline(row) for row in data.pop("deadlines") or ()], data.pop("replaced")
+    deadlines, replaced = [read_deadline(row) for row in data.pop("deadlines") or ()], data.pop("replaced")
     row = Referral(
         **data
         | {
@@ -285,50 +286,6 @@ def _referral(data: dict[str, Any]) -> StoredReferral:
     )
 
 
-_MOMENTS = ("since", "due_at", "escalate_at", "next_at", "done_at")
-
-
-def _deadline(data: dict[str, Any]) -> Deadline:
-    moments = {name: datetime.fromisoformat(data[name]) if data[name] else None for name in _MOMENTS}
-    return Deadline(
-        **data
-        | moments
-        | {
-            "slot": Slot(data["slot"]),
-            "kind": ClockKind(data["kind"]) if data["kind"] else None,
-            "owes": Party(data["owes"]) if data["owes"] else None,
-            "priority": Priority(data["priority"]),
-            "stage": Stage(data["stage"]),
-            "held_kind": ClockKind(data["held_kind"]) if data["held_kind"] else None,
-            "held_stage": Stage(data["held_stage"]),
-        }
-    )
-
-
-def _offer(data: dict[str, Any]) -> Offer:
-    return Offer(
-        **data
-        | {
-            "state": OfferState(data["state"]),
-            "priority": Priority(data["priority"]),
-            "authored_on": datetime.fromisoformat(data["authored_on"]),
-            "updated_at": datetime.fromisoformat(data["updated_at"]),
-        }
-    )
-
-
-def _demand(data: dict[str, Any]) -> Demand:
-    settled = data["settled_at"]
-    return Demand(
-        **data
-        | {
-            "kind": DemandKind(data["kind"]),
-            "asked_at": datetime.fromisoformat(data["asked_at"]),
-            "settled_at": datetime.fromisoformat(settled) if settled else None,
-        }
-    )
-
-
 @dataclass(slots=True)
 class ChangeSet:
     """Everything that one transaction writes. Rows are in the order of the SQL function `apply_changes`.
@@ -343,7 +300,8 @@ class ChangeSet:
     and is written or given to others.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
     journeys: rows of those whose loop stands otherwise now.
-    directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`.
+    directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`
+    of each command.
     """
 
     documents: list[dict[str, Any]] = field(default_factory=list)
@@ -368,8 +326,17 @@ class ChangeSet:
     audits: list[dict[str, Any]] = field(default_factory=list)
     directory: list[tuple[str, str, str]] = field(default_factory=list)
     typed: dict[str, list[Any]] = field(default_factory=dict)
-    replay: dict[str, Any] = field(default_factory=dict)
+    replay: list[dict[str, Any]] = field(default_factory=list)
     rewritten: set[str] = field(default_factory=set)
+
+    def add(self, other: "ChangeSet") -> None:
+        """Take in what another command writes, which has nothing to do with this one."""
+        for name in _PARTS:
+            if name != "typed":
+                getattr(self, name).extend(getattr(other, name))
+        for table, rows in other.typed.items():
+            self.typed.setdefault(table, []).extend(rows)
+        self.rewritten |= other.rewritten
 
     def parts(self) -> bytes:
         """As JSON for `apply_changes`: what is empty and not looked for is left out."""

@@ -11,10 +11,13 @@ import asyncpg.pool
 
 from referral.domain.errors import DomainError, StoreUnavailable
 from referral.store.failures import domain_error
+from referral.store.gathering import Gathering
 from referral.store.schema import NEWEST, check_schema, check_server
 from referral.store.statements import name_of
 
 if TYPE_CHECKING:
+    from referral.store.write_together import Command
+
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 else:
     Connection = asyncpg.pool.PoolConnectionProxy
@@ -37,6 +40,9 @@ _AWAY = (
 _AWAY_TEXT = "The database does not answer now; send the same request again later."
 # They compute most of the time, and hold a connection meanwhile.
 _LARGE_WRITES = 2
+# Transactions of several writes: while the database works on one, the next is decided.
+_PIECES = 2
+_MOST_TOGETHER = 16
 # Uses that may wait for one connection: more would be answered later than anybody waits.
 _MOST_WAITING = 100
 
@@ -71,6 +77,13 @@ class Store:
         self._pool, self._patience = pool, patience
         self.large_writes = asyncio.Semaphore(_LARGE_WRITES)
         """Whose turn it is to write what takes long to decide: the rest of the pool is for all others."""
+        self.commands: Gathering[Command] = Gathering(
+            pieces=_PIECES,
+            most=_MOST_TOGETHER,
+            patience=patience,
+            longest=_MOST_WAITING * pool.get_max_size(),
+        )
+        """Writes that wait for others, to be done together."""
         self._waiting = self._uses = 0
         self._waited = 0.0
 
@@ -158,7 +171,8 @@ class Store:
         """How busy the pool is."""
         pool = self._pool
         size, idle = pool.get_size(), pool.get_idle_size()
-        return PoolUse(pool.get_max_size(), size, size - idle, self._waiting, self._uses, self._waited)
+        waiting = self._waiting + self.commands.waiting
+        return PoolUse(pool.get_max_size(), size, size - idle, waiting, self._uses, self._waited)
 
     async def close(self) -> None:
         """Close all connections, waiting for those in use."""
@@ -187,10 +201,16 @@ class Store:
             return await connection.fetch(statement, actor, *values)
 
     @asynccontextmanager
-    async def writing(self, actor: str | None) -> AsyncIterator[Connection]:
-        """One transaction for the facility `actor`: BEGIN and the actor are one message, COMMIT another."""
+    async def writing(
+        self, actor: str | None, *, lock_milliseconds: int | None = None
+    ) -> AsyncIterator[Connection]:
+        """One transaction for the facility `actor`: BEGIN and the actor are one message, COMMIT another.
+
+        lock_milliseconds: what it waits for a lock, if not as long as `open` said; see `is_locked`.
+        """
+        limit = f"SET LOCAL lock_timeout = {lock_milliseconds}; " if lock_milliseconds else ""
         async with self._connection() as connection:
-            await connection.execute(f"BEGIN; {_set_actor(actor)}")
+            await connection.execute(f"BEGIN; {limit}{_set_actor(actor)}")
             try:
                 yield connection
             except BaseException:
@@ -231,6 +251,11 @@ class Store:
             self._waiting -= 1
             self._uses += 1
             self._waited += time.perf_counter() - began
+
+
+def is_locked(failure: StoreUnavailable) -> bool:
+    """Whether it waited too long for a lock of others, and nothing else is wrong."""
+    return isinstance(failure.__cause__, asyncpg.exceptions.LockNotAvailableError)
 
 
 def _watched_by(

@@ -43,11 +43,12 @@ class Once:
         """As the SQL functions take it."""
         return {"key": self.key, "request": self.request, "at": self.at.isoformat()}
 
-    def kept(self, answer: Answer) -> dict[str, Any]:
-        """As `keep_replay` takes it."""
+    def kept(self, facility: str, answer: Answer) -> dict[str, Any]:
+        """What `keep_replay` takes of a write of `facility`."""
         body = answer.body.decode()
         return {
             **self.asked(),
+            "facility": facility,
             "answer": {"status": answer.status, "headers": answer.headers, "body": body},
         }
 

@@ -25,19 +25,19 @@ BEGIN
   );
 END $$;
 
--- kept: as asked, and the answer. Takes the place of one that is past its time, and takes some of those away.
+-- kept: [as asked, the facility that asked, and the answer]. Takes the place of one that is past its time, and takes some of those away.
 CREATE FUNCTION keep_replay(kept jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   INSERT INTO replay AS r (key, facility, request, at, answer)
-  VALUES (decode(kept->>'key', 'hex'), current_setting('referral.actor', true), decode(kept->>'request', 'hex'),
-          (kept->>'at')::timestamptz, kept->'answer')
+  SELECT decode(k.key, 'hex'), k.facility, decode(k.request, 'hex'), k.at, k.answer
+  FROM jsonb_to_recordset(kept) AS k (key text, facility text, request text, at timestamptz, answer jsonb)
   ON CONFLICT (key) DO UPDATE SET facility = excluded.facility, request = excluded.request, at = excluded.at, answer = excluded.answer;
   -- Some more than one comes with each write, so that it never falls behind. After the insert, and passing over what others
   -- hold: so nobody waits for somebody who waits.
   DELETE FROM replay r WHERE r.key IN (
-    SELECT o.key FROM replay o WHERE o.at <= (kept->>'at')::timestamptz - interval '48 hours'
-    ORDER BY o.at LIMIT 10 FOR UPDATE SKIP LOCKED
+    SELECT o.key FROM replay o WHERE o.at <= (kept->0->>'at')::timestamptz - interval '48 hours'
+    ORDER BY o.at LIMIT 10 * jsonb_array_length(kept) FOR UPDATE SKIP LOCKED
   );
 END $$;
 

@@ -1,0 +1,1 @@
+DROP FUNCTION load_each(jsonb);
