@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from starlette.requests import Request
+from starlette.routing import Match
 from starlette.routing import Route as _Route
 from starlette.types import Receive, Scope, Send
 
@@ -16,6 +17,12 @@ class Route(_Route):
 
     Below /fhir it sees to the form that the answer is wanted in.
     """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As of Starlette; an address of another depth is told from this one without its expression."""
+        if scope["path"].count("/") != self.path.count("/"):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that this route was chosen for."""
