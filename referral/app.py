@@ -55,18 +55,28 @@ from referral.domain.attachment import AttachmentRules
 from referral.domain.errors import DomainError
 from referral.settings import SettingsError
 from referral.store.pool import Store
+from referral.store.version_cache import VersionCache
 
 if TYPE_CHECKING:
     from referral.api.tracing import Tracing
 
 
-def make_services(store: Store, base_url: str, attachments: AttachmentRules | None = None) -> Services:
-    """The services of a process that is reached at `base_url`. attachments: rules of its own."""
+def make_services(
+    store: Store,
+    base_url: str,
+    attachments: AttachmentRules | None = None,
+    versions: VersionCache | None = None,
+) -> Services:
+    """The services of a process that is reached at `base_url`. attachments: rules of its own.
+
+    versions: what it remembers of documents, where that is not as usual.
+    """
     return Services(
         store=store,
         base_url=base_url.rstrip("/"),
         now=lambda: datetime.now(UTC),
         attachments=attachments or AttachmentRules(),
+        versions=VersionCache() if versions is None else versions,
     )
 
 
@@ -129,6 +139,8 @@ def create_app(
         redirect_slashes=False,
         # It generates nothing from plain routes: `docs` does.
         openapi_url=None,
+        # `tracing` tells what is to be told; FastAPI's own would ask with each request whether it is on.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = services
     app.add_exception_handler(DomainError, domain_error)

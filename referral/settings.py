@@ -23,6 +23,7 @@ VARIABLES: Mapping[str, str] = {
     "REFERRAL_LOG_LEVEL": "debug, info, warning or error; absent: info",
     "REFERRAL_POOL_SIZE": "connections to the database, 1 to 100; absent: 10",
     "REFERRAL_STATEMENT_SECONDS": "time for one statement of the database, 1 to 600; absent: 30",
+    "REFERRAL_REMEMBERED_MIB": "documents that a process remembers, in MiB, 0 to 1024; absent: 32",
     "REFERRAL_MAX_CONNECTIONS": "connections of clients, 10 to 100000; absent: 12000",
     "REFERRAL_METRICS_LISTEN": "host:port of /metrics, and of nothing else; absent: beside /fhir",
     "REFERRAL_WORK": "inside: serve runs the clocks too; apart: referral work alone does; absent: inside",
@@ -56,6 +57,7 @@ class Settings:
     largest_attachment: int = 20 * MEBIBYTE  # bytes
     attachment_types: frozenset[str] = MEDIA_TYPES
     work_inside: bool = True
+    remembered_bytes: int = 32 * MEBIBYTE
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -78,6 +80,7 @@ class Settings:
             largest_attachment=_number(values, "REFERRAL_LARGEST_ATTACHMENT", 20, most=100) * MEBIBYTE,
             attachment_types=_media_types(values, "REFERRAL_ATTACHMENT_TYPES"),
             work_inside=_work_inside(values, "REFERRAL_WORK"),
+            remembered_bytes=_number(values, "REFERRAL_REMEMBERED_MIB", 32, least=0, most=1024) * MEBIBYTE,
         )
 
     @property

@@ -25,6 +25,7 @@ from referral.embedded import EmbeddedPostgres
 from referral.exchange.network_files import read_network
 from referral.store.migrate import migrate
 from referral.store.pool import Store
+from referral.store.version_cache import VersionCache
 from scripts import superuser
 from tests.owner import owner_is
 from tests.running_service import RunningService
@@ -144,13 +145,14 @@ async def serve(
     size: int = 10,
     attachments: AttachmentRules | None = None,
     with_clocks: bool = False,
+    versions: VersionCache | None = None,
     **pool: float,
 ) -> AsyncIterator[RunningService]:
     """The service on a free port of loopback, as it runs for users; without the clocks, unless asked for."""
     listening = listen()
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     store = await Store.open(dsn, size=size, **pool)
-    services = make_services(store, base_url, attachments)
+    services = make_services(store, base_url, attachments, versions)
     app, guard = create_app(services, with_clocks=with_clocks), Guard(limits)
     services.meters.add(guard.collect)
     running = RunningService(base_url, store)

@@ -28,6 +28,7 @@ def test_every_variable_is_read() -> None:
             "REFERRAL_LARGEST_ATTACHMENT": "3",
             "REFERRAL_ATTACHMENT_TYPES": "image/PNG, application/vnd.health+json,",
             "REFERRAL_WORK": "Apart",
+            "REFERRAL_REMEMBERED_MIB": "0",
         }
     ) == Settings(
         "postgresql://a:b@h/d",
@@ -43,6 +44,7 @@ def test_every_variable_is_read() -> None:
         3 * 1024 * 1024,
         frozenset({"image/png", "application/vnd.health+json"}),
         False,
+        0,
     )
     assert Settings.from_environment({"REFERRAL_CORS_ORIGINS": "*"}).cors_origins == ("*",)
     assert len([name for name in VARIABLES if not name.endswith("_FILE")]) == len(
@@ -60,6 +62,8 @@ def test_every_variable_is_read() -> None:
         ("REFERRAL_LARGEST_ATTACHMENT", "20 MB"),
         ("REFERRAL_ATTACHMENT_TYPES", "png"),
         ("REFERRAL_WORK", "elsewhere"),
+        ("REFERRAL_REMEMBERED_MIB", "1025"),
+        ("REFERRAL_REMEMBERED_MIB", "-1"),
         ("REFERRAL_ATTACHMENT_TYPES", "image/png image/jpeg"),
         ("REFERRAL_ATTACHMENT_TYPES", "text/plain;charset=utf-8"),
         ("REFERRAL_ATTACHMENT_TYPES", "image/*"),

@@ -28,6 +28,7 @@ class _ServiceCollector:
     def collect(self) -> Iterator[Metric]:
         yield from self._services.meters.collect()
         yield from _pool(self._services)
+        yield from _versions(self._services)
         yield from _graph(self._services)
         yield from _offers(self._services)
         yield from _clocks(self._services)
@@ -54,6 +55,21 @@ def _pool(services: Services) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "referral_pool_wait_seconds", "Time spent on waiting for a free connection", use.waited_seconds
     )
+
+
+def _versions(services: Services) -> Iterator[Metric]:
+    versions = services.versions
+    yield GaugeMetricFamily(
+        "referral_remembered_bytes", "Documents that the process remembers", versions.held_bytes
+    )
+    asked = CounterMetricFamily(
+        "referral_remembered",
+        "Documents of worklists that were looked up there, by whether they were found",
+        labels=("found",),
+    )
+    asked.add_metric(["yes"], versions.found)
+    asked.add_metric(["no"], versions.missed)
+    yield asked
 
 
 def _graph(services: Services) -> Iterator[Metric]:

@@ -1,6 +1,9 @@
 """Search of one type, by GET and by POST `_search`. https://hl7.org/fhir/R4/http.html#search"""
 
+import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final
 from urllib.parse import urlencode
 
 import orjson
@@ -17,16 +20,21 @@ from referral.api.route import Route
 from referral.api.services import services_of
 from referral.api.told_moves import with_moves
 from referral.domain.errors import WrongMediaType
-from referral.domain.scope import Interaction, check_scope
+from referral.domain.scope import Interaction, Scopes, check_scope
 from referral.domain.search import SearchQuery
 from referral.fhir.resources import STORED, check_type
 from referral.fhir.search_cursor import encode_cursor
 from referral.fhir.search_query import parse_search
 from referral.fhir.summary import shown_elements, subset
-from referral.store.search import FoundResource, SearchPage, WrittenPage, search_as
+from referral.store.search import FoundResource, SearchPage, WorkPage, search_as
 
 _FORM = "application/x-www-form-urlencoded"
 _LARGEST_FORM = 256 * 1024
+# What needs no escape in a query, but for the commas.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~/:,=&-]*")
+# Those who look at a list again and again ask for it in the same words.
+_REMEMBERED: Final = 512
+_LONGEST_REMEMBERED: Final = 1000  # bytes
 
 
 async def search(request: Request) -> Response:
@@ -36,26 +44,33 @@ async def search(request: Request) -> Response:
     resource_type = request.path_params["resource_type"]
     check_type(resource_type)
     check_scope(actor.scope, resource_type, Interaction.SEARCH)
-    pairs = read_pairs(request.scope["query_string"])
+    asked, lenient = request.scope["query_string"], preference(request, "handling") == "lenient"
     if request.method == "POST":
-        pairs += await _form(request)
-    query = parse_search(
-        resource_type,
-        pairs,
-        lenient=preference(request, "handling") == "lenient",
-        base=services.fhir_base,
-    )
+        pairs = read_pairs(asked) + await _form(request)
+        query = parse_search(resource_type, pairs, lenient=lenient, base=services.fhir_base)
+    else:
+        read = _read if len(asked) <= _LONGEST_REMEMBERED else _read.__wrapped__
+        query = read(resource_type, asked, lenient=lenient, base=services.fhir_base)
     check_search(actor.scope, query)
     if resource_type not in STORED:
         told = await search_read_only(services, actor, query)
         return Response(_bundle(services.fhir_base, query, told), media_type=MEDIA_TYPE)
-    readable = [each for each in STORED if actor.scope.allows(each, Interaction.READ)]
-    page = await search_as(
-        services.store, actor.facility, query, include_types=readable, base=services.fhir_base
-    )
+    readable = _readable(actor.scope)
+    page = await search_as(services.store, services.versions, actor.facility, query, include_types=readable)
     if isinstance(page, SearchPage):
         page = await with_moves(services, actor.facility, query, page, readable)
     return Response(_bundle(services.fhir_base, query, page), media_type=MEDIA_TYPE)
+
+
+@lru_cache(_REMEMBERED)
+def _read(resource_type: str, asked: bytes, *, lenient: bool, base: str) -> SearchQuery:
+    return parse_search(resource_type, read_pairs(asked), lenient=lenient, base=base)
+
+
+@lru_cache(_REMEMBERED)
+def _readable(scope: Scopes) -> tuple[str, ...]:
+    """The types that may come along."""
+    return tuple(each for each in STORED if scope.allows(each, Interaction.READ))
 
 
 async def _form(request: Request) -> list[tuple[str, str]]:
@@ -66,7 +81,7 @@ async def _form(request: Request) -> list[tuple[str, str]]:
     return read_pairs(body)
 
 
-def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage | WrittenPage) -> bytes:
+def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage | WorkPage) -> bytes:
     """The Bundle. Resources go in as the store gives them, without being read."""
     address = f"{fhir_base}/{query.resource_type}"
     links = [{"relation": "self", "url": link(address, query.self_pairs)}]
@@ -74,8 +89,8 @@ def _bundle(fhir_base: str, query: SearchQuery, page: SearchPage | WrittenPage) 
         cursor = encode_cursor(query.sort, page.next.value, page.next.id)
         links.append({"relation": "next", "url": link(address, (*query.self_pairs, ("_cursor", cursor)))})
     total = b""
-    if isinstance(page, WrittenPage):
-        entries = page.entries
+    if isinstance(page, WorkPage):
+        entries = _work_entries(fhir_base, page)
     else:
         total = b"" if page.total is None else b',"total":%d' % page.total
         entries = _entries(fhir_base, query, page)
@@ -89,6 +104,17 @@ def _entries(fhir_base: str, query: SearchQuery, page: SearchPage) -> bytes:
     entries = [entry(base, found, "match") for found in _shown(query, page.matches, query.elements)]
     entries += [entry(base, found, "include") for found in _shown(query, page.included, ())]
     return ",".join(entries).encode()
+
+
+def _work_entries(fhir_base: str, page: WorkPage) -> bytes:
+    # In a type and an id there is nothing to escape.
+    opening = b'{"fullUrl":"%b/' % orjson.dumps(fhir_base)[1:-1]
+    entries = []
+    for mode, found in ((b"match", page.matches), (b"include", page.included)):
+        closing = b',"search":{"mode":"%b"}}' % mode
+        if found:
+            entries.append(opening + (closing + b"," + opening).join(found) + closing)
+    return b",".join(entries)
 
 
 def _shown(
@@ -106,8 +132,14 @@ def _shown(
 
 def link(address: str, pairs: tuple[tuple[str, str], ...]) -> str:
     """An address with its query."""
-    # What may stand in a query as it is (RFC 3986, 3.4) stays readable.
-    return f"{address}?{urlencode(pairs, safe='/:')}" if pairs else address
+    if not pairs:
+        return address
+    text = "&".join("=".join(pair) for pair in pairs)
+    marks = 2 * len(pairs) - 1
+    if not _PLAIN.fullmatch(text) or text.count("=") + text.count("&") != marks:
+        # What may stand in a query as it is (RFC 3986, 3.4) stays readable.
+        text = urlencode(pairs, safe="/:")
+    return f"{address}?{text.replace(',', '%2C')}"
 
 
 def entry(base: str, found: FoundResource, mode: str) -> str:

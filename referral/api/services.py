@@ -16,6 +16,7 @@ from referral.api.token_cache import TokenCache
 from referral.domain.attachment import AttachmentRules
 from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
+from referral.store.version_cache import VersionCache
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,10 +31,10 @@ _ATTACHING_AT_ONCE = 2
 class Services:
     """`app.state.services`. `base_url` has no slash at its end; `now` gives the time with its zone.
 
-    snapshots holds the network's graph; offers how many wait; meters what the process counts of itself;
-    audit the records that are not yet written; reads what senders read of what came back; attachments what
-    may be attached; attaching lets some at a time go to the database: there and on the way, each stands in
-    memory whole.
+    snapshots holds the network's graph; offers how many wait; versions what documents held; meters what the
+    process counts of itself; audit the records that are not yet written; reads what senders read of what came
+    back; attachments what may be attached; attaching lets some at a time go to the database: there and on the
+    way, each stands in memory whole.
     """
 
     store: Store
@@ -42,6 +43,7 @@ class Services:
     snapshots: SnapshotHolder = field(default_factory=SnapshotHolder)
     offers: OffersHolder = field(default_factory=OffersHolder)
     tokens: TokenCache = field(default_factory=TokenCache)
+    versions: VersionCache = field(default_factory=VersionCache)
     meters: Meters = field(default_factory=Meters)
     audit: AuditTrail = field(default_factory=AuditTrail)
     reads: SummaryReads = field(default_factory=SummaryReads)

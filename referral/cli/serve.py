@@ -23,6 +23,7 @@ from referral.cli.server import BACKLOG, Stopping, bearable, serving
 from referral.embedded import EmbeddedError, EmbeddedPostgres
 from referral.settings import Settings
 from referral.store.pool import Store
+from referral.store.version_cache import VersionCache
 
 if TYPE_CHECKING:
     from referral.api.tracing import Tracing
@@ -131,7 +132,8 @@ async def running(
             watch=tracing.statement if tracing else None,
         )
         stack.push_async_callback(close_store, store)
-        services = make_services(store, base_url, settings.attachments)
+        remembered = VersionCache(settings.remembered_bytes)
+        services = make_services(store, base_url, settings.attachments, remembered)
         app = create_app(
             services,
             with_metrics=settings.metrics_listen is None,

@@ -1,11 +1,12 @@
 """One resource as it stands, read by who may see it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from referral.store.pool import Connection, Store
 from referral.store.statements import statement
+from referral.store.version_cache import VersionCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,30 @@ async def read_document(
     """The resource, also a deleted one. None: unknown, or not seen by the facility."""
     row = await store.fetch_as(visible_to, statement("document", "read"), resource_type, resource_id)
     return None if row is None else StoredResource(*row)
+
+
+async def read_versions(
+    store: Store, versions: VersionCache, visible_to: str, keys: Iterable[str]
+) -> dict[str, bytes]:
+    """Versions that the database has named to the facility in this very request: `Type/id","resource":{...}`.
+
+    So they stand in Bundle.entry, behind the address of the endpoint, in UTF-8. What is not remembered is
+    read. A version that the facility has stopped seeing meanwhile is left out.
+    """
+    found, unknown = versions.find(keys)
+    if unknown:
+        parts = [key.split("/") for key in unknown]
+        rows = await store.fetch_all_as(
+            visible_to,
+            statement("document", "versions"),
+            [part[0] for part in parts],
+            [part[1] for part in parts],
+            [int(part[2]) for part in parts],
+        )
+        for key, entry in rows:
+            found[key] = entry
+            versions.keep(key, entry)
+    return found
 
 
 async def kept_by(

@@ -20,9 +20,11 @@ from referral.domain.search import (
     SortKey,
     Total,
 )
+from referral.store.document import read_versions
 from referral.store.pool import Connection, Store
 from referral.store.search_conditions import Bind, condition
 from referral.store.statements import statement
+from referral.store.version_cache import VersionCache
 from referral.store.visibility import visible
 from referral.store.worklist import OwedList, Worklist, page_values
 
@@ -48,10 +50,11 @@ class SearchPage:
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenPage:
-    """One page as the members of Bundle.entry, in UTF-8; empty without matches. `next` as of a SearchPage."""
+class WorkPage:
+    """One page of a worklist: resources as `read_versions` gives them. `next` as of a SearchPage."""
 
-    entries: bytes
+    matches: list[bytes]
+    included: list[bytes]
     next: Cursor | None
 
 
@@ -64,21 +67,29 @@ class _Values(list[object]):
 
 
 async def search_as(
-    store: Store, visible_to: str, query: SearchQuery, *, include_types: Collection[str], base: str
-) -> SearchPage | WrittenPage:
-    """The answer of `search_documents`, on a connection of its own; a plain worklist is one message.
+    store: Store,
+    versions: VersionCache,
+    visible_to: str,
+    query: SearchQuery,
+    *,
+    include_types: Collection[str],
+) -> SearchPage | WorkPage:
+    """The answer of `search_documents`, on a connection of its own.
 
-    base: the address of the FHIR endpoint, for what is written out.
+    A plain worklist is one message, and another for what of it is not in `versions`.
     """
-    asked = page_values(query, include_types, MOST_INCLUDED + 1, base)
+    asked = page_values(query, include_types, MOST_INCLUDED + 1)
     if asked is None:
         async with store.reading(visible_to) as connection:
             return await search_documents(connection, visible_to, query, include_types=include_types)
     (row,) = await store.fetch_all_as(visible_to, statement("search", "open_work"), *asked)
-    if row["brought"] > MOST_INCLUDED:
+    matches, along = row["matches"] or [], row["along"] or []
+    if len(along) > MOST_INCLUDED:
         raise _too_many()
-    more = row["matches"] > query.count
-    return WrittenPage(row["entries"] or b"", Cursor(row["last_at"], row["last_id"]) if more else None)
+    found = await read_versions(store, versions, visible_to, (*matches, *along))
+    shown, brought = ([found[key] for key in keys if key in found] for keys in (matches, along))
+    following = Cursor(row["last_at"], matches[-1].split("/")[1]) if row["more"] else None
+    return WorkPage(shown, brought, following)
 
 
 async def search_documents(

@@ -3,7 +3,6 @@
 The rows are those of search_reference that carry a status: see `apply_changes`.
 """
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -104,12 +103,10 @@ class OwedList:
 _SIDES: Final = {Owed.WAITING_FOR: "debtor", Owed.AWAITED_BY: "creditor"}
 
 
-def page_values(
-    query: SearchQuery, include_types: Collection[str], most: int, base: str
-) -> list[object] | None:
+def page_values(query: SearchQuery, include_types: Collection[str], most: int) -> list[object] | None:
     """The values of `open_work` after the facility that looks; None where more is asked for, or parts.
 
-    include_types: what may come along, `most` of it at most. base: the address of the FHIR endpoint.
+    include_types: what may come along, `most` of it at most.
     """
     iterates = any(include.iterate for include in query.includes)
     if query.sort != _NEWEST or query.revincludes or iterates or not query.count or query.total in _COUNTED:
@@ -131,9 +128,8 @@ def page_values(
         after,
         [include.param for include in query.includes],
         [include.target for include in query.includes],
-        list(include_types),
+        ",".join(include_types),
         most,
-        json.dumps(base)[1:-1],
     ]
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from referral.store.document import read_document
+from referral.store.document import read_document, read_versions
 from referral.store.pool import Store
+from referral.store.version_cache import VersionCache
 from tests.owner import behind_the_wall
 from tests.store.documents import START, add_network, put
 
@@ -62,3 +63,58 @@ async def test_what_is_deleted_is_told_to_whom_it_was_visible(store: Store) -> N
     assert found is not None
     assert found.deleted
     assert not await seen(store, "stranger", "Patient")
+
+
+async def keys_of(store: Store, resource_type: str, resource_id: str) -> list[str]:
+    """The keys of all versions, the oldest first."""
+    async with behind_the_wall(store) as owner:
+        rows = await owner.fetch(
+            "SELECT version_key(type, id, version, updated_at) FROM ("
+            "SELECT type, id, version, updated_at FROM document_version UNION ALL"
+            " SELECT type, id, version, updated_at FROM document"
+            ") d WHERE type = $1 AND id = $2 ORDER BY version",
+            resource_type,
+            resource_id,
+        )
+    return [row[0] for row in rows]
+
+
+async def test_versions_are_read_by_who_sees_the_document_now(store: Store) -> None:
+    """As between the statement that names them and the one that reads them."""
+    await put(store, "Patient", "a", ["station", "hospital"], gender="male")
+    await put(store, "Patient", "a", ["station", "hospital"], version=2, gender="female")
+    await put(store, "Patient", "b", ["station"])
+    keys = [*await keys_of(store, "Patient", "a"), *await keys_of(store, "Patient", "b")]
+    assert [key.rpartition("/")[0] for key in keys] == ["Patient/a/1", "Patient/a/2", "Patient/b/1"]
+    versions = VersionCache()
+    found = await read_versions(store, versions, "station", keys)
+    assert [found[key].split(b'"gender": ')[1:] for key in keys[:2]] == [
+        [b'"male", "resourceType": "Patient"}'],
+        [b'"female", "resourceType": "Patient"}'],
+    ]
+    assert found[keys[1]].startswith(b'Patient/a","resource":{"id": "a"')
+    assert versions.find(keys) == (found, [])
+    # What one has read fills nothing for another that was not named it; and what is not seen is not kept.
+    versions = VersionCache()
+    assert (await read_versions(store, versions, "hospital", keys)).keys() == set(keys[:2])
+    assert versions.find(keys)[1] == keys[2:]
+    async with behind_the_wall(store) as owner:
+        await owner.execute("UPDATE access SET until = $1 WHERE facility = 'hospital'", START)
+    for facility in ("hospital", "stranger", ""):
+        versions = VersionCache()
+        assert await read_versions(store, versions, facility, keys) == {}
+        assert versions.find(keys) == ({}, keys)
+
+
+async def test_a_version_is_known_by_its_time_too(store: Store) -> None:
+    """A database that was restored counts its versions anew."""
+    await put(store, "Patient", "a", gender="male")
+    (key,) = await keys_of(store, "Patient", "a")
+    versions = VersionCache()
+    await read_versions(store, versions, "station", [key])
+    async with behind_the_wall(store) as owner:
+        await owner.execute("UPDATE document SET updated_at = now(), content = '{}'")
+    (other,) = await keys_of(store, "Patient", "a")
+    found = await read_versions(store, versions, "station", [other])
+    assert found == {other: b'Patient/a","resource":{}'}
+    assert await read_versions(store, VersionCache(), "station", [key]) == {other: found[other]}

@@ -141,7 +141,7 @@ async def test_no_search_of_every_day_reads_a_whole_table(store: Store, filled: 
                 ]
                 query = parse_search(resource_type, pairs, lenient=False, base=BASE)
                 # Those never come here: see the rows that `open_work` reads, in test_worklist.
-                assert page_values(query, [], 1, "") is None
+                assert page_values(query, [], 1) is None
                 statement = count_statement if query.count == 0 else page_statement
                 sql, values = statement(facility, query)
                 plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values))

@@ -227,6 +227,22 @@ async def test_a_forgotten_condition_of_a_read_leaks_nothing(hub: Hub):
     assert [facility for facility, row in seen.items() if row] == [STATION, HOSPITAL]
 
 
+async def test_a_forgotten_condition_of_a_worklist_s_documents_leaks_nothing(hub: Hub):
+    patient_of = (await hub.content("ServiceRequest"))["subject"]["reference"].removeprefix("Patient/")
+    async with behind_the_wall(hub.store) as owner:
+        text = await owner.fetchval("SELECT pg_get_functiondef('read_versions'::regproc)")
+        start, end = text.index("    WHERE (EXISTS"), text.index(";\nEND $")
+        await owner.execute((text[:start] + text[end:]).replace("read_versions", "read_forgetfully"))
+        try:
+            sql = "SELECT key FROM read_forgetfully($1, ARRAY['Patient'], ARRAY[$2], ARRAY[1])"
+            seen = {
+                each: await hub.store.fetch_as(each, sql, patient_of) for each in (STATION, HOSPITAL, OFFICE)
+            }
+        finally:
+            await owner.execute("DROP FUNCTION read_forgetfully(text, text[], text[], int[])")
+    assert [facility for facility, row in seen.items() if row] == [STATION, HOSPITAL]
+
+
 async def test_a_forgotten_condition_of_a_suggestion_leaks_nothing(hub: Hub):
     patient_of = (await hub.content("ServiceRequest"))["subject"]["reference"].removeprefix("Patient/")
     number = (await hub.content("Patient"))["identifier"][0]

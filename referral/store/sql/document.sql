@@ -2,6 +2,10 @@
 -- Sets the actor $1 and reads as it, in one message.
 SELECT version, updated_at, deleted, content FROM read_document($1, $2, $3)
 
+-- name: versions
+-- Sets the actor $1 and reads as it, in one message.
+SELECT key, entry FROM read_versions($1, $2, $3, $4)
+
 -- name: kept_by
 SELECT asked.type, asked.id, asked.reason FROM (
   SELECT d.type, d.id, kept_by(d.type, d.id, $3, $4, (SELECT array_agg(g.type || '/' || g.id) FROM unnest($1::text[], $2::text[]) g (type, id))) AS reason

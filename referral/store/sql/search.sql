@@ -6,4 +6,4 @@ SELECT type, id, content FROM included_documents($1, $2, $3, $4, $5, $6, $7, $8,
 
 -- One page of a worklist and what it brings along; see `open_work` in the migration.
 -- name: open_work
-SELECT entries, matches, brought, last_at, last_id FROM open_work($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+SELECT matches, along, more, last_at FROM open_work($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)

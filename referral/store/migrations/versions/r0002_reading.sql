@@ -63,24 +63,57 @@ BEGIN
   LIMIT p_most;
 END $$;
 
+-- What names one version of a document for ever. The time stands in it because a database that was restored counts its versions anew.
+CREATE FUNCTION version_key(p_type text, p_id text, p_version int, p_at timestamptz) RETURNS text
+LANGUAGE sql STABLE AS $$ SELECT p_type || '/' || p_id || '/' || p_version || '/' || p_at $$;
+
+-- Versions of documents with their keys, as they stand in Bundle.entry behind the address of the endpoint, in UTF-8: takes the actor
+-- and looks with its eyes, as `read_document` does. An older version is seen by who sees the document now.
+CREATE FUNCTION read_versions(p_actor text, p_types text[], p_ids text[], p_versions int[])
+RETURNS TABLE (key text, entry bytea)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+  PERFORM set_config('referral.actor', p_actor, false);
+  RETURN QUERY
+    -- In a type and an id there is nothing to escape.
+    SELECT version_key(d.type, d.id, v.version, v.updated_at),
+      convert_to(concat(d.type, '/', d.id, '","resource":', v.content), 'UTF8')
+    FROM unnest(p_types, p_ids, p_versions) AS n (type, id, version)
+    JOIN document d ON d.type = n.type AND d.id = n.id
+    CROSS JOIN LATERAL (
+      SELECT d.version, d.updated_at, d.content WHERE d.version = n.version
+      UNION ALL
+      SELECT o.version, o.updated_at, o.content FROM document_version o
+      WHERE d.version > n.version AND o.type = n.type AND o.id = n.id AND o.version = n.version
+    ) v
+    WHERE (EXISTS (SELECT FROM access a
+                   WHERE a.facility = p_actor AND a.type = n.type AND a.id = n.id AND a.until IS NULL OFFSET 0)
+      OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
+                 WHERE w.facility = p_actor AND x.type = n.type AND x.id = n.id OFFSET 0));
+END $$;
+
 -- One page of a worklist in one call: what one facility has not ended, newest first, and what that names. It looks over the wall:
 -- behind it each row would be asked of `access` three times. The rule stands here, once for each row.
 -- p_count: matches at most; the last of so many tells that there is a next page, and is not shown. p_before, p_after: time and
 -- id of the last match of the page before. p_follow, p_targets: references to follow, to which type (null: any). p_types: what may
--- come along, p_most of it at most. p_base: the address of the endpoint, as JSON has it between quotes.
--- One row: `entries`, the members of Bundle.entry as UTF-8, matches in order, then what comes along, null where there are none (as
--- bytes and not by row: what is not read need not be taken apart and put together again); how many of both were found; time and id
--- of the last match shown.
+-- come along, with commas between, p_most of it at most.
+-- One row: the version keys of the matches in their order and of what comes along, null where there are none; whether there is a
+-- next page; the time of the last match shown. `read_versions` tells what they hold, where that is not known already.
 CREATE FUNCTION open_work(p_actor text, p_type text, p_param text, p_target text, p_statuses text[], p_count int,
-  p_before timestamptz, p_after text, p_follow text[], p_targets text[], p_types text[], p_most int, p_base text)
-RETURNS TABLE (entries bytea, matches bigint, brought bigint, last_at timestamptz, last_id text)
+  p_before timestamptz, p_after text, p_follow text[], p_targets text[], p_types text, p_most int)
+RETURNS TABLE (matches text[], along text[], more boolean, last_at timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
+DECLARE
+  any_target CONSTANT boolean := array_remove(p_targets, NULL) = '{}';
+  allowed CONSTANT text[] := string_to_array(p_types, ',');
+  ids text[];
+  times timestamptz[];
 BEGIN
-  RETURN QUERY
-  WITH page AS MATERIALIZED (
-    SELECT w.id, w.updated_at, d.content
+  SELECT array_agg(page.id), array_agg(page.key), array_agg(page.updated_at) INTO ids, matches, times FROM (
+    SELECT w.id, w.updated_at, version_key(p_type, w.id, d.version, d.updated_at) AS key
     FROM search_reference w JOIN document d ON d.type = p_type AND d.id = w.id
     WHERE w.type = p_type AND w.param = p_param AND w.target_id = p_target AND w.target_type = 'Organization'
       AND w.open_status IS NOT NULL AND w.open_status = ANY (p_statuses)
@@ -89,36 +122,32 @@ BEGIN
       AND EXISTS (SELECT FROM access a
                   WHERE a.facility = p_actor AND a.type = p_type AND a.id = w.id AND a.until IS NULL OFFSET 0)
     ORDER BY w.updated_at DESC, w.id LIMIT p_count
-  ), shown AS MATERIALIZED (
-    SELECT page.id, page.updated_at, page.content FROM page ORDER BY page.updated_at DESC, page.id LIMIT p_count - 1
-  ), named AS (
-    SELECT DISTINCT s.target_type AS type, s.target_id AS id
-    FROM shown JOIN search_reference s ON s.type = p_type AND s.id = shown.id AND s.param = ANY (p_follow)
-    WHERE p_follow <> '{}'
-      AND EXISTS (SELECT FROM unnest(p_follow, p_targets) AS f (param, target)
-                  WHERE f.param = s.param AND (f.target IS NULL OR f.target = s.target_type))
-  ), along AS MATERIALIZED (
-    SELECT d.type, d.id, d.content
-    FROM named n JOIN document d ON d.type = n.type AND d.id = n.id
-    WHERE NOT d.deleted AND d.type = ANY (p_types)
-      AND NOT (d.type = p_type AND d.id IN (SELECT shown.id FROM shown))
-      AND (EXISTS (SELECT FROM access a
-                   WHERE a.facility = p_actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
-        OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
-                   WHERE w.facility = p_actor AND x.type = d.type AND x.id = d.id OFFSET 0))
-    LIMIT p_most
-  ), written AS (
-    -- In a type and an id there is nothing to escape.
-    SELECT concat('{"fullUrl":"', p_base, '/', p_type, '/', m.id, '","resource":', m.content, ',"search":{"mode":"match"}}') AS entry,
-      m.updated_at AS at, p_type AS type, m.id FROM shown m
-    UNION ALL
-    SELECT concat('{"fullUrl":"', p_base, '/', i.type, '/', i.id, '","resource":', i.content, ',"search":{"mode":"include"}}'),
-      NULL, i.type, i.id FROM along i
-  )
-  SELECT (SELECT convert_to(string_agg(w.entry, ',' ORDER BY w.at DESC NULLS LAST, w.type, w.id), 'UTF8') FROM written w),
-    (SELECT count(*) FROM page), (SELECT count(*) FROM along),
-    (SELECT min(m.updated_at) FROM shown m),
-    (SELECT m.id FROM shown m ORDER BY m.updated_at, m.id DESC LIMIT 1);
+  ) page;
+  more := coalesce(cardinality(ids), 0) = p_count;
+  IF more THEN
+    ids := trim_array(ids, 1);
+    matches := trim_array(matches, 1);
+  END IF;
+  last_at := times[cardinality(ids)];
+  IF p_follow <> '{}' THEN
+    SELECT array_agg(along.key ORDER BY along.key) INTO along FROM (
+      SELECT version_key(d.type, d.id, d.version, d.updated_at) AS key
+      FROM (
+        SELECT DISTINCT s.target_type AS type, s.target_id AS id
+        FROM unnest(ids) AS m (id) JOIN search_reference s ON s.type = p_type AND s.id = m.id AND s.param = ANY (p_follow)
+        WHERE any_target OR EXISTS (SELECT FROM unnest(p_follow, p_targets) AS f (param, target)
+                                    WHERE f.param = s.param AND (f.target IS NULL OR f.target = s.target_type))
+      ) n JOIN document d ON d.type = n.type AND d.id = n.id
+      WHERE NOT d.deleted AND d.type = ANY (allowed)
+        AND NOT (d.type = p_type AND d.id = ANY (ids))
+        AND (EXISTS (SELECT FROM access a
+                     WHERE a.facility = p_actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
+          OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
+                     WHERE w.facility = p_actor AND x.type = d.type AND x.id = d.id OFFSET 0))
+      LIMIT p_most
+    ) along;
+  END IF;
+  RETURN NEXT;
 END $$;
 
 -- Who is full, among all services there are: asked for with every suggestion.
@@ -163,9 +192,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   FROM unnest(ARRAY['requested', 'received', 'awaiting-information']) AS s (state)
 $$;
 
-REVOKE ALL ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
-  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int, text),
+REVOKE ALL ON FUNCTION read_document(text, text, text), version_key(text, text, int, timestamptz), read_versions(text, text[], text[], int[]),
+  included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
+  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text, int),
   request_to_place(text), network_of_number(text), waiting_offers() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION read_document(text, text, text), included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
-  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text[], int, text),
+GRANT EXECUTE ON FUNCTION read_document(text, text, text), version_key(text, text, int, timestamptz), read_versions(text, text[], text[], int[]),
+  included_documents(text, text, text[], text[], text[], text[], text[], text[], int),
+  open_work(text, text, text, text, text[], int, timestamptz, text, text[], text[], text, int),
   request_to_place(text), network_of_number(text), waiting_offers() TO referral_service;
