@@ -68,7 +68,8 @@ the journey is `lost` with the warning.
 The slip counts from the signing (`ServiceRequest.authoredOn`; from the submission where it was over by
 then, or is to come), by the calendar of the policy. Both sides are warned some working days before its last
 day; after that the referral lapses, unless the patient is in transit or has arrived. That alone ends a
-referral.
+referral. Its sender then owes to replace or to dismiss it, and `place` begins anew for that: silence about
+what lapsed comes to the office as other silence does.
 """
 
 

@@ -149,6 +149,8 @@ _WHATEVER_THE_OFFER = {
     ReferralState.UNPLACED: ClockKind.PLACE,
     ReferralState.IN_CARE: ClockKind.SUMMARY,
     ReferralState.COMPLETED: ClockKind.CLOSE,
+    # It has to be put to somebody anew, by another request in its place, or not at all.
+    ReferralState.LAPSED: ClockKind.PLACE,
 }
 
 
@@ -156,8 +158,10 @@ def deadlines_after(
     before: Mapping[Slot, Deadline], situation: Situation, rules: Rules, now: datetime
 ) -> list[Deadline]:
     """The deadlines of a referral that stand otherwise than before: those that begin, and those that end."""
-    old = before.get(Slot.STEP)
-    step = _step(old, situation, rules, now)
+    old, old_slip = before.get(Slot.STEP), before.get(Slot.SLIP)
+    lapses = situation.referral.state is ReferralState.LAPSED and old_slip is not None and old_slip.is_open
+    # Who did not put it to anybody while the slip held owes another step now that it is over.
+    step = _step(None if lapses else old, situation, rules, now)
     changed = [] if step == old or step is None else [step]
     if step is None and old is not None and old.is_open:
         changed = [old.ended(now)]
@@ -169,8 +173,8 @@ def deadlines_after(
         changed.append(office.ended(now))
     if step is not None and escalated and not asked:
         changed.append(for_the_office(step))
-    slip = _slip(before.get(Slot.SLIP), situation, rules, now)
-    if slip is not None and slip != before.get(Slot.SLIP):
+    slip = _slip(old_slip, situation, rules, now)
+    if slip is not None and slip != old_slip:
         changed.append(slip)
     return changed
 

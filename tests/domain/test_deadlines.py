@@ -104,7 +104,7 @@ def story() -> Story:
         (at(R.IN_CARE, Q.ARRIVED), Party.RECEIVER, ClockKind.SUMMARY),
         (at(R.IN_CARE, Q.ARRIVED, asked=True), Party.SENDER, ClockKind.ANSWER),
         (at(R.COMPLETED, Q.COMPLETED), Party.SENDER, ClockKind.CLOSE),
-        (at(R.LAPSED), Party.SENDER, None),
+        (at(R.LAPSED), Party.SENDER, ClockKind.PLACE),
     ],
 )
 def test_who_owes_and_which_clock_runs(situation: Situation, owes: Party, kind: ClockKind | None) -> None:
@@ -218,9 +218,16 @@ def test_what_was_over_begins_anew(story: Story) -> None:
 
 def test_a_lapsed_referral_waits_for_its_sender_until_it_is_replaced(story: Story) -> None:
     story.then(at(R.UNPLACED), MONDAY)
-    story.then(at(R.LAPSED), MONDAY + 30 * DAY)
-    assert (story.step.debtor, story.step.kind, story.step.is_open) == ("station", None, True)
-    story.then(replace(at(R.LAPSED), replaced=True), MONDAY + 31 * DAY)
+    story.fire()
+    story.rows[Slot.OFFICE] = for_the_office(story.fire())
+    lapsed = MONDAY + 30 * DAY
+    story.then(at(R.LAPSED), lapsed)
+    # What was owed before the slip was over has ended with it, also for the office.
+    assert (story.step.debtor, story.step.kind, story.step.since) == ("station", ClockKind.PLACE, lapsed)
+    assert (story.step.stage, story.step.next_at) == (Stage.RUNNING, story.step.due_at)
+    assert not story.rows[Slot.OFFICE].is_open
+    assert story.then(at(R.LAPSED), lapsed + DAY) == []
+    story.then(replace(at(R.LAPSED), replaced=True), lapsed + 2 * DAY)
     assert not story.step.is_open
 
 
