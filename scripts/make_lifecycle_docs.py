@@ -47,7 +47,8 @@ acknowledge; completing an offer that was accepted, scheduled, in transit or a n
 a `note` in place of the `summary`; completing a down-referral needs a `note` alone.
 Refer-onward opens the offer to the new target in the same transaction. A claim opens one that has arrived
 already, and ends another that is open as redirected. After acceptance, answer also needs a question that is
-open; stop needs the sender's Task with the code abort.
+open; an offer stays awaiting-information until all its questions are answered. Stop needs the sender's Task
+with the code abort.
 
 Who owes the next step of an offer: the sender while it is awaiting-information or a no-show, while a question
 is open, and when it is completed; the receiver in every other open state.

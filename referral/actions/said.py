@@ -80,7 +80,10 @@ def _answer(workspace: Workspace, draft: Draft, offer: Offer, questions: list[De
     _check_patient(workspace, draft, offer)
     for question in questions:
         settle(workspace, question, by=draft.id)
-    carry_out(workspace, offer, OfferMove.ANSWER, rule.target or offer.state, party=Party.SENDER)
+    # The offer waits until the last of them is answered.
+    left = any(one.is_open for one in _questions(workspace, offer))
+    after = offer.state if left else rule.target or offer.state
+    carry_out(workspace, offer, OfferMove.ANSWER, after, party=Party.SENDER)
     workspace.grant(offer.owner, *draft.key, AccessScope.REFERRAL, via=offer.referral)
 
 

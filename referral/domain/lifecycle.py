@@ -223,7 +223,7 @@ OFFER_RULES: tuple[OfferRule, ...] = (
         (Need.TEXT,),
     ),
     Rule(frozenset({_O.AWAITING_INFORMATION}), OfferMove.ANSWER, _SENDER, _O.RECEIVED, (Need.COMMUNICATION,)),
-    Rule(_EXPECTED | {_O.ARRIVED}, OfferMove.ASK, _RECEIVER, None, (Need.TEXT,)),
+    Rule(_EXPECTED | {_O.AWAITING_INFORMATION, _O.ARRIVED}, OfferMove.ASK, _RECEIVER, None, (Need.TEXT,)),
     # What was asked before the patient left is answered from the ambulance (docs/decisions/0017).
     Rule(
         _EXPECTED | {_O.IN_TRANSIT, _O.NO_SHOW, _O.ARRIVED},
@@ -289,11 +289,6 @@ def check_referral_move(state: ReferralState, move: ReferralMove, parties: froze
     return _check("referral", legal_referral_moves(state, parties), state, move)
 
 
-def may_referral_move(state: ReferralState, move: ReferralMove, parties: frozenset[Party]) -> bool:
-    """Whether `check_referral_move` would allow the move."""
-    return any(rule.move is move for rule in legal_referral_moves(state, parties))
-
-
 def legal_offer_moves(state: OfferState, parties: frozenset[Party]) -> tuple[OfferRule, ...]:
     """The rules open to these parties for an offer in this state, in the order of the table."""
     return _open_to(parties, _OFFER_RULES_OF[state])
@@ -302,11 +297,6 @@ def legal_offer_moves(state: OfferState, parties: frozenset[Party]) -> tuple[Off
 def check_offer_move(state: OfferState, move: OfferMove, parties: frozenset[Party]) -> OfferRule:
     """The rule that allows the move. Raises IllegalMove, naming the legal ones of these parties."""
     return _check("offer", legal_offer_moves(state, parties), state, move)
-
-
-def may_offer_move(state: OfferState, move: OfferMove, parties: frozenset[Party]) -> bool:
-    """Whether `check_offer_move` would allow the move."""
-    return any(rule.move is move for rule in legal_offer_moves(state, parties))
 
 
 def plan_offer_moves(

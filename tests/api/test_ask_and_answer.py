@@ -73,6 +73,32 @@ async def test_words_of_the_receiver_ask_and_those_of_the_sender_answer(service:
     refused(await case.sender.post("Communication", json=late), 409, "conflict", "Communication.inResponseTo")
 
 
+async def test_what_is_asked_besides_is_answered_too(service: RunningService):
+    case = await offered(service)
+    first = await created(case.receiver, words(case, "How old?"))
+    # By the words of the Task, with and without its business status, and by one's own.
+    await case.moved(case.receiver, "received", statusReason={"text": "Any allergies?"})
+    await case.moved(case.receiver, "received", **ASKED, statusReason={"text": "Who comes along?"})
+    await created(case.receiver, words(case, "Is there an X-ray?"))
+    questions = [one["id"] for one in await thread(case.sender, case)]
+    assert len(questions) == 4
+    both = words(case, "Forty, and none", first["id"])
+    both["inResponseTo"].append({"reference": f"Communication/{questions[1]}"})
+    await created(case.sender, both)
+    await created(case.sender, words(case, "Her son", questions[2]))
+    assert business(await case.task()) == "awaiting-information"
+    # Whatever else is said answers the rest.
+    await created(case.receiver, words(case, "And a scan?"))
+    await created(case.sender, words(case, "She has both with her"))
+    assert business(await case.task()) == "received"
+    told = [one.split()[0] for one in await moves(service, case)]
+    assert told == ["offer", *["ask"] * 4, "answer", "answer", "ask", "answer"]
+    # A note is no question.
+    await case.moved(case.receiver, "received", **ASKED, statusReason={"text": "Which dose?"})
+    await case.moved(case.receiver, "received", note=[{"text": "We look for a bed"}])
+    assert (await moves(service, case))[-2:] == ["ask by receiver", "amend by receiver"]
+
+
 async def test_after_acceptance_and_arrival_a_question_changes_no_status(service: RunningService):
     case = await offered(service)
     await case.moved(case.receiver, "accepted")
