@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -9,7 +10,6 @@ import structlog
 
 from referral.actions.working_calendar import working_calendar
 from referral.domain.errors import StoreUnavailable
-from referral.domain.policy_reader import PolicyError
 from referral.network.snapshot import Snapshot, SnapshotHolder, build_snapshot
 from referral.store.network import DirectoryRows, load_directory, network_version
 from referral.store.pool import Store
@@ -23,8 +23,8 @@ _PATIENCE = 20
 async def refresh_network(store: Store, holder: SnapshotHolder) -> bool:
     """Load, build in a thread and swap when the stored version is another one; tell whether it was.
 
-    Raises StoreUnavailable when the database is away, PolicyError for a policy that this version cannot
-    read; the snapshot then stays as it is.
+    A policy that this version cannot read stays as it was known; where it was not, `Snapshot.unreadable` has
+    its network. Raises StoreUnavailable when the database is away.
     """
     if await _stored_version(store) == holder.current.version:
         holder.confirm()
@@ -75,27 +75,31 @@ async def _load(store: Store, holder: SnapshotHolder) -> None:
     async with store.reading(None) as connection:
         rows = await load_directory(connection)
     year = datetime.now(UTC).year
-    snapshot = await asyncio.to_thread(_build, rows, year)
+    snapshot = await asyncio.to_thread(_build, rows, year, holder.current)
     holder.swap(snapshot)
+    for network, faults in snapshot.unreadable.items():
+        kept = network in snapshot.policies
+        _log.error("network_policy_unreadable", network=network, faults=faults, kept=kept)
     for network, history in snapshot.policies.items():
         skipped = {key for version in history.versions for key in version.policy.unknown}
         if skipped:
             _log.warning("network_policy_partly_read", network=network, skipped=sorted(skipped))
 
 
-def _build(rows: DirectoryRows, year: int) -> Snapshot:
-    return build_snapshot(rows.version, rows.directory(), partial(working_calendar, year=year))
+def _build(rows: DirectoryRows, year: int, before: Snapshot) -> Snapshot:
+    directory = rows.directory()
+    kept = {name: before.policies[name] for name in directory.unreadable if name in before.policies}
+    directory = replace(directory, policies={**directory.policies, **kept})
+    return build_snapshot(rows.version, directory, partial(working_calendar, year=year))
 
 
 def _log_failure(failure: Exception, version: int, kept: int) -> None:
-    # Where, not what: the text of an exception may quote a row. That of a policy names its keys only.
+    # Where, not what: the text of an exception may quote a row.
     frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(failure.__traceback__)]
-    faults = failure.faults if isinstance(failure, PolicyError) else ()
     _log.error(
         "network_refresh_failed",
         version=version,
         kept=kept,
         error=type(failure).__name__,
-        faults=faults,
         frames=frames[-12:],
     )

@@ -73,7 +73,7 @@ def _clocks(policy: Policy) -> Iterator[str]:
         for clock in ours:
             yield f"clocks: {_clock(clock)}{_basis(clock.basis)}"
         if not ours:
-            yield f"clocks: {_clock(default_clocks()[kind])} (the program's own: no source)"
+            yield f"clocks: {_clock(default_clocks()[kind])} (default of the program: no source)"
 
 
 def _clock(clock: Clock) -> str:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from referral.domain.calendar import WorkingCalendar
-from referral.domain.errors import NotFound
+from referral.domain.errors import NotFound, PolicyUnreadable
 from referral.domain.facility import (
     Affiliation,
     AffiliationKind,
@@ -54,6 +54,7 @@ class Snapshot:
         self.places = Places(directory.facilities)
         self.capabilities = Capabilities(self.places, directory)
         self.policies: Mapping[NetworkId, PolicyHistory] = dict(directory.policies)
+        self.unreadable = dict(directory.unreadable)
         self.network_names: Mapping[NetworkId, str] = dict(directory.network_names)
         self._memberships: dict[FacilityId, tuple[Membership, ...]] = {}
         for membership in directory.memberships:
@@ -106,8 +107,15 @@ class Snapshot:
         return tuple(sorted(found))
 
     def policy(self, network: NetworkId, on: date) -> Policy:
-        """Give the policy that a network has on a day. Raises NotFound for a network that has none."""
+        """Give the policy that a network has on a day.
+
+        Raises PolicyUnreadable for one whose policy is not known because it cannot be read, NotFound for a
+        network that has none.
+        """
         history = self.policies.get(network)
+        if history is None and network in self.unreadable:
+            text = f"The stored policy of the network {network} cannot be read by this version."
+            raise PolicyUnreadable(f"{text} Its operators have to put another one in force.")
         if history is None:
             raise NotFound(f"There is no network {network}.")
         return history.on(on)
