@@ -8,7 +8,7 @@ from referral.actions.draft import Draft, instant
 from referral.actions.give_output import give_outputs
 from referral.actions.name_facility import named_facility
 from referral.actions.open_offer import open_offer, why_no_target
-from referral.actions.question import put_question
+from referral.actions.question import QUESTION_OPEN, is_said_here, put_question
 from referral.actions.return_patient import end_care, ended_as
 from referral.actions.warn_of_slip import warn_of_slip
 from referral.actions.workspace import Workspace, same_content
@@ -62,6 +62,8 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
     if not parties:
         raise Forbidden("Only the parties of an offer change it.")
     moves = wanted_moves(before, draft.content, workspace.stands(offer), parties)
+    if moves == (OfferMove.ASK,) and is_said_here(workspace, offer, draft.content.get("statusReason", {})):
+        moves = ()
     write_systems(draft.content, moves)
     content, aside = merge_update(
         before, draft.content, moves, is_open=offer.is_open, by_sender=Party.SENDER in parties
@@ -100,7 +102,10 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     missing = missing_needs(rule, given, direction=update.referral.direction, disposition=disposition)
     require_needs(missing, move, "Task")
     reason: Reason = (ending, None)
-    if {Need.REASON, Need.TEXT} & set(rule.needs):
+    asked = content.get("statusReason", {})
+    if move is OfferMove.ASK:
+        content["statusReason"] = dict(QUESTION_OPEN)
+    elif Need.REASON in rule.needs:
         reason = reason_of(content, move)
     elif move is OfferMove.CLOSE:
         reason = (CloseReason.EXPLICIT.value, None)
@@ -120,7 +125,7 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     referral = workspace.referrals.get(offer.referral, update.referral)
     match move:
         case OfferMove.ASK:
-            put_question(workspace, after, str(reason[1]))
+            put_question(workspace, after, asked)
         case OfferMove.SCHEDULE:
             warn_of_slip(workspace, content, update.before, referral, after)
         case OfferMove.COMPLETE:

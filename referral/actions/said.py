@@ -1,11 +1,8 @@
 """What is said in a Communication about an offer: a question of the receiver, the sender's answer to it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from referral.actions.carry_out import carry_out, settle
 from referral.actions.draft import Draft
-from referral.actions.question import open_question
+from referral.actions.question import QUESTION_OPEN, open_question
 from referral.actions.same_person import is_same_person
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
@@ -13,7 +10,7 @@ from referral.domain.errors import BrokenRule, IllegalMove
 from referral.domain.lifecycle import OfferMove, OfferState, Party
 from referral.domain.next_step import check_possible, possible_offer_moves
 from referral.domain.referral import Demand, DemandKind, Offer
-from referral.fhir.communication import is_said
+from referral.fhir.communication import is_said, words_of
 from referral.fhir.content import reread_content
 from referral.fhir.references import references_at, target_of
 
@@ -49,11 +46,10 @@ def plan_said(workspace: Workspace, draft: Draft) -> None:
 
 
 def _ask(workspace: Workspace, draft: Draft, offer: Offer) -> None:
-    text = _words(draft.content)
     standing = workspace.stands(offer)
     possible = {rule.move: rule for rule in possible_offer_moves(standing, _RECEIVER)}
     asked_already = any(one.id == draft.id for one in _questions(workspace, offer))
-    if not text or asked_already or OfferMove.ASK not in possible:
+    if not words_of(draft.content) or asked_already or OfferMove.ASK not in possible:
         return
     _check_patient(workspace, draft, offer)
     after = carry_out(
@@ -62,8 +58,7 @@ def _ask(workspace: Workspace, draft: Draft, offer: Offer) -> None:
         OfferMove.ASK,
         possible[OfferMove.ASK].target or offer.state,
         party=Party.RECEIVER,
-        status_reason={"text": text},
-        reason=("other", text),
+        status_reason=QUESTION_OPEN,
     )
     open_question(workspace, after, draft.id)
 
@@ -83,7 +78,8 @@ def _answer(workspace: Workspace, draft: Draft, offer: Offer, questions: list[De
     # The offer waits until the last of them is answered.
     left = any(one.is_open for one in _questions(workspace, offer))
     after = offer.state if left else rule.target or offer.state
-    carry_out(workspace, offer, OfferMove.ANSWER, after, party=Party.SENDER)
+    reason = QUESTION_OPEN if left else None
+    carry_out(workspace, offer, OfferMove.ANSWER, after, party=Party.SENDER, status_reason=reason)
     workspace.grant(offer.owner, *draft.key, AccessScope.REFERRAL, via=offer.referral)
 
 
@@ -120,8 +116,3 @@ def _answered(workspace: Workspace, draft: Draft) -> list[Demand]:
 
 def _questions(workspace: Workspace, offer: Offer) -> list[Demand]:
     return [one for one in workspace.demands_of(offer.id) if one.kind is DemandKind.QUESTION]
-
-
-def _words(content: Mapping[str, Any]) -> str:
-    texts = (str(part.get("contentString", "")).strip() for part in content.get("payload", ()))
-    return "\n".join(text for text in texts if text)
