@@ -5,7 +5,7 @@ first comes what a condition needs to be searched for, and what is patched; afte
 something that is to be deleted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 
@@ -25,11 +25,14 @@ from referral.domain.attachment import AttachmentRules
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.references import Key
 from referral.network.snapshot import Snapshot
-from referral.store.change_set import WriteRequest, apply_changes, load_for_write
-from referral.store.pool import Store
+from referral.store.change_set import ChangeSet, WriteRequest, apply_changes, load_for_write
+from referral.store.pool import Connection, Store
 from referral.store.replay import Answer, Once, find_replay
 
 _ATTACHMENTS = AttachmentRules()
+
+Follow = Callable[[Store, list[Written]], Awaitable[None]]
+"""Is given the store as it will stand, and what became of the drafts; what it raises undoes all of it."""
 
 
 async def write_resources(
@@ -42,6 +45,7 @@ async def write_resources(
     new_id: Callable[[], str],
     request_id: str | None,
     render: Callable[[list[Written]], Answer],
+    follow: Follow | None = None,
     once: Once | None = None,
     address: str | None = None,
     attachments: AttachmentRules = _ATTACHMENTS,
@@ -51,7 +55,7 @@ async def write_resources(
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
-    base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
+    follow: what is asked of the store before all this counts, and before it is answered. base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
     same as one before, which is then answered again and not done again. attachments: what a Binary may be.
     rules: gives what a referral goes by. snapshot: the network, to tell of places. size: of the request, in
     bytes; of a large one all that is long is done beside the loop. Raises any DomainError, its expressions
@@ -100,13 +104,22 @@ async def write_resources(
             workspace.audit("read", (match.type, match.id), match.version)
         changes = await run_aside(size, workspace.finish)
         written = [existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts]
+        if follow is not None:
+            await _leave(connection, changes)
+            await keep_attached(connection, workspace, wanted)
+            await follow(store.within(connection), written)
+            changes, wanted = ChangeSet(), []
         answer = await run_aside(size, render, written)
         if once is not None:
             changes.replay = once.kept(answer)
-        if changes.documents or changes.audits or changes.replay:
-            await apply_changes(connection, changes)
-            await keep_attached(connection, workspace, wanted)
+        await _leave(connection, changes)
+        await keep_attached(connection, workspace, wanted)
     return answer
+
+
+async def _leave(connection: Connection, changes: ChangeSet) -> None:
+    if changes.documents or changes.audits or changes.replay:
+        await apply_changes(connection, changes)
 
 
 def _brought(drafts: Sequence[Draft]) -> dict[tuple[str, str], Key]:
