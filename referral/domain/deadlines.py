@@ -166,13 +166,13 @@ def deadlines_after(
     if step is None and old is not None and old.is_open:
         changed = [old.ended(now)]
     office = before.get(Slot.OFFICE)
-    asked = office is not None and office.is_open
-    escalated = step is not None and step.stage is Stage.ESCALATED
-    if office is not None and asked and not escalated:
+    if step is not None and step.stage is Stage.ESCALATED:
+        owed = for_the_office(step)
+        if owed != office:
+            changed.append(owed)
+    elif office is not None and office.is_open:
         # A step that is another one, or stands still, is no business of the office any more.
         changed.append(office.ended(now))
-    if step is not None and escalated and not asked:
-        changed.append(for_the_office(step))
     slip = _slip(old_slip, situation, rules, now)
     if slip is not None and slip != old_slip:
         changed.append(slip)

@@ -198,11 +198,17 @@ def test_who_asks_at_once_has_acknowledged_and_who_accepts_has_answered(story: S
 
 
 def test_the_office_is_rid_of_it_with_the_step(story: Story) -> None:
-    story.then(at(R.UNPLACED), MONDAY)
+    urgent = at(R.UNPLACED, priority=Priority.URGENT)
+    story.then(urgent, MONDAY)
     story.fire()
     story.fire()
-    story.then(at(R.UNPLACED), MONDAY + HOUR)
+    story.then(urgent, MONDAY + HOUR)
     assert story.rows[Slot.OFFICE].is_open
+    assert story.then(urgent, MONDAY + HOUR) == []
+    # It has the priority that the step has, and is due as that is.
+    story.then(at(R.UNPLACED), MONDAY + 2 * HOUR)
+    office = story.rows[Slot.OFFICE]
+    assert (office.priority, office.due_at) == (Priority.STAT, story.step.due_at)
     story.then(at(R.CANCELLED), MONDAY + DAY)
     assert not any(row.is_open for row in story.rows.values())
     assert story.then(at(R.CANCELLED), MONDAY + 2 * DAY) == []
