@@ -26,6 +26,7 @@ from referral.fhir.offer import (
     named_parts,
     output_reference,
     require_needs,
+    reason_text,
     stamp_offer,
     write_systems,
 )
@@ -62,7 +63,7 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
     if not parties:
         raise Forbidden("Only the parties of an offer change it.")
     moves = wanted_moves(before, draft.content, workspace.stands(offer), parties)
-    if moves == (OfferMove.ASK,) and is_said_here(workspace, offer, draft.content.get("statusReason", {})):
+    if moves == (OfferMove.ASK,) and is_said_here(workspace, offer, reason_text(draft.content)):
         moves = ()
     write_systems(draft.content, moves)
     content, aside = merge_update(

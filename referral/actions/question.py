@@ -55,8 +55,7 @@ def open_question(workspace: Workspace, offer: Offer, communication: str) -> Non
     workspace.demands[question.kind, question.id] = question
 
 
-def is_said_here(workspace: Workspace, offer: Offer, asked: Mapping[str, Any]) -> bool:
-    """Whether this transaction asks the same as this `statusReason` by a Communication, too."""
-    text = str(asked.get("text", "")).strip()
+def is_said_here(workspace: Workspace, offer: Offer, text: str) -> bool:
+    """Whether this transaction asks the same by a Communication, too."""
     said = (workspace.pending.get(("Communication", one.id)) for one in workspace.demands_of(offer.id))
     return any(one is not None and words_of(one.content) == text for one in said)

@@ -199,25 +199,25 @@ def output_reference(content: Mapping[str, Any], name: str) -> Mapping[str, Any]
 
 
 def given_needs(content: Mapping[str, Any], before: Mapping[str, Any]) -> frozenset[Need]:
-    """What an update brings along for its move; what was there before does not count."""
-    outputs = [part for part in content.get("output", ()) if part not in before.get("output", ())]
-    named = named_parts({"output": outputs}, "output")
-    given = {Need(name) for name in _OUTPUTS if name in named}
-    reason = content.get("statusReason", {})
-    if reason != before.get("statusReason") and str(reason.get("text", "")).strip():
-        given |= {Need.REASON, Need.TEXT}
-    if len(content.get("note", ())) > len(before.get("note", ())):
-        given.add(Need.NOTE)
-    return frozenset(given - {Need.PLACE}) | _visit(content, before)
+    """What an update brings along for its move, taken at its word also where it says again what stood there.
 
-
-def _visit(content: Mapping[str, Any], before: Mapping[str, Any]) -> frozenset[Need]:
-    """Time and place, where one of them is new; the other may be as it was."""
-    period, place = content.get("executionPeriod", {}), named_parts(content, "output").get("place")
-    if period == before.get("executionPeriod", {}) and place == named_parts(before, "output").get("place"):
-        return frozenset()
-    has = {Need.TIME: "start" in period, Need.PLACE: place is not None and "valueString" in place}
+    Of notes, which nobody takes away, a new one counts.
+    """
+    named = named_parts(content, "output")
+    has = {
+        **{Need(name): name in named for name in _OUTPUTS},
+        Need.PLACE: "valueString" in named.get("place", {}),
+        Need.TIME: "start" in content.get("executionPeriod", {}),
+        Need.REASON: bool(reason_text(content)),
+        Need.TEXT: bool(reason_text(content)),
+        Need.NOTE: len(content.get("note", ())) > len(before.get("note", ())),
+    }
     return frozenset(need for need, is_there in has.items() if is_there)
+
+
+def reason_text(content: Mapping[str, Any]) -> str:
+    """The words of `statusReason`; empty where there are none."""
+    return str(content.get("statusReason", {}).get("text", "")).strip()
 
 
 def stamp_offer(content: dict[str, Any], offer: Offer, referral: Referral, modified: str) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from referral.domain.errors import IllegalMove
-from referral.domain.lifecycle import BEFORE_ANSWER, Need, OfferMove, OfferState, Party, plan_offer_moves
+from referral.domain.lifecycle import BEFORE_ANSWER, OfferMove, OfferState, Party, plan_offer_moves
 from referral.domain.next_step import OfferStanding, possible_offer_moves
-from referral.fhir.offer import business_status, given_needs, named_parts
+from referral.fhir.offer import business_status, named_parts, reason_text
 from referral.fhir.states import OFFER_STATUS, status_of, target_state
 
 Content = Mapping[str, Any]
@@ -60,7 +60,8 @@ def _by_what_it_brings(
     before: Content, sent: Content, state: OfferState, parties: frozenset[Party]
 ) -> OfferMove | None:
     if Party.RECEIVER in parties:
-        if state is OfferState.AWAITING_INFORMATION and Need.TEXT in given_needs(sent, before):
+        asks = reason_text(sent) not in {"", reason_text(before)}
+        if state is OfferState.AWAITING_INFORMATION and asks:
             return OfferMove.ASK
         outputs = _new_parts(before, sent, "output")
         if "preliminary" in outputs:

@@ -160,6 +160,32 @@ async def test_the_sender_withdraws_before_arrival(service: RunningService):
     assert arrival.status_code == 409
 
 
+async def test_what_is_said_twice_is_said(service: RunningService):
+    gone = {"statusReason": {"text": "Patient did not come"}}
+    missed = {"businessStatus": {"coding": [{"code": "no-show"}]}}
+    target = [output("target", valueReference={"reference": f"Organization/{AN_LAO}"})]
+    onward = {"businessStatus": {"coding": [{"code": "referred-onward"}]}, "output": target}
+    visit = {
+        "businessStatus": {"coding": [{"code": "visit-scheduled"}]},
+        "executionPeriod": {"start": "2099-01-04T08:00:00+07:00"},
+        "output": [output("place", valueString="Clinic 2")],
+    }
+    office = await service.system(OFFICE)
+    for party, status, more, word in (
+        ("sender", "cancelled", {}, "withdrawn"),
+        ("receiver", "rejected", onward, "referred-onward"),
+        ("receiver", "accepted", visit, "visit-scheduled"),
+    ):
+        case = await offered(service)
+        await case.moved(case.receiver, "accepted")
+        await case.moved(case.receiver, "accepted", **visit)
+        await case.moved(case.receiver, "accepted", **missed, **gone)
+        assert business(await case.moved(getattr(case, party), status, **more | gone)) == word
+        if word == "withdrawn":
+            ended = await case.moved(office, "entered-in-error", **gone)
+            assert ended["statusReason"]["text"] == "Patient did not come"
+
+
 async def test_the_office_may_withdraw_and_offer_elsewhere(service: RunningService):
     case = await offered(service)
     office = await service.system(OFFICE)
