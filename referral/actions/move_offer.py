@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from referral.actions.advise import advise_at_end
 from referral.actions.carry_out import Reason, carry_out
 from referral.actions.draft import Draft, instant
 from referral.actions.give_output import give_outputs
@@ -131,6 +132,7 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
             warn_of_slip(workspace, content, update.before, referral, after)
         case OfferMove.COMPLETE:
             end_care(workspace, content, after, referral, disposition)
+            advise_at_end(workspace, referral, after.id, disposition)
         case OfferMove.REFER_ONWARD:
             _pass_on(workspace, update, referral)
     return replace(update, offer=after, referral=workspace.referrals.get(offer.referral, referral))

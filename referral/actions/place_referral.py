@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from referral.actions.advise import advise_sender
 from referral.actions.carry_out import WITHOUT_CARE
 from referral.actions.draft import Draft
 from referral.actions.flag_missing import flag_missing
@@ -91,6 +92,7 @@ def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: b
         facility, reference = target
         open_offer(workspace, placed, facility, owner=reference)
     flag_missing(workspace, draft.content, workspace.referrals[placed.id])
+    advise_sender(workspace, draft.content, workspace.referrals[placed.id])
 
 
 def _replace(workspace: Workspace, draft: Draft, placed: Referral) -> None:

@@ -12,7 +12,7 @@ from referral.domain.policy_rules import ListKind
 from referral.domain.suggestion import Need, Suggestions
 from referral.fhir.content import read_content
 from referral.fhir.references import identifier_of, target_of
-from referral.fhir.referral import network_reference
+from referral.fhir.referral import conditions_named, network_reference
 from referral.fhir.suggestion import DEFAULT_COUNT, need_of
 from referral.network.snapshot import Snapshot
 from referral.network.suggest import suggest
@@ -125,7 +125,7 @@ async def _stored_case(
     if found.directed is False:
         # The hub's, from the last offer: who rejected must not decide where to look next.
         need = replace(need, direction=None)
-    reasons = _conditions(content, base)
+    reasons = conditions_named(content, base, _unresolved)
     return _Case(need, found.sender or actor, network, request, found.authored_on, reasons)
 
 
@@ -139,13 +139,12 @@ async def _sent_case(
         actor,
         _named_network(request, base),
         request.get("id"),
-        conditions=_conditions(request, base),
+        conditions=conditions_named(request, base, _unresolved),
     )
 
 
-def _conditions(request: Mapping[str, Any], base: str) -> tuple[str, ...]:
-    keys = (target_of(one, base, lambda _system, _value: None) for one in request.get("reasonReference", ()))
-    return tuple(key[1] for key in keys if key is not None and key[0] == "Condition")
+def _unresolved(_system: str, _value: str) -> None:
+    """Here an identifier alone stands for nothing."""
 
 
 async def _with_diagnoses(connection: Connection, actor: FacilityId, case: _Case, policy: Policy) -> _Case:

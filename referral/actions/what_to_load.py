@@ -68,6 +68,7 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
         numbers,
         once,
         homes=[draft.id for draft in drafts if _returns(draft)],
+        reasons=any(map(_keeps, drafts)),
     )
 
 
@@ -90,6 +91,11 @@ def _numbers_needed(draft: Draft) -> int:
         )
         return int(draft.content.get("status") == "active" and is_referral(draft.content) and not has_number)
     return int(_returns(draft))
+
+
+def _keeps(draft: Draft) -> bool:
+    """Whether it completes an offer whose patient does not go back."""
+    return draft.type == "Task" and not draft.is_create and completes(draft.content) and not _returns(draft)
 
 
 def _returns(draft: Draft) -> bool:

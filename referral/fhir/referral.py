@@ -3,7 +3,7 @@
 Reads what a sender asks for, and writes what the hub owns: status, number, journey, network, direction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from referral.domain.codes import Direction, Priority
@@ -11,6 +11,7 @@ from referral.domain.errors import BrokenRule, UnknownCode
 from referral.domain.referral import Referral
 from referral.fhir import systems
 from referral.fhir.elements import codings, extension, reference, set_extension
+from referral.fhir.references import Resolve, references_at, target_of
 from referral.fhir.states import REFERRAL_STATUS
 from referral.fhir.text_keys import token_key
 
@@ -76,6 +77,18 @@ def technique_of(content: Mapping[str, Any]) -> tuple[str, str] | None:
 def specialty_of(content: Mapping[str, Any]) -> str | None:
     """Code of the specialty asked for in `performerType`; None where it names none."""
     return next((code for _, code in codings(content.get("performerType"))), None)
+
+
+def codes_said(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The codes of a ServiceRequest that the lists of a policy may name: what for, and why."""
+    for concept in (content.get("code"), *content.get("reasonCode", ())):
+        yield from ((system, code) for system, code in codings(concept) if system is not None)
+
+
+def conditions_named(content: Mapping[str, Any], base: str, resolve: Resolve) -> tuple[str, ...]:
+    """Ids of the Conditions that are its reason."""
+    keys = (target_of(one, base, resolve) for _, one in references_at(content, "reasonReference"))
+    return tuple(key[1] for key in keys if key is not None and key[0] == "Condition")
 
 
 def own_numbers(content: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -39,7 +39,8 @@ class WriteRequest:
     update: resources that it changes (locked). focus: referrals that it moves, or offers of them (locked).
     references: resources that it names. identifiers: (types, system, value) that stand for resources.
     numbers: how many referral numbers it may need. once: what makes it the same as one before.
-    homes: offers of whose patients it must know where they live.
+    homes: offers of whose patients it must know where they live. reasons: it must know why what it moves was
+    asked for.
     claim: instead of all this the referral that is claimed, and no other.
     """
 
@@ -51,6 +52,7 @@ class WriteRequest:
     numbers: int = 0
     once: Once | None = None
     homes: Sequence[str] = ()
+    reasons: bool = False
     claim: Claim | None = None
 
 
@@ -246,6 +248,7 @@ def _asked(request: WriteRequest) -> str:
             "numbers": request.numbers,
             **({"replay": request.once.asked()} if request.once else {}),
             **({"homes": request.homes} if request.homes else {}),
+            **({"reasons": True} if request.reasons else {}),
             **({"claim": request.claim} if request.claim else {}),
         }
     ).decode()

@@ -3,7 +3,7 @@
 -- request: actor text, update [[type, id]], focus [id of a referral or an offer], references [[type, id]],
 --          identifiers [{types, system, value}], numbers int, replay (see find_replay), claim {number, birth_date, client, at}
 -- The actor is the one that the connection acts for, whatever `actor` says.
--- homes [id of an offer]
+-- homes [id of an offer], reasons (whether the Conditions are wanted that the referrals in hand name)
 -- Rows: document (content and version, locked), journey, home, reference (nobody deletes it until the end), identifier, referral (locked
 -- when its document, offer or focus is named), offer, demand, facility, network, number; claim: the referral that is claimed, which the
 -- actor sees from then on.
@@ -86,6 +86,9 @@ BEGIN
         AND t.type IN (SELECT jsonb_array_elements_text(i->'types'))
     UNION
     SELECT 'Patient', r.patient FROM referral r WHERE r.id = ANY (locked)
+    UNION
+    SELECT r.target_type, r.target_id FROM search_reference r
+      WHERE request ? 'reasons' AND r.type = 'ServiceRequest' AND r.id = ANY (locked) AND r.param = '_package' AND r.target_type = 'Condition'
   ) named;
 
   -- What is named stays until this command has ended: who deletes it (see kept_by) waits, or has done so already. Nobody waits who
@@ -104,7 +107,7 @@ BEGIN
              'organization', (SELECT s.target_id FROM search_reference s
                          WHERE s.type = d.type AND s.id = d.id AND s.param = 'organization' LIMIT 1),
              -- What a policy may require of a package: these are it by their codes, and some by the patient's age.
-             'codes', CASE WHEN d.type IN ('DocumentReference', 'Observation') THEN (
+             'codes', CASE WHEN d.type IN ('Condition', 'DocumentReference', 'Observation') THEN (
                          SELECT jsonb_agg(jsonb_build_array(t.system, t.code)) FROM search_token t
                          WHERE t.type = d.type AND t.id = d.id AND t.param IN ('category', 'code', 'type')) END,
              'born', CASE WHEN d.type = 'Patient' THEN (
