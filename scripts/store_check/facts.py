@@ -91,6 +91,8 @@ class Facts:
     deadlines: dict[tuple[str, str], Row] = field(default_factory=dict)
     """What is owed, by referral and slot."""
     events: list[Row] = field(default_factory=list)
+    moves: set[tuple[str, Key, str]] = field(default_factory=set)
+    """Each event: its transaction, of what it is, and which move."""
     changes: list[Row] = field(default_factory=list)
     audits: list[Row] = field(default_factory=list)
     access: list[Row] = field(default_factory=list)
@@ -139,6 +141,7 @@ async def read_facts(connection: Connection, base: str) -> Facts:
     for row in await connection.fetch("SELECT * FROM referral_identifier"):
         facts.identifiers[row["referral"]].append(row)
     facts.events = await connection.fetch("SELECT *, txid || ' ' || at AS tx FROM event ORDER BY seq")
+    facts.moves = {(row["tx"], (row["type"], row["id"]), row["move"]) for row in facts.events}
     facts.changes = await connection.fetch("SELECT *, txid || ' ' || at AS tx FROM change ORDER BY seq")
     facts.audits = await connection.fetch(
         "SELECT at, actor, client, action, type, id, version, request_id FROM audit"
