@@ -42,7 +42,8 @@ refused with 409 and the list of the legal moves. A move that leaves the status 
 
 FOOTNOTES = """\
 One update of a Task may stand for two moves, each with its event: `requested` to `accepted` includes
-acknowledge; completing an offer that was accepted, scheduled, in transit or a no-show includes arrive.
+acknowledge; completing an offer that was accepted, scheduled, in transit or a no-show includes arrive;
+arriving with a `preliminary` is a report, too.
 `time` and `place` together stand in for `appointment`. When the patient died or absconded, complete needs
 a `note` in place of the `summary`; completing a down-referral needs a `note` alone.
 Refer-onward opens the offer to the new target in the same transaction. A claim opens one that has arrived

@@ -14,20 +14,22 @@ from referral.actions.return_patient import end_care, ended_as
 from referral.actions.warn_of_slip import warn_of_slip
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import CloseReason
-from referral.domain.errors import BrokenRule, Forbidden, MissingElement
+from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
 from referral.domain.lifecycle import Need, OfferMove, OfferState, Party, missing_needs
-from referral.domain.next_step import check_possible, nearest
+from referral.domain.next_step import check_possible, nearest, possible_offer_moves
 from referral.domain.permissions import parties_of
 from referral.domain.referral import DemandKind, Offer, Referral
 from referral.fhir.abort import abort_reason
 from referral.fhir.offer import (
+    GIVEN_BACK,
     disposition_of,
     given_needs,
     merge_update,
     named_parts,
+    new_parts,
     output_reference,
-    require_needs,
     reason_text,
+    require_needs,
     stamp_offer,
     write_systems,
 )
@@ -70,6 +72,15 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
     content, aside = merge_update(
         before, draft.content, moves, is_open=offer.is_open, by_sender=Party.SENDER in parties
     )
+    untaken = GIVEN_BACK & new_parts(before, draft.content, "output") if "output" in aside else set()
+    if untaken and Party.RECEIVER in parties:
+        legal = [rule.move for rule in possible_offer_moves(workspace.stands(offer), parties)]
+        raise IllegalMove(
+            f"The offer is {offer.state}: this update makes no move that takes {', '.join(sorted(untaken))}."
+            " What a document says is corrected in the document.",
+            legal,
+            "Task.output",
+        )
     for name in aside:
         workspace.note(draft.key, f"Task.{name} stays as it is: it is not yours to change, or not now.")
     update = _Update(replace(draft, content=content), offer, referral, before, parties)

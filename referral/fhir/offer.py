@@ -51,6 +51,8 @@ _WITH_MOVE = {
 _STAMPED = frozenset({"resourceType", "id", "meta", "status", "businessStatus"})
 
 _OUTPUTS = ("outcome", "disposition", "summary", "preliminary", "target", "appointment", "place")
+GIVEN_BACK = {"outcome", "disposition", "summary", "preliminary"}
+"""What outputs tell of the patient."""
 _INPUTS = ("means", "escort", "eta")
 
 
@@ -144,6 +146,20 @@ def merge_update(
         if kept and new is not None and name != "lastModified":
             aside.append(name)
     return content, aside
+
+
+def new_parts(before: Mapping[str, Any], sent: Mapping[str, Any], element: str) -> set[str]:
+    """The types of the `input` or `output` that say what none said before, with or without our systems."""
+    system = systems.TASK_INPUT if element == "input" else systems.TASK_OUTPUT
+
+    def says(part: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        values = {name: value for name, value in part.items() if name.startswith("value")}
+        if "valueCodeableConcept" in values:
+            values["valueCodeableConcept"] = [code for _, code in codings(values["valueCodeableConcept"])]
+        return code_of(part.get("type"), system) or "", values
+
+    stood = [says(part) for part in before.get(element, ())]
+    return {said[0] for said in map(says, sent.get(element, ())) if said not in stood}
 
 
 def outcome_of(content: Mapping[str, Any]) -> Outcome | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from referral.domain.errors import IllegalMove
 from referral.domain.lifecycle import BEFORE_ANSWER, OfferMove, OfferState, Party, plan_offer_moves
 from referral.domain.next_step import OfferStanding, possible_offer_moves
-from referral.fhir.offer import business_status, named_parts, reason_text
+from referral.fhir.offer import business_status, new_parts, reason_text
 from referral.fhir.states import OFFER_STATUS, status_of, target_state
 
 Content = Mapping[str, Any]
@@ -35,12 +35,15 @@ def wanted_moves(
         found = _by_what_it_brings(before, sent, standing.state, parties)
         return () if found is None else (found,)
     try:
-        return plan_offer_moves(standing.state, target, parties)
+        moves = plan_offer_moves(standing.state, target, parties)
     except IllegalMove:
         possible = [rule.move for rule in possible_offer_moves(standing, parties)]
         raise IllegalMove(
             f"The offer is {standing.state}: no move of yours makes it {target}.", possible
         ) from None
+    # Who comes with a first result has arrived.
+    reports = moves == (OfferMove.ARRIVE,) and "preliminary" in new_parts(before, sent, "output")
+    return (*moves, OfferMove.REPORT) if reports else moves
 
 
 def _leaves_status(
@@ -63,17 +66,11 @@ def _by_what_it_brings(
         asks = reason_text(sent) not in {"", reason_text(before)}
         if state is OfferState.AWAITING_INFORMATION and asks:
             return OfferMove.ASK
-        outputs = _new_parts(before, sent, "output")
+        outputs = new_parts(before, sent, "output")
         if "preliminary" in outputs:
             return OfferMove.REPORT
         moved = sent.get("executionPeriod", before.get("executionPeriod")) != before.get("executionPeriod")
         if state is OfferState.SCHEDULED and (moved or outputs & _VISIT):
             return OfferMove.SCHEDULE
     departs = Party.SENDER in parties and state in BEFORE_ANSWER
-    return OfferMove.DEPART if departs and _new_parts(before, sent, "input") & _JOURNEY else None
-
-
-def _new_parts(before: Content, sent: Content, element: str) -> set[str]:
-    """The types of the inputs or outputs that were not there before."""
-    new = [part for part in sent.get(element, ()) if part not in before.get(element, ())]
-    return set(named_parts({element: new}, element))
+    return OfferMove.DEPART if departs and new_parts(before, sent, "input") & _JOURNEY else None

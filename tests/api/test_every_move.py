@@ -221,6 +221,35 @@ async def test_a_preliminary_report_is_read_by_the_sender(service: RunningServic
     refused(answer, 422, "business-rule", "Task.output[1].valueReference")
 
 
+async def test_what_is_given_back_is_taken_or_refused(service: RunningService):
+    case = await offered(service)
+    found = await created(case.receiver, observation(case.patient["id"]))
+    report = [output("preliminary", valueReference={"reference": f"Observation/{found['id']}"})]
+    early = await case.move(case.receiver, "accepted", output=report)
+    refused(early, 409, "conflict", "Task.output")
+    # Who comes with a first result has arrived.
+    task = await case.moved(case.receiver, "in-progress", output=report)
+    assert (business(task), len(task["output"])) == ("arrived", 1)
+    assert (await case.sender.get(f"Observation/{found['id']}")).status_code == 200
+    told = await case.sender.get(
+        "Provenance", params={"target": f"Task/{case.offer_id}", "_sort": "recorded"}
+    )
+    moves = [entry["resource"]["activity"]["coding"][0]["code"] for entry in told.json()["entry"]]
+    assert moves == ["offer", "arrive", "report"]
+    letters = [await created(case.receiver, summary(case.patient["id"])) for _ in range(2)]
+    first, second = (completion(letter["id"]) for letter in letters)
+    refused(await case.move(case.receiver, "in-progress", output=first), 409, "conflict", "Task.output")
+    done = await case.moved(case.receiver, "completed", output=first)
+    assert len(done["output"]) == 4
+    other_outcome = [*completion(letters[0]["id"], outcome="worse"), report[0]]
+    for corrected in (second, other_outcome):
+        again = await case.move(case.receiver, "completed", output=corrected)
+        assert "in the document" in refused(again, 409, "conflict", "Task.output")["diagnostics"]
+    # The same without our systems, or in part, is no other.
+    assert (await case.moved(case.receiver, "completed", output=first))["output"] == done["output"]
+    await check_path(service, case.request["id"])
+
+
 def abort(case: Case, **more: Any) -> Resource:
     return {
         "resourceType": "Task",

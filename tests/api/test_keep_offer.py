@@ -60,6 +60,11 @@ async def test_an_update_without_a_move(service: RunningService, element, state,
     case = await (offered(service, priority="stat") if state == "offered" else completed(service))
     client = await service.system(OFFICE) if party == "office" else getattr(case, party)
     before = await case.task(client)
+    if element == "output" and party == "receiver":
+        # What it tells of the patient is not dropped without a word.
+        answer = await case.move(client, before["status"], **{element: ELEMENTS[element]})
+        refused(answer, 409, "conflict", "Task.output")
+        return
     after = await case.moved(client, before["status"], **{element: ELEMENTS[element]})
     expected = ELEMENTS[element] if element in taken else before.get(element)
     if element == "input" and element in taken:
