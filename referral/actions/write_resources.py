@@ -55,11 +55,11 @@ async def write_resources(
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
-    follow: what is asked of the store before all this counts, and before it is answered. base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
-    same as one before, which is then answered again and not done again. attachments: what a Binary may be.
-    rules: gives what a referral goes by. snapshot: the network, to tell of places. size: of the request, in
-    bytes; of a large one all that is long is done beside the loop. Raises any DomainError, its expressions
-    naming the Bundle entry.
+    follow: what is asked of the store before all this counts, and before it is answered. base: address of the
+    FHIR endpoint; address: where the request came from. once: what makes this write the same as one before,
+    which is then answered again and not done again. attachments: what a Binary may be. rules: gives what a
+    referral goes by. snapshot: the network, to tell of places. size: of the request, in bytes; of a large one
+    all that is long is done beside the loop. Raises any DomainError, its expressions naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
