@@ -5,13 +5,13 @@ from typing import Any
 
 from referral.actions.advise import advise_at_end
 from referral.actions.carry_out import Reason, carry_out
+from referral.actions.check_visit import check_visit
 from referral.actions.draft import Draft, instant
 from referral.actions.give_output import give_outputs
 from referral.actions.name_facility import named_facility
 from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.question import QUESTION_OPEN, is_said_here, put_question
 from referral.actions.return_patient import end_care, ended_as
-from referral.actions.warn_of_slip import warn_of_slip
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import CloseReason
 from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
@@ -140,7 +140,7 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
         case OfferMove.ASK:
             put_question(workspace, after, asked)
         case OfferMove.SCHEDULE:
-            warn_of_slip(workspace, content, update.before, referral, after)
+            check_visit(workspace, content, update.before, referral, after)
         case OfferMove.COMPLETE:
             end_care(workspace, content, after, referral, disposition)
             advise_at_end(workspace, referral, after.id, disposition)

@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/task.html#statemachine
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -34,7 +35,7 @@ from tests.factories import (
 from tests.running_service import RunningService
 
 WHY = {"text": "As we said on the telephone"}
-AT_EIGHT = {"start": "2027-01-04T08:00:00+07:00", "end": "2027-01-04T09:00:00+07:00"}
+AT_EIGHT = {"start": "2099-01-04T08:00:00+07:00", "end": "2099-01-04T09:00:00+07:00"}
 
 
 def word(code: str) -> Resource:
@@ -73,15 +74,22 @@ async def test_a_visit_is_named_moved_and_seen_by_both(service: RunningService):
         case.receiver, "accepted", **word("visit-scheduled"), executionPeriod=AT_EIGHT, output=place
     )
     assert (business(task), task["executionPeriod"]) == ("visit-scheduled", AT_EIGHT)
+    # What was said on the telephone may be written down late, what is long over was no visit.
+    now = datetime.now(UTC).replace(microsecond=0)
+    for hours, status in ((3, 200), (25, 422)):
+        start = {"executionPeriod": {"start": (now - timedelta(hours=hours)).isoformat()}}
+        late = await case.move(case.receiver, "accepted", **start)
+        assert late.status_code == status, late.text
+    refused(late, 422, "business-rule", "Task.executionPeriod")
     # Another time at the same place; then an appointment, which the sender reads.
-    later = AT_EIGHT | {"start": "2027-01-05T08:00:00+07:00", "end": "2027-01-05T09:00:00+07:00"}
+    later = AT_EIGHT | {"start": "2099-01-05T08:00:00+07:00", "end": "2099-01-05T09:00:00+07:00"}
     again = await case.moved(case.receiver, "accepted", executionPeriod=later)
     assert again["executionPeriod"] == later
     meeting: Resource = {
         "resourceType": "Appointment",
         "status": "booked",
-        "start": "2027-01-06T08:00:00+07:00",
-        "end": "2027-01-06T08:30:00+07:00",
+        "start": "2099-01-06T08:00:00+07:00",
+        "end": "2099-01-06T08:30:00+07:00",
         "participant": [
             {"actor": {"reference": f"Patient/{case.patient['id']}"}, "status": "accepted"},
             {"actor": {"display": "Dr. Phạm"}, "status": "accepted"},
@@ -106,8 +114,8 @@ async def test_an_appointment_is_one_of_this_patient(service: RunningService):
     meeting: Resource = {
         "resourceType": "Appointment",
         "status": "booked",
-        "start": "2027-01-06T08:00:00+07:00",
-        "end": "2027-01-06T08:30:00+07:00",
+        "start": "2099-01-06T08:00:00+07:00",
+        "end": "2099-01-06T08:30:00+07:00",
         "participant": [{"actor": {"reference": f"Patient/{other['id']}"}, "status": "accepted"}],
     }
     booked = await created(case.receiver, meeting)
@@ -136,7 +144,7 @@ async def test_the_patient_leaves_is_missed_comes_another_day(service: RunningSe
     means = [
         input_of("means", valueString="Ambulance"),
         input_of("escort", valueString="Nurse"),
-        input_of("eta", valueDateTime="2027-01-04T09:00:00+07:00"),
+        input_of("eta", valueDateTime="2099-01-04T09:00:00+07:00"),
     ]
     left = await case.moved(case.sender, "accepted", **word("in-transit"), input=means)
     assert business(left) == "in-transit"
@@ -161,7 +169,7 @@ async def test_a_patient_may_leave_before_anybody_has_answered(service: RunningS
     case = await offered(service)
     task = await case.moved(case.sender, "requested", **word("in-transit"))
     assert (task["status"], business(task)) == ("requested", "requested")
-    eta = [input_of("eta", valueDateTime="2027-01-04T09:00:00+07:00")]
+    eta = [input_of("eta", valueDateTime="2099-01-04T09:00:00+07:00")]
     await case.moved(case.receiver, "received")
     await case.moved(case.sender, "received", input=eta)
     await case.moved(case.receiver, "in-progress")
@@ -171,7 +179,7 @@ async def test_a_patient_may_leave_before_anybody_has_answered(service: RunningS
 async def test_who_is_on_the_way_is_diverted(service: RunningService):
     case = await offered(service)
     await case.moved(case.receiver, "accepted")
-    means = [input_of("means", valueString="Ambulance"), input_of("eta", valueDateTime="2027-01-04")]
+    means = [input_of("means", valueString="Ambulance"), input_of("eta", valueDateTime="2099-01-04")]
     await case.moved(case.sender, "accepted", **word("in-transit"), input=means)
     target = [output("target", valueReference={"reference": f"Organization/{VIET_TIEP}"})]
     await case.moved(case.receiver, "rejected", **word("referred-onward"), statusReason=WHY, output=target)

@@ -98,8 +98,8 @@ def appointment(patient_id: str) -> Resource:
     return {
         "resourceType": "Appointment",
         "status": "booked",
-        "start": "2026-03-09T08:00:00+07:00",
-        "end": "2026-03-09T08:30:00+07:00",
+        "start": "2099-03-09T08:00:00+07:00",
+        "end": "2099-03-09T08:30:00+07:00",
         "participant": [{"actor": {"reference": f"Patient/{patient_id}"}, "status": "accepted"}],
     }
 
