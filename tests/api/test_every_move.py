@@ -310,6 +310,16 @@ async def test_a_wish_to_stop_is_refused_taken_back_or_too_late(service: Running
     refused(await case.sender.post("Task", json=abort(case)), 409, "conflict")
     await case.moved(case.receiver, "in-progress")
     refused(await case.receiver.post("Task", json=abort(case)), 403, "forbidden")
+    mine = await created(case.sender, {"resourceType": "Task", "status": "draft", "intent": "plan"})
+    for focus in ("Task/nope", f"Task/{mine['id']}", f"ServiceRequest/{case.request['id']}"):
+        elsewhere = abort(case, focus={"reference": focus})
+        refused(await case.sender.post("Task", json=elsewhere), 422, "business-rule", "Task.focus")
+    stranger = await service.system(AN_LAO)
+    refused(await stranger.post("Task", json=abort(case)), 422, "business-rule", "Task.focus")
+    # The order of a laboratory is none of the hub's.
+    plain = {"status": "active", "intent": "order", "subject": {"reference": f"Patient/{case.patient['id']}"}}
+    order = await created(case.sender, {"resourceType": "ServiceRequest", **plain})
+    await created(case.sender, abort(case, focus={"reference": f"ServiceRequest/{order['id']}"}))
     refusal = await created(case.sender, abort(case))
     answer = await change(case.receiver, refusal, status="rejected", statusReason={"text": "Under operation"})
     assert answer.status_code == 200, answer.text
