@@ -50,10 +50,10 @@ BEGIN
   IF held THEN
     RETURN;
   END IF;
-  -- Of many a patient only the year is known: who knows the day knows that too.
+  -- Of many a patient only the year is known: a day of it would be guessed as soon, and is told by nobody.
   SELECT r.id INTO referral FROM referral r
     JOIN document d ON d.type = 'Patient' AND d.id = r.patient AND NOT d.deleted
-    WHERE r.number = p_number AND r.state NOT IN ('draft', 'entered-in-error') AND starts_with(p_birth_date, d.content->>'birthDate')
+    WHERE r.number = p_number AND r.state NOT IN ('draft', 'entered-in-error') AND d.content->>'birthDate' = p_birth_date
       AND EXISTS (SELECT FROM membership m WHERE m.network = r.network AND m.facility = current_setting('referral.actor', true)
                   AND (m.valid_from IS NULL OR m.valid_from <= current_date) AND (m.valid_to IS NULL OR m.valid_to >= current_date));
   IF referral IS NULL THEN
