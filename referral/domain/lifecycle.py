@@ -187,7 +187,8 @@ REFERRAL_RULES: tuple[ReferralRule, ...] = (
     Rule(_WAITING, ReferralMove.CANCEL, _SENDER | _OFFICE, _R.CANCELLED, (Need.REASON,)),
     Rule(_WAITING, ReferralMove.LAPSE, _SYSTEM, _R.LAPSED, (Need.EXPIRED_SLIP,)),
     Rule(frozenset({_R.CANCELLED, _R.LAPSED}), ReferralMove.REPLACE, _SENDER, None, (Need.REPLACEMENT,)),
-    Rule(frozenset({_R.LAPSED}), ReferralMove.DISMISS, _SENDER, _R.CANCELLED, (Need.REASON,)),
+    # Where its sender is silent, the office does (docs/decisions/0021).
+    Rule(frozenset({_R.LAPSED}), ReferralMove.DISMISS, _SENDER | _OFFICE, _R.CANCELLED, (Need.REASON,)),
     Rule(frozenset({_R.COMPLETED}), ReferralMove.CLOSE, _SENDER, _R.CLOSED),
     Rule(_REFERRAL_BEFORE_ARRIVAL, ReferralMove.MARK_ERROR, _SENDER, _R.ENTERED_IN_ERROR, (Need.REASON,)),
     Rule(

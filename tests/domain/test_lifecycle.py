@@ -38,7 +38,7 @@ unplaced offered cancelled lapsed    | claim      | member        | in-care     
 unplaced offered                     | cancel     | sender office | cancelled        | reason
 unplaced offered                     | lapse      | system        | lapsed           | expired-slip
 cancelled lapsed                     | replace    | sender        | =                | replacement
-lapsed                               | dismiss    | sender        | cancelled        | reason
+lapsed                               | dismiss    | sender office | cancelled        | reason
 completed                            | close      | sender        | closed           |
 draft unplaced offered               | mark-error | sender        | entered-in-error | reason
 in-care completed cancelled lapsed   | mark-error | office        | entered-in-error | reason
