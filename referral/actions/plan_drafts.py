@@ -39,6 +39,9 @@ _ORDER = (
     *("Appointment", "Task", "Communication", "Provenance"),
 )
 
+# An offer that its sender or the office ends, so that another may be opened.
+_ENDING = frozenset({"cancelled", "entered-in-error"})
+
 
 def plan_drafts(workspace: Workspace, drafts: Sequence[Draft]) -> dict[Key, Key]:
     """Decide all drafts; returns for each the key of the resource that answers it."""
@@ -73,7 +76,23 @@ def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
     except CycleError:
         # What names itself in a circle is refused where it matters.
         places = {key: place for place, key in enumerate(named)}
-    return sorted(drafts, key=lambda draft: (_rank(draft), places[draft.key]))
+    late = _late(drafts, base)
+    return sorted(drafts, key=lambda draft: (draft.key in late, _rank(draft), places[draft.key]))
+
+
+def _late(drafts: Sequence[Draft], base: str) -> set[Key]:
+    """The offers to the next, where the one that stands ends in the same transaction, and what names them."""
+    late: set[Key] = set()
+    if any(draft.type == "Task" and draft.content.get("status") in _ENDING for draft in drafts):
+        for draft in sorted(drafts, key=_rank):
+            named = {
+                target_of(reference, base, lambda _system, _value: None)
+                for reference in every_reference(draft.content)
+            }
+            opens = draft.type == "Task" and draft.is_create and is_offer(draft.content)
+            if opens or named & late:
+                late.add(draft.key)
+    return late
 
 
 def _rank(draft: Draft) -> int:

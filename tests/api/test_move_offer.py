@@ -2,11 +2,13 @@
 
 import pytest
 
+from tests.api.legal_path import check_path
 from tests.factories import (
     AN_LAO,
     KIEN_AN,
     LE_CHAN,
     OFFICE,
+    VIET_TIEP,
     B,
     arrived,
     business,
@@ -158,6 +160,46 @@ async def test_the_sender_withdraws_before_arrival(service: RunningService):
     assert business(task) == "withdrawn"
     arrival = await case.move(case.receiver, "in-progress")
     assert arrival.status_code == 409
+
+
+async def test_one_offer_ends_and_the_next_is_opened_in_one_step(service: RunningService):
+    case = await offered(service)
+    for ending, owner in (("cancelled", VIET_TIEP), ("cancelled", AN_LAO)):
+        before = await case.task()
+        entries = [
+            {
+                "fullUrl": "urn:uuid:0b3cf3b2-5d7a-4f2c-9d0e-6a1f1f1f1f1f",
+                "resource": offer(case.request["id"], owner),
+                "request": {"method": "POST", "url": "Task"},
+            },
+            {
+                "resource": {
+                    "resourceType": "Communication",
+                    "status": "completed",
+                    "partOf": [{"reference": "urn:uuid:0b3cf3b2-5d7a-4f2c-9d0e-6a1f1f1f1f1f"}],
+                    "payload": [{"contentString": "He is on insulin"}],
+                },
+                "request": {"method": "POST", "url": "Communication"},
+            },
+            {
+                "resource": before | {"status": ending, "statusReason": {"text": "Full tonight"}},
+                "request": {
+                    "method": "PUT",
+                    "url": f"Task/{case.offer_id}",
+                    "ifMatch": f'W/"{before["meta"]["versionId"]}"',
+                },
+            },
+        ]
+        answer = await case.sender.post(
+            "", json={"resourceType": "Bundle", "type": "transaction", "entry": entries}
+        )
+        assert answer.status_code == 200, answer.text
+        opened, said, ended = (entry["resource"] for entry in answer.json()["entry"])
+        assert (opened["status"], ended["status"]) == ("requested", ending)
+        case.offer_id = opened["id"]
+        after = await service.system(owner)
+        assert (await after.get(f"Communication/{said['id']}")).status_code == 200
+    await check_path(service, case.request["id"])
 
 
 async def test_what_is_said_twice_is_said(service: RunningService):
