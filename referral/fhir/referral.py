@@ -15,7 +15,7 @@ from referral.fhir.references import Resolve, references_at, target_of
 from referral.fhir.states import REFERRAL_STATUS
 from referral.fhir.text_keys import token_key
 
-FROZEN = ("code", "subject", "performer")
+FROZEN = ("code", "subject", "performer", "replaces")
 """What stands as it was once a referral is submitted; another need is another request."""
 
 _CATEGORIES = {(systems.SNOMED_CT, "3457005"), (systems.REFERRAL_KIND, "referral")}
@@ -77,6 +77,12 @@ def technique_of(content: Mapping[str, Any]) -> tuple[str, str] | None:
 def specialty_of(content: Mapping[str, Any]) -> str | None:
     """Code of the specialty asked for in `performerType`; None where it names none."""
     return next((code for _, code in codings(content.get("performerType"))), None)
+
+
+def need_code(content: Mapping[str, Any]) -> str | None:
+    """The code that a tie may be limited to: of the technique, else of the specialty asked for."""
+    technique = technique_of(content)
+    return specialty_of(content) if technique is None else technique[1]
 
 
 def codes_said(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
