@@ -13,6 +13,7 @@ from referral.domain.referral import Demand, DemandKind, Offer
 from referral.fhir.communication import is_said, words_of
 from referral.fhir.content import reread_content
 from referral.fhir.references import references_at, target_of
+from referral.fhir.resources import CLINICAL
 
 _RECEIVER, _SENDER = frozenset({Party.RECEIVER}), frozenset({Party.SENDER})
 
@@ -61,6 +62,7 @@ def _ask(workspace: Workspace, draft: Draft, offer: Offer) -> None:
         status_reason=QUESTION_OPEN,
     )
     open_question(workspace, after, draft.id)
+    _hand_on(workspace, draft, offer, offer.requester)
 
 
 def _answer(workspace: Workspace, draft: Draft, offer: Offer, questions: list[Demand]) -> None:
@@ -81,6 +83,21 @@ def _answer(workspace: Workspace, draft: Draft, offer: Offer, questions: list[De
     reason = QUESTION_OPEN if left else None
     carry_out(workspace, offer, OfferMove.ANSWER, after, party=Party.SENDER, status_reason=reason)
     workspace.grant(offer.owner, *draft.key, AccessScope.REFERRAL, via=offer.referral)
+    _hand_on(workspace, draft, offer, offer.owner)
+
+
+def _hand_on(workspace: Workspace, draft: Draft, offer: Offer, to: str) -> None:
+    """Let the other party read what the words name in their payload, for as long as it has the package."""
+    for position, part in enumerate(draft.content.get("payload", ())):
+        key = target_of(part.get("contentReference"), workspace.base, workspace.resolve)
+        known = workspace.known(*key) if key is not None and key[0] in CLINICAL else None
+        if key is None or known is None or known.owner == to:
+            continue
+        about = known.patient or offer.patient
+        if not is_same_person(workspace, about, offer.patient):
+            place = draft.at(f"payload[{position}].content")
+            raise BrokenRule("What words name is about the patient of the offer, as they are.", place)
+        workspace.changes.given.append((offer.id, to, workspace.actor.facility, about, workspace.now, *key))
 
 
 def _check_patient(workspace: Workspace, draft: Draft, offer: Offer) -> None:

@@ -8,15 +8,15 @@ from typing import Any
 import orjson
 
 from referral.domain.codes import Direction, Priority
-from referral.domain.deadlines import Deadline, Slot, Stage
+from referral.domain.deadlines import Deadline, Slot
 from referral.domain.journey import Journey, Leg, Loop, LoopReason
-from referral.domain.lifecycle import OfferState, Party, ReferralState
-from referral.domain.policy_rules import ClockKind
+from referral.domain.lifecycle import ReferralState
 from referral.domain.referral import Demand, DemandKind, Offer, Referral
 from referral.store.owner import OwnerConnection
 from referral.store.pool import Connection
 from referral.store.replay import Answer, Once
 from referral.store.statements import statement
+from referral.store.typed_rows import read_deadline, read_demand, read_offer
 
 Key = tuple[str, str]
 """Type and id of a resource."""
@@ -41,6 +41,8 @@ class WriteRequest:
     numbers: how many referral numbers it may need. once: what makes it the same as one before.
     homes: offers of whose patients it must know where they live. reasons: it must know why what it moves was
     asked for.
+    numbered: (system, value) of referrals that are named as in `focus`. passing: what it names it may give to
+    others, so through what the actor sees it is asked, too.
     claim: instead of all this the referral that is claimed, and no other.
     """
 
@@ -54,6 +56,8 @@ class WriteRequest:
     homes: Sequence[str] = ()
     reasons: bool = False
     claim: Claim | None = None
+    numbered: Sequence[tuple[str, str]] = ()
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class StoredReference:
 
     codes: (system, code) of category, code and type, where they say what it is. born: of a Patient.
     starts: of an Appointment or a Slot. identifiers: (system, value) of a Patient, where several are named.
+    through: the offers and referrals by which alone the actor sees what is another's, where that was asked;
+    empty where it sees it for good.
     """
 
     version: int
@@ -89,6 +95,7 @@ class StoredReference:
     organization: str | None
     codes: frozenset[tuple[str, str]] = frozenset()
     identifiers: frozenset[tuple[str, str]] = frozenset()
+    through: frozenset[str] = frozenset()
     born: datetime | None = None
     starts: datetime | None = None
 
@@ -198,6 +205,7 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                     data["organization"],
                     frozenset((system, code) for system, code in data["codes"] or ()),
                     frozenset((system, value) for system, value in data["identifiers"] or ()),
+                    frozenset(data["through"] or ()),
                     *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
                 )
             case "identifier":
@@ -215,9 +223,9 @@ def _take_row(loaded: Loaded, kind: str, row_id: str, data: dict[str, Any]) -> N
         case "referral":
             loaded.referrals[row_id] = _referral(data)
         case "offer":
-            loaded.offers[row_id] = _offer(data)
+            loaded.offers[row_id] = read_offer(data)
         case "demand":
-            demand = _demand(data)
+            demand = read_demand(data)
             loaded.demands[demand.kind, demand.id] = demand
         case "claim":
             loaded.claimed, loaded.held = row_id, data["held"]
@@ -250,6 +258,8 @@ def _asked(request: WriteRequest) -> str:
             **({"homes": request.homes} if request.homes else {}),
             **({"reasons": True} if request.reasons else {}),
             **({"claim": request.claim} if request.claim else {}),
+            **({"numbered": request.numbered} if request.numbered else {}),
+            **({"passing": True} if request.passing else {}),
         }
     ).decode()
 
@@ -268,7 +278,7 @@ def _journey(data: dict[str, Any]) -> Journey:
 
 def _referral(data: dict[str, Any]) -> StoredReferral:
     senders, returned_by = data.pop("journey_senders"), data.pop("returned_by")
-    deadlines, replaced = [_deadline(row) for row in data.pop("deadlines") or ()], data.pop("replaced")
+    deadlines, replaced = [read_deadline(row) for row in data.pop("deadlines") or ()], data.pop("replaced")
     row = Referral(
         **data
         | {
@@ -288,50 +298,6 @@ def _referral(data: dict[str, Any]) -> StoredReferral:
     )
 
 
-_MOMENTS = ("since", "due_at", "escalate_at", "next_at", "done_at")
-
-
-def _deadline(data: dict[str, Any]) -> Deadline:
-    moments = {name: datetime.fromisoformat(data[name]) if data[name] else None for name in _MOMENTS}
-    return Deadline(
-        **data
-        | moments
-        | {
-            "slot": Slot(data["slot"]),
-            "kind": ClockKind(data["kind"]) if data["kind"] else None,
-            "owes": Party(data["owes"]) if data["owes"] else None,
-            "priority": Priority(data["priority"]),
-            "stage": Stage(data["stage"]),
-            "held_kind": ClockKind(data["held_kind"]) if data["held_kind"] else None,
-            "held_stage": Stage(data["held_stage"]),
-        }
-    )
-
-
-def _offer(data: dict[str, Any]) -> Offer:
-    return Offer(
-        **data
-        | {
-            "state": OfferState(data["state"]),
-            "priority": Priority(data["priority"]),
-            "authored_on": datetime.fromisoformat(data["authored_on"]),
-            "updated_at": datetime.fromisoformat(data["updated_at"]),
-        }
-    )
-
-
-def _demand(data: dict[str, Any]) -> Demand:
-    settled = data["settled_at"]
-    return Demand(
-        **data
-        | {
-            "kind": DemandKind(data["kind"]),
-            "asked_at": datetime.fromisoformat(data["asked_at"]),
-            "settled_at": datetime.fromisoformat(settled) if settled else None,
-        }
-    )
-
-
 @dataclass(slots=True)
 class ChangeSet:
     """Everything that one transaction writes. Rows are in the order of the SQL function `apply_changes`.
@@ -343,7 +309,8 @@ class ChangeSet:
     ended: facility, via, at, and whether the request goes with the package.
     packages: referral, offer, facility, sender, patient, at. given: via, facility, who gives, patient, at,
     type, id of what goes by itself, with what it is made of. attachments: type, id, at of what may have some
-    and is written or given to others.
+    and is written or given to others. late: type, id, at, whether it is what somebody names before it is
+    there; else it is what may have been named before.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
     journeys: rows of those whose loop stands otherwise now.
     directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`.
@@ -367,6 +334,7 @@ class ChangeSet:
     journeys: list[dict[str, Any]] = field(default_factory=list)
     given: list[tuple[str, str, str, str, datetime, str, str]] = field(default_factory=list)
     attachments: list[tuple[str, str, datetime]] = field(default_factory=list)
+    late: list[tuple[str, str, datetime, bool]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     audits: list[dict[str, Any]] = field(default_factory=list)
     directory: list[tuple[str, str, str]] = field(default_factory=list)

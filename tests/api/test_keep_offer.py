@@ -246,7 +246,9 @@ async def test_what_a_closed_referral_says_is_fixed(service: RunningService):
 
 async def test_who_lost_sight_of_a_patient_does_not_show_the_patient_to_others(service: RunningService):
     case = await offered(service)
-    own = await created(case.receiver, request(case.patient["id"]))
+    await case.moved(case.receiver, "accepted")
+    based = {"basedOn": [{"reference": f"ServiceRequest/{case.request['id']}"}]}
+    own = await created(case.receiver, request(case.patient["id"], **based))
     await case.moved(case.receiver, "rejected", statusReason={"text": "No bed"})
     answer = await case.receiver.post("Task", json=offer(own["id"], AN_LAO))
     assert answer.status_code == 422, answer.text
