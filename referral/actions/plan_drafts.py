@@ -6,10 +6,12 @@ from graphlib import CycleError, TopologicalSorter
 from referral.actions.amend_referral import plan_referral_update
 from referral.actions.attach import check_has_bytes
 from referral.actions.check_ground import check_ground
-from referral.actions.delete_resource import plan_delete
+from referral.actions.delete_resource import check_stays, plan_delete
 from referral.actions.draft import ABSENT, Draft
+from referral.actions.hand_on_late import await_what_is_named
 from referral.actions.move_offer import plan_offer_update
 from referral.actions.open_offer import plan_new_offer
+from referral.actions.pass_on import check_passed_on
 from referral.actions.place_referral import plan_new_referral
 from referral.actions.record_clinical import plan_clinical
 from referral.actions.said import plan_said
@@ -54,6 +56,13 @@ def plan_drafts(workspace: Workspace, drafts: Sequence[Draft]) -> dict[Key, Key]
                 keys[draft.key] = plan_delete(workspace, draft)
             else:
                 keys[draft.key] = _plan(workspace, draft, offered)
+    # When all is decided: an offer may be accepted, and its patient sent on, in one.
+    for draft in drafts:
+        if not draft.is_delete:
+            with draft.placed():
+                check_passed_on(workspace, draft)
+                check_stays(workspace, draft)
+    await_what_is_named(workspace, drafts)
     return keys
 
 
