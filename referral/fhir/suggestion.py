@@ -109,7 +109,6 @@ def need_of(request: Mapping[str, Any], patient: Mapping[str, Any] | None, on: d
         age=age_on(patient["birthDate"], on) if "birthDate" in patient else None,
         sex=patient.get("gender"),
         codes=frozenset(codes_said(request)),
-        results="supportingInfo" in request,
     )
 
 

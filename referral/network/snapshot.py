@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from referral.domain.answer_times import AnswerTimes
 from referral.domain.calendar import WorkingCalendar
 from referral.domain.errors import NotFound, PolicyUnreadable
 from referral.domain.facility import (
@@ -42,7 +43,10 @@ def _without_public_holidays(rules: CalendarRules) -> WorkingCalendar:
 
 
 class Snapshot:
-    """All networks at one `version`. The Organization id of a network is its own id."""
+    """All networks at one `version`. The Organization id of a network is its own id.
+
+    answers: how long facilities took to answer, as it was known when that was last looked at; set anew whole.
+    """
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class Snapshot:
         self.capabilities = Capabilities(self.places, directory)
         self.policies: Mapping[NetworkId, PolicyHistory] = dict(directory.policies)
         self.unreadable = dict(directory.unreadable)
+        self.answers = AnswerTimes()
         self.network_names: Mapping[NetworkId, str] = dict(directory.network_names)
         self._memberships: dict[FacilityId, tuple[Membership, ...]] = {}
         for membership in directory.memberships:
@@ -126,6 +131,15 @@ class Snapshot:
         if rules not in self._calendars:
             self._calendars[rules] = self._make_calendar(rules)
         return self._calendars[rules]
+
+    @property
+    def weighs_answers(self) -> bool:
+        """Whether a policy goes by how long facilities take to answer."""
+        return any(
+            version.policy.weights.answer
+            for history in self.policies.values()
+            for version in history.versions
+        )
 
     def make_calendars(self) -> None:
         """Make what else is made when it is first asked for: the first holidays of a country take time."""
