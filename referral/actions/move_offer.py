@@ -7,6 +7,7 @@ from referral.actions.advise import advise_at_end
 from referral.actions.carry_out import Reason, carry_out
 from referral.actions.check_visit import check_visit
 from referral.actions.draft import Draft, instant
+from referral.actions.end_referral import end_way_down
 from referral.actions.give_output import give_outputs
 from referral.actions.name_facility import named_facility
 from referral.actions.open_offer import open_offer, why_no_target
@@ -146,6 +147,8 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
             advise_at_end(workspace, referral, after.id, disposition)
         case OfferMove.REFER_ONWARD:
             _pass_on(workspace, update, referral)
+        case OfferMove.MARK_ERROR if offer.state is OfferState.COMPLETED:
+            end_way_down(workspace, referral, offer.owner, update.draft.key)
     return replace(update, offer=after, referral=workspace.referrals.get(offer.referral, referral))
 
 

@@ -1,5 +1,7 @@
 """Sender and receiver move an offer. https://hl7.org/fhir/R4/task.html#statemachine"""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.api.legal_path import check_path

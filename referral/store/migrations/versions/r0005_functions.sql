@@ -55,6 +55,12 @@ BEGIN
     SELECT array_agg(DISTINCT found.referral) INTO locked FROM (
       SELECT o.referral FROM jsonb_array_elements(request->'update') u JOIN offer o ON u->>0 = 'Task' AND o.id = u->>1
       UNION ALL SELECT u->>1 FROM jsonb_array_elements(request->'update') u WHERE u->>0 = 'ServiceRequest'
+      -- Where an office marks a completion as a mistake, the way down that it opened.
+      UNION ALL SELECT b.id FROM jsonb_array_elements(request->'update') u
+        JOIN LATERAL (SELECT o.referral FROM offer o WHERE u->>0 = 'Task' AND o.id = u->>1
+                      UNION ALL SELECT u->>1 WHERE u->>0 = 'ServiceRequest') named ON true
+        JOIN referral r ON r.id = named.referral AND r.network = actor AND r.state = 'completed'
+        JOIN referral b ON b.based_on = r.id AND b.direction = 'down' AND b.state NOT IN ('draft', 'cancelled', 'entered-in-error')
       UNION ALL SELECT f FROM jsonb_array_elements_text(request->'focus') f
       UNION ALL SELECT o.referral FROM jsonb_array_elements_text(request->'focus') f JOIN offer o ON o.id = f
       -- What is named by its number, too, where the actor sees it.
