@@ -107,6 +107,42 @@ async def test_returning_the_patient_opens_the_way_down(service: RunningService)
     assert entry["resource"]["focus"]["reference"] == f"ServiceRequest/{down['id']}"
 
 
+@pytest.mark.parametrize("kind", ["Task", "ServiceRequest"])
+@pytest.mark.parametrize("accepted", [False, True])
+async def test_a_way_down_by_mistake_ends_until_it_is_accepted(
+    service: RunningService, kind: str, accepted: bool
+):
+    case, office = await completed(service, "returned-to-referrer"), await service.system(OFFICE)
+    found = await case.sender.get(
+        "Task", params={"owner": f"Organization/{LE_CHAN}", "patient": case.patient["id"]}
+    )
+    down = replace(case, offer_id=found.json()["entry"][0]["resource"]["id"])
+    if accepted:
+        await down.moved(case.sender, "accepted")
+    why = {"text": "Of another patient"}
+    before = await (case.task if kind == "Task" else case.referral)()
+    reason = {
+        "url": "http://hl7.org/fhir/StructureDefinition/request-statusReason",
+        "valueCodeableConcept": why,
+    }
+    more = {"statusReason": why} if kind == "Task" else {"extension": [*before["extension"], reason]}
+    ended = await office.put(
+        f"{kind}/{before['id']}",
+        json=before | {"status": "entered-in-error"} | more,
+        headers={"If-Match": f'W/"{before["meta"]["versionId"]}"', "Prefer": "return=OperationOutcome"},
+    )
+    assert ended.status_code == 200, ended.text
+    assert ("goes on" in ended.text) is accepted
+    task = await down.task()
+    sent_down = (await case.receiver.get(task["focus"]["reference"])).json()
+    if accepted:
+        assert (business(task), sent_down["status"]) == ("accepted", "active")
+    else:
+        assert (business(task), sent_down["status"]) == ("withdrawn", "revoked")
+        assert task["statusReason"]["coding"][0]["code"] == "entered-by-mistake"
+    await check_path(service, sent_down["id"])
+
+
 async def test_the_way_down_ends_with_a_note_and_is_closed_by_the_hospital(service: RunningService):
     case = await completed(service, "returned-to-referrer")
     found = await case.sender.get(
