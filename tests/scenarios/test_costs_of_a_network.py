@@ -1,13 +1,17 @@
 """What a network weighs when targets are ranked, and which results a receiver need not repeat: its policy."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 
+from referral.actions.refresh_network import refresh_network, watch_network
+from referral.domain.facility import FacilityId
 from referral.domain.policy_rules import LOINC
 from referral.fhir.systems import RECOGNITION_EXTENSION
+from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
 from tests.conftest import Database, serve
 from tests.factories import (
@@ -21,7 +25,7 @@ from tests.factories import (
     request,
 )
 from tests.running_service import RunningService
-from tests.scenarios.test_two_policies import qinghe
+from tests.scenarios.test_two_policies import QINGHE, qinghe
 
 LOTUS, NORTH, UNION, CITY = (
     "lotus-pond-centre",
@@ -108,9 +112,18 @@ async def test_a_union_weighs_what_it_has_agreed(store: Store, database: Databas
         assert not any("extension" in one for one in await shown(case, receiver=False))
         stored = (await case.receiver.get(f"ServiceRequest/{case.request['id']}")).json()
         assert not any("extension" in one for one in stored["supportingInfo"])
-        # Nobody waits for who has arrived; the patient is known there now.
+        # Nobody waits for who has arrived; the patient is known there now, and how long it took.
         await offered(service, NORTH, UNION, **SURGERY)
+        holder = SnapshotHolder()
+        await refresh_network(store, holder)
+        assert holder.current.answers.expected(QINGHE.network, FacilityId(UNION)) is None
+        watch = asyncio.create_task(watch_network(store, holder, every=0.01, answers_every=0.0))
         await case.moved(case.receiver, "accepted")
+        async with asyncio.timeout(30):
+            while not holder.current.answers.answers(QINGHE.network, FacilityId(UNION)):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
         await case.moved(case.receiver, "in-progress")
         assert (await shown(case))[0]["extension"]
     owner = await asyncpg.connect(database.owner_dsn)
