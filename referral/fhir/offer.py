@@ -66,14 +66,14 @@ def is_offer(content: Mapping[str, Any]) -> bool:
 
 
 def business_status(content: Mapping[str, Any]) -> str | None:
-    """The code of `businessStatus`; None where absent. Raises UnknownCode for one of another system."""
+    """Our code of `businessStatus`; None where it has none."""
+    return code_of(content.get("businessStatus"), systems.OFFER_STATUS)
+
+
+def has_other_business_status(content: Mapping[str, Any]) -> bool:
+    """Whether `businessStatus` has codes of other systems alone, such as those of a published guide."""
     given = content.get("businessStatus")
-    if given is None:
-        return None
-    code = code_of(given, systems.OFFER_STATUS)
-    if code is None and next(codings(given), None) is not None:
-        raise UnknownCode("The business status is a code of offer-status.", "Task.businessStatus")
-    return code
+    return next(codings(given), None) is not None and business_status(content) is None
 
 
 def named_parts(content: Mapping[str, Any], element: str) -> dict[str, Mapping[str, Any]]:

@@ -7,15 +7,24 @@ what the update brings: a business status that is not the one that is stored, an
 from collections.abc import Mapping
 from typing import Any, Final
 
-from referral.domain.errors import IllegalMove
+from referral.domain.errors import IllegalMove, UnknownCode
 from referral.domain.lifecycle import BEFORE_ANSWER, OfferMove, OfferState, Party, plan_offer_moves
 from referral.domain.next_step import OfferStanding, possible_offer_moves
-from referral.fhir.offer import business_status, new_parts, reason_text
+from referral.fhir.offer import business_status, has_other_business_status, new_parts, reason_text
 from referral.fhir.states import OFFER_STATUS, status_of, target_state
 
 Content = Mapping[str, Any]
 
 _VISIT: Final = frozenset({"appointment", "place"})
+_TAKES_WORDS: Final = {
+    OfferMove.ASK,
+    OfferMove.REJECT,
+    OfferMove.REFER_ONWARD,
+    OfferMove.WITHDRAW,
+    OfferMove.MISS,
+    OfferMove.STOP,
+    OfferMove.MARK_ERROR,
+}
 _JOURNEY: Final = frozenset({"means", "escort", "eta"})
 
 
@@ -24,8 +33,23 @@ def wanted_moves(
 ) -> tuple[OfferMove, ...]:
     """The moves of these parties that an update stands for; none where it changes other things, or nothing.
 
-    Raises IllegalMove where no move leads to the status that it asks for, and as `target_state` does.
+    A business status of another system says nothing here. Raises IllegalMove where no move leads to the
+    status that is asked for, UnknownCode for words that only such a business status would explain, and as
+    `target_state` does.
     """
+    moves = _wanted(before, sent, standing, parties)
+    new_words = reason_text(sent) not in {"", reason_text(before)}
+    if new_words and has_other_business_status(sent) and _TAKES_WORDS.isdisjoint(moves):
+        raise UnknownCode(
+            "What the words of statusReason are for is said by a business status of offer-status.",
+            "Task.businessStatus",
+        )
+    return moves
+
+
+def _wanted(
+    before: Content, sent: Content, standing: OfferStanding, parties: frozenset[Party]
+) -> tuple[OfferMove, ...]:
     status, business = status_of(sent), business_status(sent)
     stays = _leaves_status(standing.state, status, business, parties)
     if stays is not None:
