@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from referral.domain.facility import CapacityStatus
 from referral.domain.recognition import reliers, window_of
 from referral.domain.suggestion import CostCode
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A term: its minutes for a target, zero or more, and the reason in words."""
+    """A term: its minutes for a target, zero or more, and the reason in words. least: no target has less."""
 
     code: CostCode
     minutes: Callable[[FacilityId], float]
     text: Callable[[FacilityId], str]
+    least: float = 0.0
 
 
 def charges_of(examination: Examination) -> tuple[Charge, ...]:
@@ -54,8 +56,10 @@ def _wait(examination: Examination) -> Iterator[Charge]:
     if not weights.wait and not weights.waitlist:
         return
 
+    listed = any(one.status is CapacityStatus.WAITLIST for one in overlay.capacity.values())
+
     def waitlist(target: FacilityId) -> bool:
-        return bool(weights.waitlist) and examination.has_waitlist(number[target])
+        return listed and bool(weights.waitlist) and examination.has_waitlist(number[target])
 
     def minutes(target: FacilityId) -> float:
         ahead = float(weights.wait) * overlay.ahead.get(target, 0)
@@ -101,7 +105,8 @@ def _continuity(examination: Examination) -> Iterator[Charge]:
     def text(target: FacilityId) -> str:
         return "the patient was in care there before" if target in known else "no care there is known of"
 
-    yield Charge(CostCode.CONTINUITY, lambda target: 0.0 if target in known else weight, text)
+    least = 0.0 if known else weight
+    yield Charge(CostCode.CONTINUITY, lambda target: 0.0 if target in known else weight, text, least)
 
 
 def _green_channel(examination: Examination) -> Iterator[Charge]:
@@ -113,7 +118,8 @@ def _green_channel(examination: Examination) -> Iterator[Charge]:
     def text(target: FacilityId) -> str:
         return "by the green channel" if target in channelled else "no green channel leads there"
 
-    yield Charge(CostCode.GREEN_CHANNEL, lambda target: 0.0 if target in channelled else weight, text)
+    least = 0.0 if channelled else weight
+    yield Charge(CostCode.GREEN_CHANNEL, lambda target: 0.0 if target in channelled else weight, text, least)
 
 
 def _results(examination: Examination) -> Iterator[Charge]:
@@ -137,4 +143,5 @@ def _results(examination: Examination) -> Iterator[Charge]:
     def text(target: FacilityId) -> str:
         return f"{recognised[target]} of {total} results need not be repeated there"
 
-    yield Charge(CostCode.RESULTS, minutes, text)
+    most = max(recognised.values(), default=0)
+    yield Charge(CostCode.RESULTS, minutes, text, weight * (total - most) / total)

@@ -93,7 +93,9 @@ class _Search:
         self.travel_weight = float(examination.policy.weights.travel)
         self.level_weight = float(examination.policy.weights.level)
         self.charges = charges_of(examination)
+        self.least_charged = sum(_tenths(charge.least) for charge in self.charges)
         self._passing: dict[int, bool] = {}
+        self._charges: dict[int, int] = {}
 
     def among_all(self) -> Suggestions:
         """Examine every member of the network."""
@@ -149,7 +151,8 @@ class _Search:
             best = self._cheapest(by_road)
             if len(best) == self.count and self._enough(best, budget):
                 # Three tenths more than the dearest: then `_enough` holds, if barely.
-                return min(budget, (best[-1].cost + 3) / 10 / self.travel_weight)
+                dearest = best[-1].cost - self.least_charged
+                return min(budget, (dearest + 3) / 10 / self.travel_weight)
             if budget >= HALF_AROUND_KM * self.ways.minutes_per_km:
                 # That is all there is by road; what else there is may be far beyond, or nowhere.
                 return max([_FIRST_BUDGET, *(by_road[found.place] for found in best)])
@@ -206,7 +209,8 @@ class _Search:
         """Tell whether as many are found as are asked for, and nothing beyond the budget costs as little."""
         if self.count is None or len(best) < self.count:
             return False
-        return not best or best[-1].cost < _tenths(budget * self.travel_weight) - 1
+        beyond = _tenths(budget * self.travel_weight) + self.least_charged
+        return not best or best[-1].cost < beyond - 1
 
     def _all_in(self, minutes: dict[int, float], open_places: list[array[int]]) -> bool:
         """Tell whether no place that passes is left to be found."""
@@ -228,8 +232,15 @@ class _Search:
         travel = _tenths(minutes * self.travel_weight)
         target = self.places.id_of(place)
         cost = travel + _tenths(self.examination.overshoot(place) * self.level_weight)
-        charged = sum(_tenths(charge.minutes(target)) for charge in self.charges)
-        return _Scored(cost + charged, target, travel, place)
+        return _Scored(cost + self._charged(place, target), target, travel, place)
+
+    def _charged(self, place: int, target: FacilityId) -> int:
+        """What the charges come to, in tenths; a place is looked at several times as the search widens."""
+        if not self.charges:
+            return 0
+        if place not in self._charges:
+            self._charges[place] = sum(_tenths(charge.minutes(target)) for charge in self.charges)
+        return self._charges[place]
 
     def _suggestion(self, found: _Scored, journey: Journey) -> Suggestion:
         levels = self.examination.overshoot(found.place)
