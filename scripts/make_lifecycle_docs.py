@@ -69,9 +69,13 @@ the journey is `lost` with the warning.
 
 The slip counts from the signing (`ServiceRequest.authoredOn`; from the submission where it was over by
 then, or is to come), by the calendar of the policy. Both sides are warned some working days before its last
-day; after that the referral lapses, unless the patient is in transit or has arrived. That alone ends a
+day; after that the referral lapses, unless the patient has left or has arrived. That alone ends a
 referral. Its sender then owes to replace or to dismiss it, and `place` begins anew for that: silence about
 what lapsed comes to the office as other silence does.
+
+Who has left (`depart`, also before anybody answered) is on the way until he arrives, does not come, or gets
+another visit. No silence takes the offer from under him: it is not put to the next of a list, and does not
+lapse. When the slip is over meanwhile, that is escalated to the office.
 """
 
 

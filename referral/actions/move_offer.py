@@ -181,7 +181,7 @@ def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:
             "Task.output",
         )
     # Who is on the way comes as he was sent; when, the new target is told anew.
-    on_the_way = update.offer.state is OfferState.IN_TRANSIT
+    on_the_way = update.offer.is_on_the_way
     inputs = [part for name, part in named_parts(content, "input").items() if name in _CARRIED]
     open_offer(
         workspace,
@@ -191,4 +191,5 @@ def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:
         reasoned=True,
         onward=True,
         inputs=inputs if on_the_way else (),
+        departed_at=update.offer.departed_at if on_the_way else None,
     )

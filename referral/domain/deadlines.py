@@ -1,8 +1,8 @@
 """What is owed of a referral, by whom and until when: which clock runs in which state, and what silence does.
 
 A clock warns when its time is over and escalates when twice of it is; neither ends a referral. Only the slip
-does, when it is not valid any more and the patient is neither on the way nor arrived. Pure: the rules, the
-moment and the rows as they stand are arguments.
+does, when it is not valid any more and the patient is neither on the way nor arrived; of who is on the way
+the office is told then. Pure: the rules, the moment and the rows as they stand are arguments.
 """
 
 from collections.abc import Collection, Mapping
@@ -262,14 +262,24 @@ def _timed(step: Deadline, rules: Rules) -> Deadline:
 
 def _slip(before: Deadline | None, situation: Situation, rules: Rules, now: datetime) -> Deadline | None:
     """The slip: it holds until the patient has arrived, and lapses for nobody who is on the way."""
-    referral, standing = situation.referral, situation.standing
+    referral, offer = situation.referral, situation.offer
     if referral.state not in {ReferralState.UNPLACED, ReferralState.OFFERED}:
         return before.ended(now) if before is not None and before.is_open else before
     slip = before
     if slip is None:
         slip = _signed(referral, rules, now, situation.signing or Signing(referral.authored_on))
-    on_the_way = standing is not None and standing.state is OfferState.IN_TRANSIT
-    return replace(slip, done_at=None, next_at=None if on_the_way else _next_at(slip, slip.stage))
+    told = slip.escalate_at is not None and slip.escalate_at <= now
+    if offer is not None and offer.is_on_the_way and told:
+        # The office knows; who did not come after all lets it lapse.
+        return replace(slip, done_at=None, next_at=None)
+    return replace(slip, done_at=None, next_at=_next_at(slip, slip.stage))
+
+
+def past_the_slip(step: Deadline, slip: Deadline) -> Deadline:
+    """What is owed of a patient who is on the way when the slip is over: that is told to the office."""
+    if step.kind is None:
+        step = replace(step, due_at=slip.escalate_at, escalate_at=slip.escalate_at)
+    return replace(step, stage=Stage.ESCALATED, next_at=None)
 
 
 def _signed(referral: Referral, rules: Rules, now: datetime, signing: Signing) -> Deadline:

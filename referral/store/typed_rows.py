@@ -32,6 +32,7 @@ def read_deadline(data: dict[str, Any]) -> Deadline:
 
 def read_offer(data: dict[str, Any]) -> Offer:
     """One row of `offer`."""
+    departed = data["departed_at"]
     return Offer(
         **data
         | {
@@ -39,6 +40,7 @@ def read_offer(data: dict[str, Any]) -> Offer:
             "priority": Priority(data["priority"]),
             "authored_on": datetime.fromisoformat(data["authored_on"]),
             "updated_at": datetime.fromisoformat(data["updated_at"]),
+            "departed_at": datetime.fromisoformat(departed) if departed else None,
         }
     )
 

@@ -46,10 +46,15 @@ class _Play:
     stage: int = 0
     held: tuple[ClockKind | None, int] = (None, 0)
     slip: int = 0
+    departed: bool = False
 
     def silence(self, event: Row) -> str | None:
         """Let a clock warn or escalate; what is wrong with that."""
-        if event["reason_code"] == _SLIP:
+        if (event["reason_code"], event["move"]) == (_SLIP, ClockMove.ESCALATE):
+            # The slip is over, and the patient on the way: the office has it.
+            fits = self.departed and self.stage < Stage.ESCALATED
+            self.stage = Stage.ESCALATED
+        elif event["reason_code"] == _SLIP:
             self.slip += 1
             fits = self.referral in _ON_PAPER and self.slip == Stage.WARNED
         else:
@@ -62,6 +67,10 @@ class _Play:
     def move(self, event: Row) -> None:
         """Take what a move leaves of the referral or one of its offers."""
         if event["type"] == "Task":
+            if event["move"] == OfferMove.DEPART:
+                self.departed = True
+            elif event["move"] in {OfferMove.MISS, OfferMove.SCHEDULE, OfferMove.WITHDRAW}:
+                self.departed = False
             self.offers[event["id"]] = OfferState(event["to_state"])
             return
         after = ReferralState(event["to_state"])
@@ -175,8 +184,10 @@ def _expected(facts: Facts, referral: Row, play: _Play, slot: Slot) -> Mapping[s
 
 def _looked_at(row: Row, play: _Play) -> bool:
     """A worker looks at it when it is due, or a while later where it could not do it then."""
-    travelling = row["slot"] == Slot.SLIP and OfferState.IN_TRANSIT in play.offers.values()
+    if row["slot"] == Slot.SLIP and play.departed and row["next_at"] is None:
+        # It was over on the way, of which the office was told.
+        return play.stage == Stage.ESCALATED
     due = {Stage.RUNNING: row["due_at"], Stage.WARNED: row["escalate_at"]}.get(Stage(row["stage"]))
-    if due is None or travelling or row["slot"] == Slot.OFFICE:
+    if due is None or row["slot"] == Slot.OFFICE:
         return row["next_at"] is None
     return row["next_at"] is not None and row["next_at"] >= due

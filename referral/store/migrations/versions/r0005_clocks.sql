@@ -29,8 +29,8 @@ CREATE TABLE deadline (
   CONSTRAINT deadline_next CHECK (next_at IS NULL OR done_at IS NULL AND stage < 2),
   -- this prevents a step that nobody owes, and a slip that somebody does
   CONSTRAINT deadline_owed CHECK ((owes IS NULL) = (slot = 'slip') AND (debtor IS NULL) = (slot = 'slip')),
-  -- this prevents a clock without a time
-  CONSTRAINT deadline_timed CHECK ((due_at IS NOT NULL AND escalate_at IS NOT NULL) = (kind IS NOT NULL OR slot = 'slip')),
+  -- this prevents a clock without a time; without one a step is due when the slip was, to the office alone
+  CONSTRAINT deadline_timed CHECK ((due_at IS NOT NULL AND escalate_at IS NOT NULL) = (kind IS NOT NULL OR slot = 'slip' OR stage = 2)),
   -- this prevents an escalation before the warning
   CONSTRAINT deadline_order CHECK (due_at <= escalate_at)
 );

@@ -25,6 +25,12 @@ CREATE POLICY seen ON demand FOR SELECT TO referral_service USING (
           AND a.id = demand.referral AND a.until IS NULL OFFSET 0));
 GRANT SELECT ON demand TO referral_service;
 
+-- When the patient left, where that was said: an offer takes no harm from silence while he is on the way.
+ALTER TABLE offer ADD COLUMN departed_at timestamptz;
+UPDATE offer SET departed_at = updated_at WHERE state = 'in-transit';
+-- Prevents that who is in transit has not left.
+ALTER TABLE offer ADD CONSTRAINT offer_departed CHECK (state <> 'in-transit' OR departed_at IS NOT NULL);
+
 -- Claims that named no referral: who tried which number, which is kept as a hash alone. The service has no right to it.
 CREATE TABLE claim_try (
   client text NOT NULL,
