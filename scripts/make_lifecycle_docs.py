@@ -42,12 +42,14 @@ refused with 409 and the list of the legal moves. A move that leaves the status 
 
 FOOTNOTES = """\
 One update of a Task may stand for two moves, each with its event: `requested` to `accepted` includes
-acknowledge; completing an offer that was accepted, scheduled, in transit or a no-show includes arrive.
+acknowledge; completing an offer that was accepted, scheduled, in transit or a no-show includes arrive;
+arriving with a `preliminary` is a report, too.
 `time` and `place` together stand in for `appointment`. When the patient died or absconded, complete needs
 a `note` in place of the `summary`; completing a down-referral needs a `note` alone.
 Refer-onward opens the offer to the new target in the same transaction. A claim opens one that has arrived
 already, and ends another that is open as redirected. After acceptance, answer also needs a question that is
-open; stop needs the sender's Task with the code abort.
+open; an offer stays awaiting-information until all its questions are answered. Stop needs the sender's Task
+with the code abort.
 
 Who owes the next step of an offer: the sender while it is awaiting-information or a no-show, while a question
 is open, and when it is completed; the receiver in every other open state.
@@ -67,8 +69,13 @@ the journey is `lost` with the warning.
 
 The slip counts from the signing (`ServiceRequest.authoredOn`; from the submission where it was over by
 then, or is to come), by the calendar of the policy. Both sides are warned some working days before its last
-day; after that the referral lapses, unless the patient is in transit or has arrived. That alone ends a
-referral.
+day; after that the referral lapses, unless the patient has left or has arrived. That alone ends a
+referral. Its sender then owes to replace or to dismiss it, and `place` begins anew for that: silence about
+what lapsed comes to the office as other silence does.
+
+Who has left (`depart`, also before anybody answered) is on the way until he arrives, does not come, or gets
+another visit. No silence takes the offer from under him: it is not put to the next of a list, and does not
+lapse. When the slip is over meanwhile, that is escalated to the office.
 """
 
 

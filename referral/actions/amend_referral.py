@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-from referral.actions.carry_out import carry_out, change_referral
+from referral.actions.carry_out import carry_out
 from referral.actions.draft import Draft
+from referral.actions.end_referral import end_referral
 from referral.actions.flag_missing import flag_missing
 from referral.actions.place_referral import reread_draft, submit
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import WithdrawReason
 from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
 from referral.domain.lifecycle import (
-    OfferMove,
     OfferState,
     Party,
     ReferralMove,
@@ -22,7 +22,7 @@ from referral.domain.next_step import check_referral_possible
 from referral.domain.permissions import parties_of
 from referral.domain.referral import Referral
 from referral.fhir import systems
-from referral.fhir.elements import set_extension, with_system
+from referral.fhir.elements import with_system
 from referral.fhir.reasons import check_reason
 from referral.fhir.references import Key
 from referral.fhir.referral import (
@@ -71,7 +71,7 @@ def plan_referral_update(workspace: Workspace, draft: Draft, *, offered: bool) -
         case None:
             _amend(workspace, draft, referral, before)
         case _:
-            _end(workspace, draft, referral, move, before)
+            _end(workspace, draft, referral, move)
     return draft.key
 
 
@@ -126,9 +126,7 @@ def _amend(workspace: Workspace, draft: Draft, referral: Referral, before: dict[
             carry_out(workspace, raised, "amend", offer.state, party=Party.SENDER, follow=False)
 
 
-def _end(
-    workspace: Workspace, draft: Draft, referral: Referral, move: ReferralMove, before: dict[str, Any]
-) -> None:
+def _end(workspace: Workspace, draft: Draft, referral: Referral, move: ReferralMove) -> None:
     """Cancel, discard or mark in error: the content stays but for the reason; a standing offer ends too."""
     reason, place = status_reason(draft.content), draft.at("extension")
     text, code = str(reason.get("text", "")).strip(), None
@@ -137,35 +135,7 @@ def _end(
             f"To {move} a referral, say why in request-statusReason (its valueCodeableConcept.text).",
             place,
         )
-    cancels = move in {ReferralMove.CANCEL, ReferralMove.DISMISS}
-    if cancels:
+    if move in {ReferralMove.CANCEL, ReferralMove.DISMISS}:
         code = check_reason(reason, systems.WITHDRAW_REASON, WithdrawReason, place)
         reason = with_system(reason, systems.WITHDRAW_REASON)
-    state = ReferralState.CANCELLED if cancels else ReferralState.ENTERED_IN_ERROR
-    party = Party.OFFICE if workspace.actor.facility == referral.network else Party.SENDER
-    standing = [
-        offer
-        for offer in workspace.offers_of(referral.id)
-        if offer.is_open or offer.state is OfferState.COMPLETED
-    ]
-    for offer in standing:
-        ended, offer_move = (
-            (OfferState.WITHDRAWN, OfferMove.WITHDRAW)
-            if cancels
-            else (OfferState.ENTERED_IN_ERROR, OfferMove.MARK_ERROR)
-        )
-        carry_out(
-            workspace,
-            offer,
-            offer_move,
-            ended,
-            party=party,
-            status_reason=reason or None,
-            reason=(code or "other", text or None),
-            follow=False,
-        )
-    kept = dict(before)
-    if reason:
-        set_extension(kept, systems.STATUS_REASON_EXTENSION, {"valueCodeableConcept": reason})
-    workspace.put(*draft.key, kept, referral.sender)
-    change_referral(workspace, replace(referral, state=state), move, party, (code or "other", text or None))
+    end_referral(workspace, referral, move, reason, (code or "other", text or None))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from referral.actions.draft import instant
@@ -56,7 +57,9 @@ def carry_out(
         content["statusReason"] = dict(status_reason)
     elif move not in REASONED and (state is not offer.state or move == OfferMove.ANSWER):
         content.pop("statusReason", None)
-    after = replace(offer, state=state, updated_at=workspace.now)
+    after = replace(
+        offer, state=state, updated_at=workspace.now, departed_at=_departed(offer, move, workspace.now)
+    )
     workspace.offers[offer.id] = after
     stamp_offer(content, after, referral, instant(workspace.now))
     key = ("Task", offer.id)
@@ -78,6 +81,13 @@ def carry_out(
             status_reason=content.get("statusReason"),
         )
     return after
+
+
+def _departed(offer: Offer, move: str, now: datetime) -> datetime | None:
+    if move == OfferMove.DEPART:
+        return offer.departed_at or now
+    # A new visit is set for who has not left, or did not come.
+    return None if move in {OfferMove.MISS, OfferMove.SCHEDULE} else offer.departed_at
 
 
 def change_referral(

@@ -37,7 +37,7 @@ _ELSEWHERE = "The patient turned up at another facility, which is the target in 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What is asked: the number of the referral and the birth date (YYYY-MM-DD), by whom, when."""
+    """What is asked: the number of the referral and the birth date, as far as it is known; by whom, when."""
 
     number: str
     birth_date: str

@@ -6,13 +6,13 @@ note is lost when the process ends before: the sender closes by itself then, or 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-import structlog
-
 from referral.actions.carry_out import carry_out
+from referral.actions.go_on import going_on
 from referral.actions.new_id import new_id
 from referral.actions.referral_rules import RulesOf
 from referral.actions.workspace import Workspace
@@ -31,7 +31,6 @@ SUMMARIES: Final = frozenset({"DocumentReference", "Composition"})
 
 _MOST_WAITING: Final = 10_000
 _EVERY: Final = 0.5  # seconds
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -61,15 +60,10 @@ async def close_what_is_read(
     """
     while True:
         for key, actor, request_id in reads.take():
-            try:
+            # Where it moved at the same moment, or the store is away, the sender closes by itself.
+            with going_on("close_by_reading_failed"), suppress(DomainError):
                 for offer in await offers_with_summary(store, actor.facility, *key):
                     await _close(store, offer, key, actor, request_id, base=base, now=now(), rules=rules)
-            except DomainError:
-                # It moved at the same moment, or the store is away: the sender closes by itself.
-                continue
-            except Exception as failure:  # noqa: BLE001 - else nothing would be closed any more
-                # No text: it may quote a row.
-                _log.error("close_by_reading_failed", error=type(failure).__name__)
         await asyncio.sleep(_EVERY)
 
 

@@ -14,7 +14,7 @@ from referral.domain.errors import Forbidden, NeverDeleted, StillNeeded
 from referral.domain.facility import AffiliationKind
 from referral.fhir.directory_rows import affiliation_kind, location_row
 from referral.fhir.parameters import PARAMETERS
-from referral.fhir.references import Key
+from referral.fhir.references import Key, every_reference, target_of
 from referral.fhir.resources import DIRECTORY, STORED, TOLD_ONCE
 from referral.store.document import kept_by
 from referral.store.pool import Connection
@@ -74,6 +74,17 @@ def plan_delete(workspace: Workspace, draft: Draft) -> Key:
     workspace.remove(*draft.key, stored.owner)
     workspace.tell(draft.key, "delete")
     return draft.key
+
+
+def check_stays(workspace: Workspace, draft: Draft) -> None:
+    """Raises StillNeeded for a referral or an offer that names what goes in the same transaction."""
+    acts = {"ServiceRequest": workspace.referral, "Task": workspace.offer}.get(draft.type)
+    if not workspace.absent or acts is None or acts(draft.id) is None:
+        return
+    for reference in every_reference(draft.content):
+        key = target_of(reference, workspace.base, workspace.resolve)
+        if key in workspace.pending and workspace.pending[key].deleted:
+            raise StillNeeded(_KEPT["referral"])
 
 
 def _leave_directory(workspace: Workspace, draft: Draft) -> None:

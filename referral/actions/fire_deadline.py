@@ -16,7 +16,7 @@ from referral.actions.open_offer import enter_offer, make_offer, why_no_target
 from referral.actions.referral_rules import RulesOf
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
-from referral.domain.deadlines import ClockMove, Deadline, Slot
+from referral.domain.deadlines import ClockMove, Deadline, Slot, Stage, for_the_office, past_the_slip
 from referral.domain.errors import BrokenRule
 from referral.domain.facility import FacilityId
 from referral.domain.lifecycle import OfferMove, OfferState, Party, ReferralState
@@ -48,15 +48,19 @@ class Hub:
 
 
 async def let_lapse(hub: Hub, due: DueDeadline, now: datetime) -> bool:
-    """End a referral whose slip is over, and its open offer; False where there is nothing to end (now)."""
+    """End a referral whose slip is over, and its open offer; False where there is nothing to end (now).
+
+    It ends nothing for who is on the way: the office is told of him.
+    """
 
     async def plan(workspace: Workspace, _connection: Connection) -> bool:
         slip, referral = _standing(workspace, due), workspace.referral(due.referral)
         if slip is None or slip.escalate_at is None or referral is None:
             return False
         offer = next((one for one in workspace.offers_of(referral.id) if one.is_open), None)
-        on_the_way = offer is not None and offer.state is OfferState.IN_TRANSIT
-        if on_the_way or referral.state not in {ReferralState.UNPLACED, ReferralState.OFFERED}:
+        if offer is not None and offer.is_on_the_way:
+            _tell_of_the_way(workspace, slip, referral)
+        elif referral.state not in {ReferralState.UNPLACED, ReferralState.OFFERED}:
             # Moved by a service that knows no clocks: the slip is brought up to that.
             workspace.referrals[referral.id] = referral
         else:
@@ -79,7 +83,7 @@ async def warn_of_close(hub: Hub, due: DueDeadline, now: datetime) -> bool:
             return True
         workspace.overdue = frozenset({due.referral})
         workspace.changes.deadlines.append(step.fired())
-        _tell(workspace, ClockMove.WARN, step, referral, None)
+        _tell(workspace, ClockMove.WARN, step, referral)
         return True
 
     return await _change(hub, due, now, plan)
@@ -95,6 +99,9 @@ async def redirect(hub: Hub, due: DueDeadline, now: datetime) -> bool:
         step = _standing(workspace, due)
         offer = workspace.offer(due.offer or "")
         if step is None or offer is None or offer.state not in {OfferState.REQUESTED, OfferState.RECEIVED}:
+            return False
+        if offer.is_on_the_way:
+            # The ambulance is not told to turn round.
             return False
         # Whom the list names is known only now that it was read; all is locked already.
         content = workspace.current("ServiceRequest", due.referral) or {}
@@ -153,13 +160,30 @@ def _standing(workspace: Workspace, due: DueDeadline) -> Deadline | None:
     return found if (found.stage, found.offer) == (due.stage, due.offer) else None
 
 
+def _tell_of_the_way(workspace: Workspace, slip: Deadline, referral: Referral) -> None:
+    """The slip is over and the patient still on the way: the office is told, once."""
+    workspace.changes.deadlines.append(replace(slip, next_at=None))
+    step = workspace.loaded.referrals[referral.id].deadlines.get(Slot.STEP)
+    if step is None or not step.is_open or step.stage is Stage.ESCALATED:
+        return
+    step = past_the_slip(step, slip)
+    workspace.changes.deadlines += [step, for_the_office(step)]
+    _tell(workspace, ClockMove.ESCALATE, step, referral, over=Slot.SLIP)
+
+
 def _tell(
-    workspace: Workspace, move: ClockMove, step: Deadline, referral: Referral, suggested: str | None
+    workspace: Workspace,
+    move: ClockMove,
+    step: Deadline,
+    referral: Referral,
+    over: Slot | None = None,
 ) -> None:
+    """over: the slip, where it is that and no clock whose time is over."""
     offer = workspace.offer(step.offer or "")
     key = ("Task", offer.id) if offer is not None else ("ServiceRequest", referral.id)
     state = offer.state if offer is not None else referral.state
-    reason = (step.kind.value if step.kind else None, f"Organization/{suggested}" if suggested else None)
+    kind = step.kind if over is None else over
+    reason = (kind.value if kind else None, f"Organization/{step.suggested}" if step.suggested else None)
     workspace.tell(key, move, before=state, after=state, party=Party.SYSTEM, referral=referral, reason=reason)
 
 
@@ -198,7 +222,7 @@ def _put_to_the_next(
         target = _askable(workspace, referral, reference)
         if target is None or target in asked:
             continue
-        _tell(workspace, ClockMove.ESCALATE, step, referral, target)
+        _tell(workspace, ClockMove.ESCALATE, replace(step, suggested=target), referral)
         content = dict(workspace.current("Task", offer.id) or {})
         onward = {"type": concept(systems.TASK_OUTPUT, "target"), "valueReference": reference}
         content["output"] = [*content.get("output", ()), onward]

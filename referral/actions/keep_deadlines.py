@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from referral.actions.referral_codes import codes_in_hand
 from referral.domain.deadlines import Deadline, Signing, Situation, Slot, deadlines_after
 from referral.domain.lifecycle import OfferState, ReferralState
-from referral.domain.policy_rules import Code
 from referral.fhir.intervals import interval
-from referral.fhir.references import target_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,23 +55,9 @@ def _signing(workspace: Workspace, referral: Referral) -> Signing | None:
     content = workspace.current("ServiceRequest", referral.id)
     if content is None:
         return None
-    return Signing(_signed_at(content) or workspace.now, _codes(workspace, content))
+    return Signing(_signed_at(content) or workspace.now, sorted(codes_in_hand(workspace, content)))
 
 
 def _signed_at(content: dict[str, Any]) -> datetime | None:
     text = content.get("authoredOn")
     return interval(text).low if isinstance(text, str) else None
-
-
-def _codes(workspace: Workspace, content: dict[str, Any]) -> list[Code]:
-    """The technique that is asked for, and the diagnoses in the request and in what comes with it."""
-    concepts = [content.get("code", {}), *content.get("reasonCode", ())]
-    for reference in content.get("reasonReference", ()):
-        brought = workspace.pending.get(target_of(reference, workspace.base, workspace.resolve) or ("", ""))
-        if brought is not None:
-            concepts.append(brought.content.get("code", {}))
-    return [
-        (coding.get("system", ""), coding.get("code", ""))
-        for concept in concepts
-        for coding in concept.get("coding", ())
-    ]

@@ -37,6 +37,8 @@ def plan_lapse(workspace: Workspace, referral_id: str, slip_ended: datetime) -> 
     reason = (EndReason.SLIP_EXPIRED.value, None)
     offer = next((one for one in workspace.offers_of(referral.id) if one.is_open), None)
     if offer is not None:
+        if offer.is_on_the_way:
+            raise IllegalMove("The patient is on the way: the slip ends nothing now.", ())
         check_offer_move(offer.state, OfferMove.LAPSE, _SYSTEM)
         carry_out(
             workspace,

@@ -3,28 +3,33 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from referral.actions.advise import advise_at_end
 from referral.actions.carry_out import Reason, carry_out
+from referral.actions.check_visit import check_visit
 from referral.actions.draft import Draft, instant
+from referral.actions.end_referral import end_way_down
 from referral.actions.give_output import give_outputs
 from referral.actions.name_facility import named_facility
 from referral.actions.open_offer import open_offer, why_no_target
-from referral.actions.question import put_question
+from referral.actions.question import QUESTION_OPEN, is_said_here, put_question
 from referral.actions.return_patient import end_care, ended_as
-from referral.actions.warn_of_slip import warn_of_slip
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import CloseReason
-from referral.domain.errors import BrokenRule, Forbidden, MissingElement
+from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
 from referral.domain.lifecycle import Need, OfferMove, OfferState, Party, missing_needs
-from referral.domain.next_step import check_possible, nearest
+from referral.domain.next_step import check_possible, nearest, possible_offer_moves
 from referral.domain.permissions import parties_of
 from referral.domain.referral import DemandKind, Offer, Referral
 from referral.fhir.abort import abort_reason
 from referral.fhir.offer import (
+    GIVEN_BACK,
     disposition_of,
     given_needs,
     merge_update,
     named_parts,
+    new_parts,
     output_reference,
+    reason_text,
     require_needs,
     stamp_offer,
     write_systems,
@@ -62,10 +67,21 @@ def plan_offer_update(workspace: Workspace, draft: Draft) -> Key:
     if not parties:
         raise Forbidden("Only the parties of an offer change it.")
     moves = wanted_moves(before, draft.content, workspace.stands(offer), parties)
+    if moves == (OfferMove.ASK,) and is_said_here(workspace, offer, reason_text(draft.content)):
+        moves = ()
     write_systems(draft.content, moves)
     content, aside = merge_update(
         before, draft.content, moves, is_open=offer.is_open, by_sender=Party.SENDER in parties
     )
+    untaken = GIVEN_BACK & new_parts(before, draft.content, "output") if "output" in aside else set()
+    if untaken and Party.RECEIVER in parties:
+        legal = [rule.move for rule in possible_offer_moves(workspace.stands(offer), parties)]
+        raise IllegalMove(
+            f"The offer is {offer.state}: this update makes no move that takes {', '.join(sorted(untaken))}."
+            " What a document says is corrected in the document.",
+            legal,
+            "Task.output",
+        )
     for name in aside:
         workspace.note(draft.key, f"Task.{name} stays as it is: it is not yours to change, or not now.")
     update = _Update(replace(draft, content=content), offer, referral, before, parties)
@@ -100,7 +116,10 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     missing = missing_needs(rule, given, direction=update.referral.direction, disposition=disposition)
     require_needs(missing, move, "Task")
     reason: Reason = (ending, None)
-    if {Need.REASON, Need.TEXT} & set(rule.needs):
+    asked = content.get("statusReason", {})
+    if move is OfferMove.ASK:
+        content["statusReason"] = dict(QUESTION_OPEN)
+    elif Need.REASON in rule.needs:
         reason = reason_of(content, move)
     elif move is OfferMove.CLOSE:
         reason = (CloseReason.EXPLICIT.value, None)
@@ -120,13 +139,16 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     referral = workspace.referrals.get(offer.referral, update.referral)
     match move:
         case OfferMove.ASK:
-            put_question(workspace, after, str(reason[1]))
+            put_question(workspace, after, asked)
         case OfferMove.SCHEDULE:
-            warn_of_slip(workspace, content, update.before, referral, after)
+            check_visit(workspace, content, update.before, referral, after)
         case OfferMove.COMPLETE:
             end_care(workspace, content, after, referral, disposition)
+            advise_at_end(workspace, referral, after.id, disposition)
         case OfferMove.REFER_ONWARD:
             _pass_on(workspace, update, referral)
+        case OfferMove.MARK_ERROR if offer.state is OfferState.COMPLETED:
+            end_way_down(workspace, referral, offer.owner, update.draft.key)
     return replace(update, offer=after, referral=workspace.referrals.get(offer.referral, referral))
 
 
@@ -159,7 +181,7 @@ def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:
             "Task.output",
         )
     # Who is on the way comes as he was sent; when, the new target is told anew.
-    on_the_way = update.offer.state is OfferState.IN_TRANSIT
+    on_the_way = update.offer.is_on_the_way
     inputs = [part for name, part in named_parts(content, "input").items() if name in _CARRIED]
     open_offer(
         workspace,
@@ -169,4 +191,5 @@ def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:
         reasoned=True,
         onward=True,
         inputs=inputs if on_the_way else (),
+        departed_at=update.offer.departed_at if on_the_way else None,
     )

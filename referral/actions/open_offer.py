@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from referral.actions.draft import Draft, instant
@@ -66,12 +67,13 @@ def open_offer(
     reasoned: bool = False,
     onward: bool = False,
     inputs: Sequence[Mapping[str, Any]] = (),
+    departed_at: datetime | None = None,
 ) -> Offer:
     """Open an offer of `referral` to the facility `target`, giving it what it needs to decide.
 
     content: the Task of a client; without it the hub makes one, naming the owner as `owner` does.
     reasoned: a reason for asking once more is given elsewhere. onward: by a receiver who passes it on.
-    inputs: of the Task that the hub makes.
+    inputs: of the Task that the hub makes. departed_at: since when the patient is on the way already.
     Raises BrokenRule, MissingElement or IllegalMove when this target cannot be asked now.
     """
     actor = workspace.actor.facility
@@ -89,7 +91,8 @@ def open_offer(
                     "This facility declined before; say in reasonCode.text why it is asked once more.",
                     "Task.reasonCode",
                 )
-    offer = make_offer(workspace, referral, target, OfferState.REQUESTED, offer_id)
+    asked = make_offer(workspace, referral, target, OfferState.REQUESTED, offer_id)
+    offer = replace(asked, departed_at=departed_at)
     placed = replace(referral, state=ReferralState.OFFERED)
     party = Party.OFFICE if actor == referral.network else Party.RECEIVER if onward else Party.SENDER
     made = new_offer(offer, owner, inputs)

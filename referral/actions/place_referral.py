@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from referral.actions.advise import advise_sender
 from referral.actions.carry_out import WITHOUT_CARE
 from referral.actions.draft import Draft
 from referral.actions.flag_missing import flag_missing
 from referral.actions.name_facility import named_facility, require_known, require_patient
 from referral.actions.open_offer import direction_to, open_offer
+from referral.actions.pass_on import brings
 from referral.actions.same_person import is_same_person
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
@@ -91,6 +93,7 @@ def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: b
         facility, reference = target
         open_offer(workspace, placed, facility, owner=reference)
     flag_missing(workspace, draft.content, workspace.referrals[placed.id])
+    advise_sender(workspace, draft.content, workspace.referrals[placed.id])
 
 
 def _replace(workspace: Workspace, draft: Draft, placed: Referral) -> None:
@@ -126,6 +129,8 @@ def _end_replaced(workspace: Workspace, old: Referral, expression: str) -> None:
         raise IllegalMove(told, legal, expression)
     replaced = workspace.is_replaced(old.id)
     check_referral_possible(old.state, ReferralMove.REPLACE, sender, replaced=replaced)
+    # It stays as it is, but nobody owes anything of it any more.
+    workspace.referrals[old.id] = old
     workspace.tell(
         key, ReferralMove.REPLACE, before=old.state, after=old.state, party=Party.SENDER, referral=old
     )
@@ -179,11 +184,11 @@ def _single_target(workspace: Workspace, draft: Draft) -> tuple[str, Mapping[str
 
 
 def _based_on(workspace: Workspace, draft: Draft, patient: str) -> str | None:
-    """The referral that this one continues: the first of `basedOn` that is one, and the actor's too.
+    """The referral that this one continues: the one of `basedOn` that brought the patient, else the first.
 
     patient: whom the new one is about. Raises BrokenRule, which tells nobody why.
     """
-    found = None
+    found: list[str] = []
     for path, reference in references_at(draft.content, "basedOn"):
         key = target_of(reference, workspace.base, workspace.resolve)
         if key is None or key[0] != "ServiceRequest":
@@ -197,8 +202,9 @@ def _based_on(workspace: Workspace, draft: Draft, patient: str) -> str | None:
         if not is_party or not is_same_person(workspace, patient, continued.patient):
             who = "by its sender, or by a receiver whose offer did not end without care"
             raise BrokenRule(f"A referral is continued {who}, for the same patient.", draft.at(path))
-        found = found or request
-    return found
+        found.append(request)
+    # Where the patient came by one of them, it is that one which the new one rests on.
+    return next((one for one in found if brings(workspace, one, patient)), next(iter(found), None))
 
 
 def _network(workspace: Workspace, draft: Draft, targets: list[str]) -> str:

@@ -6,10 +6,12 @@ from graphlib import CycleError, TopologicalSorter
 from referral.actions.amend_referral import plan_referral_update
 from referral.actions.attach import check_has_bytes
 from referral.actions.check_ground import check_ground
-from referral.actions.delete_resource import plan_delete
+from referral.actions.delete_resource import check_stays, plan_delete
 from referral.actions.draft import ABSENT, Draft
+from referral.actions.hand_on_late import await_what_is_named
 from referral.actions.move_offer import plan_offer_update
 from referral.actions.open_offer import plan_new_offer
+from referral.actions.pass_on import check_passed_on
 from referral.actions.place_referral import plan_new_referral
 from referral.actions.record_clinical import plan_clinical
 from referral.actions.said import plan_said
@@ -39,6 +41,9 @@ _ORDER = (
     *("Appointment", "Task", "Communication", "Provenance"),
 )
 
+# An offer that its sender or the office ends, so that another may be opened.
+_ENDING = frozenset({"cancelled", "entered-in-error"})
+
 
 def plan_drafts(workspace: Workspace, drafts: Sequence[Draft]) -> dict[Key, Key]:
     """Decide all drafts; returns for each the key of the resource that answers it."""
@@ -51,6 +56,13 @@ def plan_drafts(workspace: Workspace, drafts: Sequence[Draft]) -> dict[Key, Key]
                 keys[draft.key] = plan_delete(workspace, draft)
             else:
                 keys[draft.key] = _plan(workspace, draft, offered)
+    # When all is decided: an offer may be accepted, and its patient sent on, in one.
+    for draft in drafts:
+        if not draft.is_delete:
+            with draft.placed():
+                check_passed_on(workspace, draft)
+                check_stays(workspace, draft)
+    await_what_is_named(workspace, drafts)
     return keys
 
 
@@ -73,7 +85,23 @@ def _in_order(drafts: Sequence[Draft], base: str) -> list[Draft]:
     except CycleError:
         # What names itself in a circle is refused where it matters.
         places = {key: place for place, key in enumerate(named)}
-    return sorted(drafts, key=lambda draft: (_rank(draft), places[draft.key]))
+    late = _late(drafts, base)
+    return sorted(drafts, key=lambda draft: (draft.key in late, _rank(draft), places[draft.key]))
+
+
+def _late(drafts: Sequence[Draft], base: str) -> set[Key]:
+    """The offers to the next, where the one that stands ends in the same transaction, and what names them."""
+    late: set[Key] = set()
+    if any(draft.type == "Task" and draft.content.get("status") in _ENDING for draft in drafts):
+        for draft in sorted(drafts, key=_rank):
+            named = {
+                target_of(reference, base, lambda _system, _value: None)
+                for reference in every_reference(draft.content)
+            }
+            opens = draft.type == "Task" and draft.is_create and is_offer(draft.content)
+            if opens or named & late:
+                late.add(draft.key)
+    return late
 
 
 def _rank(draft: Draft) -> int:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from referral.actions.draft import Draft
 from referral.actions.name_facility import require_known
+from referral.actions.stands_already import stands_already
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
 from referral.domain.errors import BrokenRule, Forbidden, IdNotAllowed, NeverChanged
@@ -34,8 +35,9 @@ def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
         raise IdNotAllowed("The hub tells moves under ids of this form: POST it without an id.")
     stored = (workspace.current(*draft.key) or {}) if before is not None else {}
     _check_patient(workspace, draft, stored)
-    workspace.put(draft.type, draft.id, draft.content, workspace.actor.facility)
-    workspace.tell(draft.key, "update" if before else "create")
+    if not stands_already(workspace, draft):
+        workspace.put(draft.type, draft.id, draft.content, workspace.actor.facility)
+        workspace.tell(draft.key, "update" if before else "create")
     if draft.type == "Communication":
         _share_communication(workspace, draft, stored)
     return draft.key

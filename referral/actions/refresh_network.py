@@ -1,7 +1,9 @@
 """Keep the snapshot of a process beside the stored network."""
 
 import asyncio
+import time
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -9,12 +11,15 @@ import structlog
 
 from referral.actions.working_calendar import working_calendar
 from referral.domain.errors import StoreUnavailable
-from referral.domain.policy_reader import PolicyError
 from referral.network.snapshot import Snapshot, SnapshotHolder, build_snapshot
 from referral.store.network import DirectoryRows, load_directory, network_version
 from referral.store.pool import Store
+from referral.store.suggestion import read_answer_times
 
 _log = structlog.get_logger(__name__)
+
+_ANSWERS_EVERY = 600.0
+"""Seconds between two looks at how long facilities take to answer."""
 
 _PATIENCE = 20
 """How many times longer the watch waits after a failure that is not the database's: to load is work."""
@@ -23,8 +28,8 @@ _PATIENCE = 20
 async def refresh_network(store: Store, holder: SnapshotHolder) -> bool:
     """Load, build in a thread and swap when the stored version is another one; tell whether it was.
 
-    Raises StoreUnavailable when the database is away, PolicyError for a policy that this version cannot
-    read; the snapshot then stays as it is.
+    A policy that this version cannot read stays as it was known; where it was not, `Snapshot.unreadable` has
+    its network. Raises StoreUnavailable when the database is away.
     """
     if await _stored_version(store) == holder.current.version:
         holder.confirm()
@@ -33,13 +38,17 @@ async def refresh_network(store: Store, holder: SnapshotHolder) -> bool:
     return True
 
 
-async def watch_network(store: Store, holder: SnapshotHolder, every: float = 0.5) -> None:
+async def watch_network(
+    store: Store, holder: SnapshotHolder, every: float = 0.5, answers_every: float = _ANSWERS_EVERY
+) -> None:
     """Refresh every so many seconds, for ever; the old snapshot stays while there is no newer one.
 
+    answers_every: how often at most it is looked how long facilities take to answer, where that is weighed.
     A database that went away is asked again; a version that cannot be loaded is told of once, and tried
     again now and then.
     """
     away, failed, prepared = False, -1, None
+    looked = time.monotonic()
     while True:
         pause, version = every, 0
         try:
@@ -50,8 +59,11 @@ async def watch_network(store: Store, holder: SnapshotHolder, every: float = 0.5
                 await _load(store, holder)
                 _log.info("network_refreshed", version=holder.current.version)
             if prepared is not holder.current:
-                prepared = holder.current
+                prepared, looked = holder.current, time.monotonic()
                 await asyncio.to_thread(prepared.make_calendars)
+            elif time.monotonic() - looked > answers_every:
+                looked = time.monotonic()
+                await _look_at_answers(store, prepared)
             if away:
                 _log.info("network_watch_resumed")
             away, failed = False, -1
@@ -75,27 +87,38 @@ async def _load(store: Store, holder: SnapshotHolder) -> None:
     async with store.reading(None) as connection:
         rows = await load_directory(connection)
     year = datetime.now(UTC).year
-    snapshot = await asyncio.to_thread(_build, rows, year)
+    snapshot = await asyncio.to_thread(_build, rows, year, holder.current)
+    await _look_at_answers(store, snapshot)
     holder.swap(snapshot)
+    for network, faults in snapshot.unreadable.items():
+        kept = network in snapshot.policies
+        _log.error("network_policy_unreadable", network=network, faults=faults, kept=kept)
     for network, history in snapshot.policies.items():
         skipped = {key for version in history.versions for key in version.policy.unknown}
         if skipped:
             _log.warning("network_policy_partly_read", network=network, skipped=sorted(skipped))
 
 
-def _build(rows: DirectoryRows, year: int) -> Snapshot:
-    return build_snapshot(rows.version, rows.directory(), partial(working_calendar, year=year))
+async def _look_at_answers(store: Store, snapshot: Snapshot) -> None:
+    if snapshot.weighs_answers:
+        async with store.reading(None) as connection:
+            snapshot.answers = await read_answer_times(connection)
+
+
+def _build(rows: DirectoryRows, year: int, before: Snapshot) -> Snapshot:
+    directory = rows.directory()
+    kept = {name: before.policies[name] for name in directory.unreadable if name in before.policies}
+    directory = replace(directory, policies={**directory.policies, **kept})
+    return build_snapshot(rows.version, directory, partial(working_calendar, year=year))
 
 
 def _log_failure(failure: Exception, version: int, kept: int) -> None:
-    # Where, not what: the text of an exception may quote a row. That of a policy names its keys only.
+    # Where, not what: the text of an exception may quote a row.
     frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(failure.__traceback__)]
-    faults = failure.faults if isinstance(failure, PolicyError) else ()
     _log.error(
         "network_refresh_failed",
         version=version,
         kept=kept,
         error=type(failure).__name__,
-        faults=faults,
         frames=frames[-12:],
     )

@@ -1,11 +1,8 @@
 """What is said in a Communication about an offer: a question of the receiver, the sender's answer to it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from referral.actions.carry_out import carry_out, settle
 from referral.actions.draft import Draft
-from referral.actions.question import open_question
+from referral.actions.question import QUESTION_OPEN, open_question
 from referral.actions.same_person import is_same_person
 from referral.actions.workspace import Workspace
 from referral.domain.codes import AccessScope
@@ -13,9 +10,10 @@ from referral.domain.errors import BrokenRule, IllegalMove
 from referral.domain.lifecycle import OfferMove, OfferState, Party
 from referral.domain.next_step import check_possible, possible_offer_moves
 from referral.domain.referral import Demand, DemandKind, Offer
-from referral.fhir.communication import is_said
+from referral.fhir.communication import is_said, words_of
 from referral.fhir.content import reread_content
 from referral.fhir.references import references_at, target_of
+from referral.fhir.resources import CLINICAL
 
 _RECEIVER, _SENDER = frozenset({Party.RECEIVER}), frozenset({Party.SENDER})
 
@@ -49,11 +47,10 @@ def plan_said(workspace: Workspace, draft: Draft) -> None:
 
 
 def _ask(workspace: Workspace, draft: Draft, offer: Offer) -> None:
-    text = _words(draft.content)
     standing = workspace.stands(offer)
     possible = {rule.move: rule for rule in possible_offer_moves(standing, _RECEIVER)}
     asked_already = any(one.id == draft.id for one in _questions(workspace, offer))
-    if not text or asked_already or OfferMove.ASK not in possible:
+    if not words_of(draft.content) or asked_already or OfferMove.ASK not in possible:
         return
     _check_patient(workspace, draft, offer)
     after = carry_out(
@@ -62,10 +59,10 @@ def _ask(workspace: Workspace, draft: Draft, offer: Offer) -> None:
         OfferMove.ASK,
         possible[OfferMove.ASK].target or offer.state,
         party=Party.RECEIVER,
-        status_reason={"text": text},
-        reason=("other", text),
+        status_reason=QUESTION_OPEN,
     )
     open_question(workspace, after, draft.id)
+    _hand_on(workspace, draft, offer, offer.requester)
 
 
 def _answer(workspace: Workspace, draft: Draft, offer: Offer, questions: list[Demand]) -> None:
@@ -80,8 +77,27 @@ def _answer(workspace: Workspace, draft: Draft, offer: Offer, questions: list[De
     _check_patient(workspace, draft, offer)
     for question in questions:
         settle(workspace, question, by=draft.id)
-    carry_out(workspace, offer, OfferMove.ANSWER, rule.target or offer.state, party=Party.SENDER)
+    # The offer waits until the last of them is answered.
+    left = any(one.is_open for one in _questions(workspace, offer))
+    after = offer.state if left else rule.target or offer.state
+    reason = QUESTION_OPEN if left else None
+    carry_out(workspace, offer, OfferMove.ANSWER, after, party=Party.SENDER, status_reason=reason)
     workspace.grant(offer.owner, *draft.key, AccessScope.REFERRAL, via=offer.referral)
+    _hand_on(workspace, draft, offer, offer.owner)
+
+
+def _hand_on(workspace: Workspace, draft: Draft, offer: Offer, to: str) -> None:
+    """Let the other party read what the words name in their payload, for as long as it has the package."""
+    for position, part in enumerate(draft.content.get("payload", ())):
+        key = target_of(part.get("contentReference"), workspace.base, workspace.resolve)
+        known = workspace.known(*key) if key is not None and key[0] in CLINICAL else None
+        if key is None or known is None or known.owner == to:
+            continue
+        about = known.patient or offer.patient
+        if not is_same_person(workspace, about, offer.patient):
+            place = draft.at(f"payload[{position}].content")
+            raise BrokenRule("What words name is about the patient of the offer, as they are.", place)
+        workspace.changes.given.append((offer.id, to, workspace.actor.facility, about, workspace.now, *key))
 
 
 def _check_patient(workspace: Workspace, draft: Draft, offer: Offer) -> None:
@@ -117,8 +133,3 @@ def _answered(workspace: Workspace, draft: Draft) -> list[Demand]:
 
 def _questions(workspace: Workspace, offer: Offer) -> list[Demand]:
     return [one for one in workspace.demands_of(offer.id) if one.kind is DemandKind.QUESTION]
-
-
-def _words(content: Mapping[str, Any]) -> str:
-    texts = (str(part.get("contentString", "")).strip() for part in content.get("payload", ()))
-    return "\n".join(text for text in texts if text)

@@ -11,23 +11,34 @@ from referral.domain.lifecycle import OfferMove, OfferState, Party
 from referral.domain.next_step import check_possible, possible_offer_moves
 from referral.domain.permissions import parties_of
 from referral.domain.referral import Demand, DemandKind, Offer
-from referral.fhir.abort import AbortAnswer, abort_answer, abort_reason, is_abort, stamp_abort
+from referral.fhir.abort import AbortAnswer, abort_answer, abort_reason, stamp_abort, what_to_stop
 from referral.fhir.references import Key, target_of
 
 _CHANGED_BY_ANSWER = ("status", "statusReason", "businessStatus", "note")
 
 
 def abort_of(workspace: Workspace, draft: Draft) -> Offer | None:
-    """The offer that a Task asks to stop; None where it is another Task. A stored one stays what it is."""
+    """The offer that a Task asks to stop; None where it is another Task. A stored one stays what it is.
+
+    Raises BrokenRule for a new one about no such offer: nobody would stop anything.
+    """
     known = (workspace.loaded.demands | workspace.demands).get((DemandKind.ABORT, draft.id))
     if known is not None:
         return workspace.offer(known.offer)
-    if draft.key in workspace.loaded.documents or not is_abort(draft.content):
+    wanted = what_to_stop(draft.content)
+    if draft.key in workspace.loaded.documents or wanted is None:
         return None
-    key = target_of(draft.content["focus"], workspace.base, workspace.resolve)
-    if key is None or key[0] != "Task" or workspace.known(*key) is None:
+    reference, place = wanted
+    key = target_of(reference, workspace.base, workspace.resolve)
+    if key is not None and workspace.known(*key) is None:
+        key = None
+    if key is not None and key[0] != "Task" and workspace.referral(key[1]) is None:
+        # Of another order, such as one of a laboratory.
         return None
-    return workspace.offer(key[1])
+    offer = workspace.offer(key[1]) if key is not None else None
+    if offer is None:
+        raise BrokenRule("What is to stop is the Task of an offer that is known to you.", draft.at(place))
+    return offer
 
 
 def plan_abort(workspace: Workspace, draft: Draft, offer: Offer) -> Key:

@@ -11,8 +11,8 @@ from referral.domain.policy import Policy
 from referral.domain.policy_rules import ListKind
 from referral.domain.suggestion import Need, Suggestions
 from referral.fhir.content import read_content
-from referral.fhir.references import identifier_of, target_of
-from referral.fhir.referral import network_reference
+from referral.fhir.references import Key, identifier_of, target_of
+from referral.fhir.referral import conditions_named, network_reference, results_named
 from referral.fhir.suggestion import DEFAULT_COUNT, need_of
 from referral.network.snapshot import Snapshot
 from referral.network.suggest import suggest
@@ -23,7 +23,9 @@ from referral.store.suggestion import (
     find_patient_by_identifier,
     find_request,
     read_full_services,
+    read_known,
     read_overlay,
+    read_results,
 )
 
 
@@ -32,7 +34,8 @@ class _Case:
     """A need, whose it is, and what is known of its network.
 
     referral: id, where it may be a stored one. authored_on: since when it is one, whose rules hold for it.
-    conditions: ids of those that it names as its reason.
+    conditions: ids of those that it names as its reason. results: what it brings that may be one. patient:
+    id, where it was sent and is stored.
     """
 
     need: Need
@@ -41,6 +44,8 @@ class _Case:
     referral: str | None
     authored_on: datetime | None = None
     conditions: tuple[str, ...] = ()
+    results: tuple[Key, ...] = ()
+    patient: str | None = None
 
 
 async def suggest_targets(
@@ -71,14 +76,20 @@ async def suggest_targets(
             else:
                 case = await _sent_case(connection, actor, about, base, day)
             named = _network(snapshot, case, network, day)
-            case = await _with_diagnoses(
-                connection, actor, case, snapshot.policy(named, _day(case.authored_on or on))
-            )
-            overlay = await read_overlay(connection, actor, named, case.referral)
+            policy = snapshot.policy(named, _day(case.authored_on or on))
+            case = await _with_what_it_names(connection, actor, case, policy)
+            overlay = await read_overlay(connection, actor, named, case.referral, waits=_weighs_wait(policy))
+            if policy.weights.continuity and (case.patient or case.referral):
+                known = await read_known(connection, case.patient, case.referral)
+                overlay = replace(overlay, known=known)
     else:
         case = _bare_case(actor, about, base, day)
         named = _network(snapshot, case, network, day)
-        overlay = await read_full_services(store, actor, named)
+        if _weighs_wait(snapshot.policy(named, day)):
+            async with store.reading(actor) as connection:
+                overlay = await read_overlay(connection, actor, named, None, waits=True)
+        else:
+            overlay = await read_full_services(store, actor, named)
     return suggest(
         snapshot,
         named,
@@ -97,11 +108,15 @@ def _day(moment: datetime) -> date:
     return moment.astimezone(UTC).date()
 
 
+def _weighs_wait(policy: Policy) -> bool:
+    return bool(policy.weights.wait or policy.weights.waitlist)
+
+
 def _names_what_is_stored(request: Mapping[str, Any]) -> bool:
-    """Whether a request that was sent may be a stored one, or about a patient who is stored."""
+    """Whether a request that was sent may be a stored one, about a patient who is, or name what is."""
     subject = request.get("subject", {})
-    named = "reference" in subject or "identifier" in subject or "reasonReference" in request
-    return "id" in request or named
+    known = "reference" in subject or "identifier" in subject
+    return known or not request.keys().isdisjoint({"id", "reasonReference", "supportingInfo"})
 
 
 def _bare_case(actor: FacilityId, about: Need | Mapping[str, Any], base: str, day: date) -> _Case:
@@ -125,8 +140,15 @@ async def _stored_case(
     if found.directed is False:
         # The hub's, from the last offer: who rejected must not decide where to look next.
         need = replace(need, direction=None)
-    reasons = _conditions(content, base)
-    return _Case(need, found.sender or actor, network, request, found.authored_on, reasons)
+    return _Case(
+        need,
+        found.sender or actor,
+        network,
+        request,
+        found.authored_on,
+        conditions_named(content, base, _unresolved),
+        tuple(key for _, key in results_named(content, base)),
+    )
 
 
 async def _sent_case(
@@ -139,22 +161,28 @@ async def _sent_case(
         actor,
         _named_network(request, base),
         request.get("id"),
-        conditions=_conditions(request, base),
+        conditions=conditions_named(request, base, _unresolved),
+        results=tuple(key for _, key in results_named(request, base)),
+        patient=None if patient is None else patient.get("id"),
     )
 
 
-def _conditions(request: Mapping[str, Any], base: str) -> tuple[str, ...]:
-    keys = (target_of(one, base, lambda _system, _value: None) for one in request.get("reasonReference", ()))
-    return tuple(key[1] for key in keys if key is not None and key[0] == "Condition")
+def _unresolved(_system: str, _value: str) -> None:
+    """Here an identifier alone stands for nothing."""
 
 
-async def _with_diagnoses(connection: Connection, actor: FacilityId, case: _Case, policy: Policy) -> _Case:
-    """The case with what its Conditions are coded as, where a list of the policy may name that."""
-    listed = any(one.kind is ListKind.STRAIGHT_TO_LEVEL for one in policy.lists)
-    if not listed or not case.conditions:
-        return case
-    codes = case.need.codes | await find_diagnoses(connection, actor, case.conditions)
-    return replace(case, need=replace(case.need, codes=codes))
+async def _with_what_it_names(
+    connection: Connection, actor: FacilityId, case: _Case, policy: Policy
+) -> _Case:
+    """The case with what its Conditions are coded as and the results it brings, where the policy asks."""
+    need = case.need
+    if case.conditions and any(one.kind is ListKind.STRAIGHT_TO_LEVEL for one in policy.lists):
+        codes = need.codes | await find_diagnoses(connection, actor, case.conditions)
+        need = replace(need, codes=codes)
+    if case.results and policy.weights.results and policy.recognition:
+        found = await read_results(connection, case.results)
+        need = replace(need, results=tuple(found.values()))
+    return replace(case, need=need)
 
 
 async def _patient(

@@ -1,6 +1,7 @@
 """What a command has to know of what stands before it decides."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from referral.actions.draft import Draft
 from referral.actions.write_directory import directory_references
@@ -31,6 +32,7 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
     focus: set[str] = set()
     references: set[Key] = set()
     identifiers: dict[tuple[str, str], set[str]] = {}
+    numbered: set[tuple[str, str]] = set()
     numbers = 0
     for draft in drafts:
         if not draft.is_create:
@@ -53,9 +55,10 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
                     focus.add(target[1])
             elif logical is not None:
                 # A contained resource with an identifier comes here too, and its type may be a concept.
-                of_type = reference.get("type")
-                asked = {of_type} & STORED if isinstance(of_type, str) else NAMED_BY_IDENTIFIER
+                asked = _types_of(reference, logical[0])
                 identifiers.setdefault(logical, set()).update(asked)
+                if draft.type in _ABOUT_REFERRALS and "ServiceRequest" in asked:
+                    numbered.add(logical)
     if len(references) + len(identifiers) > _MOST_REFERENCES:
         raise BrokenRule(f"One request names at most {_MOST_REFERENCES} resources.")
     named = [(sorted(types), system, value) for (system, value), types in sorted(identifiers.items())]
@@ -68,7 +71,18 @@ def what_to_load(drafts: Sequence[Draft], actor: Actor, base: str, once: Once | 
         numbers,
         once,
         homes=[draft.id for draft in drafts if _returns(draft)],
+        reasons=any(map(_keeps, drafts)),
+        numbered=sorted(numbered),
+        passing=any(draft.type == "ServiceRequest" and is_referral(draft.content) for draft in drafts),
     )
+
+
+def _types_of(reference: Mapping[str, Any], system: str) -> Collection[str]:
+    """What a logical reference may stand for; a number of the hub is one of a referral."""
+    of_type = reference.get("type")
+    if isinstance(of_type, str):
+        return {of_type} & STORED
+    return {"ServiceRequest"} if system == systems.REFERRAL_NUMBER_IDENTIFIER else NAMED_BY_IDENTIFIER
 
 
 def _summaries(draft: Draft, base: str) -> set[Key]:
@@ -90,6 +104,11 @@ def _numbers_needed(draft: Draft) -> int:
         )
         return int(draft.content.get("status") == "active" and is_referral(draft.content) and not has_number)
     return int(_returns(draft))
+
+
+def _keeps(draft: Draft) -> bool:
+    """Whether it completes an offer whose patient does not go back."""
+    return draft.type == "Task" and not draft.is_create and completes(draft.content) and not _returns(draft)
 
 
 def _returns(draft: Draft) -> bool:

@@ -257,13 +257,14 @@ class Workspace:
         self.changes.attachments.append(("Patient", referral.patient, self.now))
 
     def end_access(self, offer: Offer) -> None:
-        """An offer that ended without care takes the package back.
+        """An offer that ended without care takes the package back, and from both what words gave them.
 
         One made in error takes the request back too: that house was never meant to follow it. Its Task stays
         readable, for it says so.
         """
         in_error = offer.state is OfferState.ENTERED_IN_ERROR
         self.changes.ended.append((offer.owner, offer.id, self.now, in_error))
+        self.changes.ended.append((offer.requester, offer.id, self.now, False))
 
     def tell(
         self,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from referral.actions.draft import Draft
 from referral.actions.name_facility import require_known
+from referral.actions.stands_already import stands_already
 from referral.actions.workspace import Workspace
 from referral.domain.errors import BrokenRule, Duplicate, Forbidden, MissingElement
 from referral.domain.facility import AffiliationKind
@@ -111,6 +112,7 @@ class DirectoryPlan:
         facility = workspace.facility(self.actor)
         self.office_of = facility.office_of if facility is not None else None
         self.before = workspace.current(*draft.key)
+        self.is_of_now = False
 
     def check_references(self) -> None:
         for element, types in _NAMED[self.draft.type].items():
@@ -171,8 +173,10 @@ class DirectoryPlan:
         return found | ({self.office_of} if self.office_of is not None else set())
 
     def write(self, owner: str, **rows: list[Any]) -> None:
-        """Put the document, its typed rows and its event."""
+        """Put the document, its typed rows and its event, where it says anything new."""
         draft, workspace = self.draft, self.workspace
+        if not self.is_of_now and stands_already(workspace, draft):
+            return
         workspace.put(*draft.key, self.content, owner)
         workspace.tell(draft.key, "create" if self.before is None else "update")
         workspace.changes.directory += [(network, *draft.key) for network in sorted(self.networks(owner))]
@@ -247,6 +251,8 @@ class DirectoryPlan:
             before = service_of(draft.id, house, self.before, draft.at)
             capacity_before, had = capacity_of(self.before, draft.at), techniques_of(self.before)
         rows: dict[str, list[Any]] = {"services": [] if before == service else [asdict(service)]}
+        # What can be taken is then as of now.
+        self.is_of_now = capacity is not None and capacity.as_of is None
         if capacity is not None:
             stated = asdict(capacity) | {"as_of": capacity.as_of or self.workspace.now}
             rows["capacities"] = [{"service": draft.id} | stated]

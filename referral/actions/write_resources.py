@@ -5,7 +5,7 @@ no more shares them with the writes that come at the same time. After the first 
 to be searched for, and what is patched; after the second, what rests on something that is to be deleted.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,11 +31,14 @@ from referral.fhir.references import Key
 from referral.fhir.resources import DIRECTORY
 from referral.network.snapshot import Snapshot
 from referral.store.change_set import ChangeSet, Loaded, WriteRequest, apply_changes, load_for_write
-from referral.store.pool import Store
+from referral.store.pool import Connection, Store
 from referral.store.replay import Answer, Once, find_replay
 from referral.store.write_together import Command, write_together
 
 _ATTACHMENTS = AttachmentRules()
+
+Follow = Callable[[Store, list[Written]], Awaitable[None]]
+"""Is given the store as it will stand, and what became of the drafts; what it raises undoes all of it."""
 
 
 async def write_resources(
@@ -48,6 +51,7 @@ async def write_resources(
     new_id: Callable[[], str],
     request_id: str | None,
     render: Callable[[list[Written]], Answer],
+    follow: Follow | None = None,
     once: Once | None = None,
     address: str | None = None,
     attachments: AttachmentRules = _ATTACHMENTS,
@@ -57,11 +61,11 @@ async def write_resources(
 ) -> Answer:
     """Write all drafts or none, and answer: `render` is given what became of them, in their order.
 
-    base: address of the FHIR endpoint; address: where the request came from. once: what makes this write the
-    same as one before, which is then answered again and not done again. attachments: what a Binary may be.
-    rules: gives what a referral goes by. snapshot: the network, to tell of places. size: of the request, in
-    bytes; of a large one all that is long is done beside the loop. Raises any DomainError, its expressions
-    naming the Bundle entry.
+    follow: what is asked of the store before all this counts, and before it is answered. base: address of the
+    FHIR endpoint; address: where the request came from. once: what makes this write the same as one before,
+    which is then answered again and not done again. attachments: what a Binary may be. rules: gives what a
+    referral goes by. snapshot: the network, to tell of places. size: of the request, in bytes; of a large one
+    all that is long is done beside the loop. Raises any DomainError, its expressions naming the Bundle entry.
     """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     for draft in drafts:
@@ -73,7 +77,7 @@ async def write_resources(
 
     drafts = await run_aside(size, with_all_bytes, drafts)
     write = _Write(actor, base, now, new_id, request_id, render, once, address, rules, snapshot)
-    if size < LONG and not any(_needs_more(draft, base) for draft in drafts):
+    if size < LONG and follow is None and not any(_needs_more(draft, base) for draft in drafts):
         sent = [write_content(draft.content) for draft in drafts]
         command = Command(what_to_load(drafts, actor, base, once), partial(write.decide, drafts))
         together = await write_together(store, command)
@@ -111,11 +115,21 @@ async def write_resources(
         await check_attached(connection, base, wanted)
         keys = await run_aside(size, plan_drafts, workspace, wanted)
         await check_unneeded(connection, workspace, wanted)
-        changes, answer = await run_aside(size, write.finish, workspace, drafts, keys, existing)
-        if changes.documents or changes.audits or changes.replay:
-            await apply_changes(connection, changes)
+        changes, written = await run_aside(size, write.finish, workspace, drafts, keys, existing)
+        if follow is not None:
+            await _leave(connection, changes)
             await keep_attached(connection, workspace, wanted)
+            await follow(store.within(connection), written)
+            changes, wanted = ChangeSet(), []
+        answer = await run_aside(size, write.answer, changes, written)
+        await _leave(connection, changes)
+        await keep_attached(connection, workspace, wanted)
     return answer
+
+
+async def _leave(connection: Connection, changes: ChangeSet) -> None:
+    if changes.documents or changes.audits or changes.replay:
+        await apply_changes(connection, changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +166,8 @@ class _Write:
     def decide(self, drafts: Sequence[Draft], loaded: Loaded) -> tuple[ChangeSet, Answer]:
         """What is to be written and answered, of drafts that need nothing else. Raises any DomainError."""
         workspace = self.workspace(loaded, drafts)
-        return self.finish(workspace, drafts, plan_drafts(workspace, drafts), {})
+        changes, written = self.finish(workspace, drafts, plan_drafts(workspace, drafts), {})
+        return changes, self.answer(changes, written)
 
     def finish(
         self,
@@ -160,17 +175,19 @@ class _Write:
         drafts: Sequence[Draft],
         keys: Mapping[Key, Key],
         existing: Mapping[Key, Written],
-    ) -> tuple[ChangeSet, Answer]:
-        """What is to be written and answered of drafts that are decided; `existing` were found instead."""
+    ) -> tuple[ChangeSet, list[Written]]:
+        """What is to be written of drafts that are decided, and what became of all; `existing` were there."""
         for match in existing.values():
             workspace.audit("read", (match.type, match.id), match.version)
         changes = workspace.finish()
-        answer = self.render(
-            [existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts]
-        )
+        return changes, [existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts]
+
+    def answer(self, changes: ChangeSet, written: list[Written]) -> Answer:
+        """The answer, which is kept with the changes."""
+        answer = self.render(written)
         if self.once is not None:
             changes.replay.append(self.once.kept(self.actor.facility, answer))
-        return changes, answer
+        return answer
 
 
 def _needs_more(draft: Draft, base: str) -> bool:

@@ -114,6 +114,9 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
         is_read = action in _READS and scope["method"] == "GET" and status < 400 and _asks_for_all(scope)
         if actor is not None and is_read and made.type in SUMMARIES:
             reads.add(actor, str(made.type), str(made.id), made.request_id)
+        # What a transaction asked for in the end; of one that was refused, what was refused.
+        for asked, answered in state.get("asked", ()):
+            record(asked, answered)
         if actor is None and status >= 400:
             trail.add_stranger(made)
         elif action not in _WRITES or status >= 400:

@@ -6,24 +6,16 @@ replays and records.
 
 from base64 import b64decode
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import format_datetime, parsedate_to_datetime
-from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote, unquote
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Scope
 
-from referral.actions.draft import instant
+from referral.api.bundle_entry import EntryAnswer, entry_scope, received
 from referral.api.errors import MEDIA_TYPE, domain_error_response
-from referral.api.services import services_of
 from referral.domain.errors import DomainError, InvalidElement, MissingElement, NotSupported, TooLarge
-from referral.fhir.bundle import entries_of, response_bundle
+from referral.fhir.bundle import READS, entries_of, response_bundle
 from referral.fhir.content import write_content
-from referral.fhir.intervals import interval
 from referral.fhir.validation import check_resource
 
 MOST_ENTRIES: Final = 1000
@@ -31,35 +23,10 @@ MOST_ENTRIES: Final = 1000
 
 _LARGEST_ANSWER: Final = 20 * 1024 * 1024
 _ORDER: Final = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
-_READS: Final = frozenset({"GET", "HEAD"})
-_CONDITIONS: Final = {
-    "ifMatch": b"if-match",
-    "ifNoneMatch": b"if-none-match",
-    "ifNoneExist": b"if-none-exist",
-}
-# An entry is asked with these as the whole is, and under an id of its own.
-_PASSED_ON: Final = frozenset({b"authorization", b"prefer", b"traceparent"})
+# An entry is asked under an id of its own.
 _NUMBERED: Final = frozenset({b"x-request-id", b"idempotency-key"})
 # Of an entry it has 255: a dot and the place come behind it.
 _LONGEST_KEY: Final = 251
-
-
-class _Answer:
-    """The answer to one entry, as it comes."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.body = b""
-
-    async def take(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], dict(message["headers"])
-        else:
-            self.body += message.get("body", b"")
-
-    def header(self, name: bytes) -> str:
-        return self.headers.get(name, b"").decode("latin-1")
 
 
 async def batch(request: Request, bundle: Mapping[str, Any]) -> Response:
@@ -86,10 +53,10 @@ async def batch(request: Request, bundle: Mapping[str, Any]) -> Response:
     size = 0
     for place in sorted(range(len(entries)), key=lambda each: _ORDER.index(_method(entries[each]))):
         try:
-            if size > _LARGEST_ANSWER and _method(entries[place]) in _READS:
+            if size > _LARGEST_ANSWER and _method(entries[place]) in READS:
                 raise TooLarge("The answers before fill the whole: ask in another batch.")
             answer = await _ask(request, place, entries[place])
-            answers[place] = _entry(_method(entries[place]), answer)
+            answers[place] = answer.entry(_method(entries[place]))
         except DomainError as refused:
             answers[place] = _refusal(refused)
         size += len(answers[place])
@@ -106,39 +73,18 @@ def _method(entry: Mapping[str, Any]) -> str:
     return str(entry["request"]["method"])
 
 
-async def _ask(request: Request, place: int, entry: Mapping[str, Any]) -> _Answer:
+async def _ask(request: Request, place: int, entry: Mapping[str, Any]) -> EntryAnswer:
     """Ask the service for one entry. Raises NotSupported for a Bundle in it."""
-    asked, whole = entry["request"], request.scope
-    url = asked["url"].removeprefix(services_of(request).fhir_base)
-    path, _, query = url.lstrip("/").partition("?")
-    if not path:
-        raise NotSupported("A batch holds no other Bundle.")
     media_type, body = _body(entry)
-    headers = [(name, value) for name, value in whole["headers"] if name in _PASSED_ON]
-    headers += [(name, b"%b.%d" % (value, place)) for name, value in whole["headers"] if name in _NUMBERED]
-    headers += [(header, asked[name].encode()) for name, header in _CONDITIONS.items() if name in asked]
-    if "ifModifiedSince" in asked:
-        moment = interval(asked["ifModifiedSince"]).low
-        headers.append((b"if-modified-since", format_datetime(moment, usegmt=True).encode()))
-    # Else a Binary would come as what it holds.
-    headers += [(b"accept", b"application/fhir+json")]
-    headers += [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
-    scope: Scope = {
-        **{name: whole[name] for name in ("type", "asgi", "http_version", "scheme", "client", "server")},
-        "root_path": "",
-        "method": asked["method"],
-        "path": f"/fhir/{unquote(path)}",
-        "raw_path": f"/fhir/{quote(path, safe='/%$:=,;@!*()')}".encode(),
-        "query_string": query.encode(),
-        "headers": headers,
-    }
-    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
-
-    async def receive() -> Message:
-        return next(messages, {"type": "http.disconnect"})
-
-    answer = _Answer()
-    await request.app(scope, receive, answer.take)
+    scope = entry_scope(request, entry["request"])
+    if scope["path"] == "/fhir/":
+        raise NotSupported("A batch holds no other Bundle.")
+    scope["headers"] += [
+        (name, b"%b.%d" % (value, place)) for name, value in request.scope["headers"] if name in _NUMBERED
+    ]
+    scope["headers"] += [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
+    answer = EntryAnswer()
+    await request.app(scope, received(body), answer.take)
     return answer
 
 
@@ -153,31 +99,8 @@ def _body(entry: Mapping[str, Any]) -> tuple[bytes, bytes]:
     return b"application/fhir+json", write_content(resource)
 
 
-def _entry(method: str, answer: _Answer) -> bytes:
-    response: dict[str, object] = {"status": f"{answer.status} {HTTPStatus(answer.status).phrase}"}
-    entry: dict[str, object] = {}
-    if location := answer.header(b"location"):
-        entry["fullUrl"] = location.partition("/_history/")[0]
-        response["location"] = location
-    if etag := answer.header(b"etag"):
-        response["etag"] = etag
-    if modified := answer.header(b"last-modified"):
-        response["lastModified"] = instant(parsedate_to_datetime(modified).astimezone(UTC))
-    if answer.body and method != "HEAD" and answer.header(b"content-type") == MEDIA_TYPE:
-        if answer.body.startswith(b'{"resourceType":"OperationOutcome"'):
-            response["outcome"] = orjson.Fragment(answer.body)
-        else:
-            entry["resource"] = orjson.Fragment(answer.body)
-    return orjson.dumps(entry | {"response": response})
-
-
 def _refusal(error: DomainError) -> bytes:
     """The entry of an answer for what is refused before it is asked."""
-    answer = _Answer()
     response = domain_error_response(error)
-    answer.status, answer.headers, answer.body = (
-        response.status_code,
-        dict(response.raw_headers),
-        bytes(response.body),
-    )
-    return _entry("", answer)
+    answer = EntryAnswer(response.status_code, dict(response.raw_headers), bytes(response.body))
+    return answer.entry("")

@@ -47,6 +47,7 @@ ANSWERS: Mapping[type[errors.DomainError], Answer] = {
     errors.NotAcceptable: Answer(406, "not-supported"),
     errors.TooManyRequests: Answer(429, "throttled", {"Retry-After": "5"}),
     errors.TooManyClaims: Answer(429, "throttled", {"Retry-After": "900"}),
+    errors.PolicyUnreadable: Answer(503, "transient", {"Retry-After": "60"}),
     errors.StoreUnavailable: Answer(503, "transient", {"Retry-After": "5"}),
 }
 

@@ -11,6 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from referral.actions.recognise_results import with_recognised_results
 from referral.api.actor import current_actor
 from referral.api.body import check_id, read_pairs
 from referral.api.errors import MEDIA_TYPE
@@ -37,7 +38,10 @@ _COUNT: Final = re.compile(r"[0-9]{1,9}")
 
 
 async def everything(request: Request) -> Response:
-    """A page; the referral stands at the head of the first. What is hidden is a 404, as what is not there."""
+    """A page; the referral stands at the head of the first, for its receiver with the results it may rely on.
+
+    What is hidden is a 404, as what is not there.
+    """
     services = services_of(request)
     actor = await current_actor(request)
     check_scope(actor.scope, "ServiceRequest", Interaction.READ)
@@ -58,15 +62,23 @@ async def everything(request: Request) -> Response:
     base = orjson.dumps(services.fhir_base)[1:-1].decode()
     entries = [entry(base, one, "include") for one in page.resources]
     if first:
-        entries.insert(0, entry(base, FoundResource("ServiceRequest", name, found.content), "match"))
+        shown = await with_recognised_results(
+            services.store,
+            services.snapshots.current,
+            actor.facility,
+            found.content,
+            base=services.fhir_base,
+            now=services.now(),
+        )
+        entries.insert(0, entry(base, FoundResource("ServiceRequest", name, shown), "match"))
     address = f"{services.fhir_base}/ServiceRequest/{name}/$everything"
     links = [{"relation": "self", "url": link(address, pairs)}]
     if page.next is not None:
         cursor = encode_cursor(_ORDER, f"{page.next.place}/{page.next.type}", page.next.id or name)
         links.append({"relation": "next", "url": link(address, (*pairs, ("_cursor", cursor)))})
     # FHIR knows no empty lists.
-    shown = f',"entry":[{",".join(entries)}]'.encode() if entries else b""
-    body = b'{"resourceType":"Bundle","type":"searchset","link":%b%b}' % (orjson.dumps(links), shown)
+    listed = f',"entry":[{",".join(entries)}]'.encode() if entries else b""
+    body = b'{"resourceType":"Bundle","type":"searchset","link":%b%b}' % (orjson.dumps(links), listed)
     return Response(body, media_type=MEDIA_TYPE)
 
 

@@ -14,13 +14,18 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 when the database answers, else 503 with Retry-After."""
+    """200 when the database answers, else 503 with Retry-After.
+
+    Networks whose stored policy cannot be read are named: their referrals alone wait for another policy.
+    """
+    services = services_of(request)
     try:
-        async with services_of(request).store.reading(None) as connection:
+        async with services.store.reading(None) as connection:
             await connection.execute("SELECT 1")
     except StoreUnavailable:
         return JSONResponse({"status": "no database"}, 503, {"Retry-After": "5"})
-    return JSONResponse({"status": "ready"})
+    unreadable = sorted(services.snapshots.current.unreadable)
+    return JSONResponse({"status": "ready"} | ({"unreadable_policies": unreadable} if unreadable else {}))
 
 
 routes = [Route("/healthz", healthz), Route("/readyz", readyz)]

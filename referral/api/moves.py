@@ -3,21 +3,24 @@
 https://hl7.org/fhir/R4/operations.html; what is answered stands in `fhir/moves.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from referral.actions.advise import read_advice
 from referral.actions.flag_missing import read_missing
 from referral.api.actor import current_actor
 from referral.api.body import check_id
 from referral.api.errors import MEDIA_TYPE
 from referral.api.route import Route
 from referral.api.services import Services, services_of
+from referral.domain.advice import Advice
 from referral.domain.errors import Gone, NotFound
-from referral.domain.facility import NetworkId
+from referral.domain.facility import FacilityId, NetworkId
 from referral.domain.lifecycle import OPEN_OFFER, OfferState, Party
 from referral.domain.next_step import (
     nearest,
@@ -53,10 +56,10 @@ async def moves_of_offer(request: Request) -> Response:
         )
         for rule in possible_offer_moves(found.offer, parties)
     ]
+    said = await _said(services_of(request), found, actor, advises=Party.RECEIVER in parties)
     current = found.offer.state in OPEN_OFFER | {OfferState.COMPLETED}
-    if not current:
-        return _answer(moves, None)
-    return _answer(moves, who_owes(found.state, found.offer), due=found.due)
+    owes = who_owes(found.state, found.offer) if current else None
+    return _answer(moves, owes, said, due=found.due if current else None)
 
 
 async def moves_of_referral(request: Request) -> Response:
@@ -74,21 +77,47 @@ async def moves_of_referral(request: Request) -> Response:
         )
         for rule in possible_referral_moves(found.state, parties, replaced=found.replaced)
     ]
-    missing = {}
-    sends = _SENDING & {move.code for move in moves}
-    if sends and actor == found.sender:
-        missing = dict.fromkeys(sends, await _missing(services_of(request), found))
-    owes = who_owes(found.state, found.offer, replaced=found.replaced)
-    return _answer(moves, owes, missing, due=found.due)
+    sends = _SENDING & {move.code for move in moves} if actor == found.sender else set()
+    said = await _said(services_of(request), found, actor, advises=bool(sends), sends=sends)
+    return _answer(moves, who_owes(found.state, found.offer, replaced=found.replaced), said, due=found.due)
 
 
-async def _missing(services: Services, found: ReferralStanding) -> tuple[Item, ...]:
-    """What the package lacks of what the network asks for, by the policy of the referral's day."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the policy of the referral's day says of it; nothing where the process knows none.
+
+    missing: by the move what the package lacks for it. form: of the transfer, with its source.
+    """
+
+    missing: Mapping[str, Sequence[Item]] = field(default_factory=dict)
+    form: tuple[str, str | None] | None = None
+    advice: Sequence[Advice] = ()
+
+
+async def _said(
+    services: Services,
+    found: ReferralStanding,
+    actor: str,
+    *,
+    advises: bool,
+    sends: Collection[str] = (),
+) -> _Said:
+    """What the policy says to the actor. advises: also of the disease. sends: moves that send a package."""
     snapshot, network = services.snapshots.current, NetworkId(found.network)
     if network not in snapshot.policies:
-        return ()
+        return _Said()
     day = found.authored_on.astimezone(UTC).date()
-    return await read_missing(services.store, found, snapshot.policy(network, day), day)
+    policy = snapshot.policy(network, day)
+    missing: Mapping[str, Sequence[Item]] = {}
+    advice: Sequence[Advice] = ()
+    if sends:
+        missing = dict.fromkeys(sends, await read_missing(services.store, found, policy, day))
+    if advises:
+        advice = await read_advice(services.store, found, policy, day, reader=actor, base=services.fhir_base)
+    sender = snapshot.facility(FacilityId(found.sender))
+    target = snapshot.facility(FacilityId(found.owner or ""))
+    form = None if sender is None or target is None else policy.forms.form(sender, target)
+    return _Said(missing, None if form is None else (form, policy.forms.basis.source), advice)
 
 
 async def _standing(request: Request, resource_type: str) -> tuple[str, ReferralStanding | None]:
@@ -107,13 +136,10 @@ async def _standing(request: Request, resource_type: str) -> tuple[str, Referral
 
 
 def _answer(
-    moves: list[PossibleMove],
-    owes: Party | None,
-    missing: Mapping[str, Sequence[str]] | None = None,
-    *,
-    due: datetime | None = None,
+    moves: list[PossibleMove], owes: Party | None, said: _Said | None = None, *, due: datetime | None = None
 ) -> Response:
-    content = write_moves(moves, owes, due=due, missing=missing)
+    said = said or _Said()
+    content = write_moves(moves, owes, due=due, missing=said.missing, form=said.form, advice=said.advice)
     return Response(write_content(content), media_type=MEDIA_TYPE)
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from referral.actions.draft import Draft, Written
 from referral.actions.name_entry import entries_named
-from referral.actions.write_resources import write_resources
+from referral.actions.write_resources import Follow, write_resources
 from referral.api.services import services_of
 from referral.domain.actor import Actor
 from referral.domain.errors import InvalidElement
@@ -30,10 +30,12 @@ async def write_once(
     body: bytes,
     drafts: Sequence[Draft],
     render: Callable[[list[Written]], Answer],
+    *,
+    follow: Follow | None = None,
 ) -> Response:
     """Write the drafts that stand in the body, or answer as this write was answered before.
 
-    body: its bytes, or others that are the same for the same body alone.
+    body: its bytes, or others that are the same for the same body alone. follow: as `write_resources` has it.
     """
     services = services_of(request)
 
@@ -53,6 +55,7 @@ async def write_once(
             request_id=request.state.request_id,
             address=request.client.host if request.client else None,
             render=noted,
+            follow=follow,
             once=same,
             attachments=services.attachments,
             snapshot=services.snapshots.current,

@@ -17,19 +17,30 @@ from referral.api.replay import write_once
 from referral.api.respond import location, outcome_of, preference
 from referral.api.route import Route
 from referral.api.services import Services, services_of
+from referral.api.transaction_reads import read_entries
 from referral.domain.errors import InvalidElement, NotSupported
 from referral.domain.search import SearchQuery
-from referral.fhir.bundle import Entry, read_transaction, references_by_search, response_bundle
+from referral.fhir.bundle import (
+    Entry,
+    entries_of,
+    is_read,
+    read_transaction,
+    reads_of,
+    references_by_search,
+    response_bundle,
+)
 from referral.fhir.condition import read_condition
 from referral.fhir.resources import STORED
 from referral.fhir.validation import check_resource
+from referral.store.pool import Store
 from referral.store.replay import Answer
 
 
 async def transaction(request: Request) -> Response:
-    """Write every entry in one transaction; the answer has an entry for each, in their order.
+    """Write every entry in one transaction, then read; the answer has an entry for each, in their order.
 
-    A batch comes to the same address, and is answered by `batch`.
+    What is read stands as the writes leave it; what cannot be read undoes them. A batch comes to the same
+    address, and is answered by `batch`.
     """
     services = services_of(request)
     actor = await current_actor(request)
@@ -41,13 +52,31 @@ async def transaction(request: Request) -> Response:
         check_resource("Bundle", bundle)
         raise NotSupported("Of Bundles, transactions and batches are taken here.", "Bundle.type")
     drafts = await run_aside(len(body), _drafts, bundle, services)
+    reads = reads_of(bundle)
     wanted = preference(request, "return")
+    answers: list[bytes] = []
+
+    async def follow(store: Store, written: list[Written]) -> None:
+        ids = _ids(bundle, written)
+        answers.extend([one async for one in read_entries(request, actor, store, reads, ids)])
 
     def render(written: list[Written]) -> Answer:
-        answered = response_bundle("transaction-response", _entries(written, services.fhir_base, wanted))
+        writes, asked = _entries(written, services.fhir_base, wanted), iter(answers)
+        entries = (next(asked if is_read(entry) else writes) for _, entry in entries_of(bundle))
+        answered = response_bundle("transaction-response", entries)
         return Answer(200, {"Content-Type": MEDIA_TYPE}, answered)
 
-    return await write_once(request, actor, body, drafts, render)
+    return await write_once(request, actor, body, drafts, render, follow=follow if reads else None)
+
+
+def _ids(bundle: Mapping[str, Any], written: list[Written]) -> dict[str, str]:
+    """What the entries that are there now are to be called, by their fullUrl."""
+    writes = (entry for _, entry in entries_of(bundle) if not is_read(entry))
+    return {
+        entry["fullUrl"]: f"{one.type}/{one.id}"
+        for entry, one in zip(writes, written, strict=True)
+        if "fullUrl" in entry and not one.deleted
+    }
 
 
 def _drafts(bundle: dict[str, Any], services: Services) -> list[Draft]:

@@ -14,6 +14,7 @@ from referral.domain.policy_rules import (
     CodeList,
     CodeSet,
     Forms,
+    Insurance,
     InsurerCodes,
     ListKind,
     Recognition,
@@ -43,9 +44,12 @@ def _lines(policy: Policy) -> Iterator[str]:
     yield f"limits: {limits or 'none'}"
     weights = policy.weights
     yield (
-        f"weights: travel x {weights.travel}, each level {weights.level} min,"
-        f" no green channel {weights.green_channel} min, results repeated {weights.results} min"
+        f"weights: travel x {weights.travel}, answer x {weights.answer}, each patient ahead"
+        f" {weights.wait} min, a waitlist {weights.waitlist} min, each level {weights.level} min,"
+        f" not known there {weights.continuity} min, no green channel {weights.green_channel} min,"
+        f" results repeated {weights.results} min"
     )
+    yield from [_insurance(rule) for rule in policy.insurance] or [f"insurance: {_ABSENT}"]
     yield _calendar(policy.calendar)
     yield from _clocks(policy)
     yield f"offers: auto_redirect {'on' if policy.auto_redirect else 'off'}"
@@ -73,7 +77,7 @@ def _clocks(policy: Policy) -> Iterator[str]:
         for clock in ours:
             yield f"clocks: {_clock(clock)}{_basis(clock.basis)}"
         if not ours:
-            yield f"clocks: {_clock(default_clocks()[kind])} (the program's own: no source)"
+            yield f"clocks: {_clock(default_clocks()[kind])} (default of the program: no source)"
 
 
 def _clock(clock: Clock) -> str:
@@ -125,6 +129,10 @@ def _required(rule: Requirement) -> str:
 def _recognition(rule: Recognition) -> str:
     codes = ", ".join(sorted(code for _, code in rule.codes)) or "every result"
     return f"recognition: {codes} for {_count(rule.days, 'day')}{_basis(rule.basis)}"
+
+
+def _insurance(rule: Insurance) -> str:
+    return f"insurance: {rule.when} {rule.minutes} min, {rule.text}{_basis(rule.basis)}"
 
 
 def _insurer_codes(one: InsurerCodes) -> str:

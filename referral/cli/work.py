@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import structlog
 
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.app import configure_logging
@@ -14,12 +13,9 @@ from referral.cli.database import Database, data_option, open_database, read_set
 from referral.cli.serve import close_store, run
 from referral.cli.server import Stopping
 from referral.delivery.clocks import Clocks, keep_clocks
-from referral.domain.policy_reader import PolicyError
 from referral.network.snapshot import SnapshotHolder
 from referral.settings import Settings, SettingsError
 from referral.store.pool import Store
-
-_log = structlog.get_logger("referral.work")
 
 
 @click.command()
@@ -54,11 +50,7 @@ async def _work(database: Database, base: str, settings: Settings) -> None:
     )
     try:
         snapshots = SnapshotHolder()
-        try:
-            await refresh_network(store, snapshots)
-        except PolicyError as failure:
-            # The clocks of all others go on; the watch tells of it, and looks again.
-            _log.warning("clocks_without_policy", faults=failure.faults)
+        await refresh_network(store, snapshots)
 
         def stop() -> None:
             stopping.begin()

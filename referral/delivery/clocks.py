@@ -7,7 +7,6 @@ what was missed, in its order.
 
 import asyncio
 import contextlib
-import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from typing import Final
 import structlog
 
 from referral.actions.fire_deadline import Hub, arm, let_lapse, redirect, warn_of_close
+from referral.actions.go_on import going_on, tell_failure
 from referral.actions.referral_rules import rules_in
 from referral.actions.suggest_targets import suggest_targets
 from referral.domain.deadlines import Slot, Stage
@@ -87,13 +87,8 @@ class Clocks:
         async with self._store.reading(None) as connection:
             found = await without_deadline(connection, after, _ARMED_AT_ONCE)
         for referral, network in found:
-            try:
+            with going_on("clock_not_begun", referral=referral):
                 await arm(self._hub, referral, network, now)
-            except StoreUnavailable:
-                raise
-            except Exception as failure:  # noqa: BLE001 - as below
-                frames = _frames(failure)
-                _log.error("clock_not_begun", referral=referral, error=type(failure).__name__, frames=frames)
         return found[-1][0] if found else None
 
     async def _fire(self, due: list[DueDeadline], now: datetime) -> Counter[Effect]:
@@ -132,7 +127,8 @@ class Clocks:
         return done
 
     async def _put_off(self, due: DueDeadline, failure: Exception, now: datetime) -> Counter[Effect]:
-        _log_failure(due, failure)
+        kind = due.kind.value if due.kind else None
+        tell_failure("clock_failed", failure, referral=due.referral, slot=due.slot.value, kind=kind)
         async with self._store.reading(None) as connection:
             await postpone_deadline(connection, due, now + _LATER)
         return Counter({Effect.FAILED: 1})
@@ -212,7 +208,7 @@ async def keep_clocks(
         except Exception as failure:  # noqa: BLE001 - a worker that ended would let referrals get lost
             name = type(failure).__name__
             if failed != name:
-                _log.error("clocks_failed", error=name, frames=_frames(failure))
+                tell_failure("clocks_failed", failure)
             failed = name
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(until.wait(), every)
@@ -223,19 +219,3 @@ _EFFECTS: Final = {Stage.WARNED: Effect.WARNED, Stage.ESCALATED: Effect.ESCALATE
 
 def _counted(effect: Effect, done: bool) -> Counter[Effect]:
     return Counter({effect: int(done)}) if done else Counter()
-
-
-def _log_failure(due: DueDeadline, failure: Exception) -> None:
-    # Where, not what: the text of an exception may quote a row.
-    _log.error(
-        "clock_failed",
-        referral=due.referral,
-        slot=due.slot.value,
-        kind=due.kind.value if due.kind else None,
-        error=type(failure).__name__,
-        frames=_frames(failure),
-    )
-
-
-def _frames(failure: Exception) -> list[str]:
-    return [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(failure.__traceback__)][-12:]

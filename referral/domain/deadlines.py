@@ -1,8 +1,8 @@
 """What is owed of a referral, by whom and until when: which clock runs in which state, and what silence does.
 
 A clock warns when its time is over and escalates when twice of it is; neither ends a referral. Only the slip
-does, when it is not valid any more and the patient is neither on the way nor arrived. Pure: the rules, the
-moment and the rows as they stand are arguments.
+does, when it is not valid any more and the patient is neither on the way nor arrived; of who is on the way
+the office is told then. Pure: the rules, the moment and the rows as they stand are arguments.
 """
 
 from collections.abc import Collection, Mapping
@@ -149,6 +149,8 @@ _WHATEVER_THE_OFFER = {
     ReferralState.UNPLACED: ClockKind.PLACE,
     ReferralState.IN_CARE: ClockKind.SUMMARY,
     ReferralState.COMPLETED: ClockKind.CLOSE,
+    # It has to be put to somebody anew, by another request in its place, or not at all.
+    ReferralState.LAPSED: ClockKind.PLACE,
 }
 
 
@@ -156,21 +158,23 @@ def deadlines_after(
     before: Mapping[Slot, Deadline], situation: Situation, rules: Rules, now: datetime
 ) -> list[Deadline]:
     """The deadlines of a referral that stand otherwise than before: those that begin, and those that end."""
-    old = before.get(Slot.STEP)
-    step = _step(old, situation, rules, now)
+    old, old_slip = before.get(Slot.STEP), before.get(Slot.SLIP)
+    lapses = situation.referral.state is ReferralState.LAPSED and old_slip is not None and old_slip.is_open
+    # Who did not put it to anybody while the slip held owes another step now that it is over.
+    step = _step(None if lapses else old, situation, rules, now)
     changed = [] if step == old or step is None else [step]
     if step is None and old is not None and old.is_open:
         changed = [old.ended(now)]
     office = before.get(Slot.OFFICE)
-    asked = office is not None and office.is_open
-    escalated = step is not None and step.stage is Stage.ESCALATED
-    if office is not None and asked and not escalated:
+    if step is not None and step.stage is Stage.ESCALATED:
+        owed = for_the_office(step)
+        if owed != office:
+            changed.append(owed)
+    elif office is not None and office.is_open:
         # A step that is another one, or stands still, is no business of the office any more.
         changed.append(office.ended(now))
-    if step is not None and escalated and not asked:
-        changed.append(for_the_office(step))
-    slip = _slip(before.get(Slot.SLIP), situation, rules, now)
-    if slip is not None and slip != before.get(Slot.SLIP):
+    slip = _slip(old_slip, situation, rules, now)
+    if slip is not None and slip != old_slip:
         changed.append(slip)
     return changed
 
@@ -258,14 +262,24 @@ def _timed(step: Deadline, rules: Rules) -> Deadline:
 
 def _slip(before: Deadline | None, situation: Situation, rules: Rules, now: datetime) -> Deadline | None:
     """The slip: it holds until the patient has arrived, and lapses for nobody who is on the way."""
-    referral, standing = situation.referral, situation.standing
+    referral, offer = situation.referral, situation.offer
     if referral.state not in {ReferralState.UNPLACED, ReferralState.OFFERED}:
         return before.ended(now) if before is not None and before.is_open else before
     slip = before
     if slip is None:
         slip = _signed(referral, rules, now, situation.signing or Signing(referral.authored_on))
-    on_the_way = standing is not None and standing.state is OfferState.IN_TRANSIT
-    return replace(slip, done_at=None, next_at=None if on_the_way else _next_at(slip, slip.stage))
+    told = slip.escalate_at is not None and slip.escalate_at <= now
+    if offer is not None and offer.is_on_the_way and told:
+        # The office knows; who did not come after all lets it lapse.
+        return replace(slip, done_at=None, next_at=None)
+    return replace(slip, done_at=None, next_at=_next_at(slip, slip.stage))
+
+
+def past_the_slip(step: Deadline, slip: Deadline) -> Deadline:
+    """What is owed of a patient who is on the way when the slip is over: that is told to the office."""
+    if step.kind is None:
+        step = replace(step, due_at=slip.escalate_at, escalate_at=slip.escalate_at)
+    return replace(step, stage=Stage.ESCALATED, next_at=None)
 
 
 def _signed(referral: Referral, rules: Rules, now: datetime, signing: Signing) -> Deadline:

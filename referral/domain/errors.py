@@ -139,5 +139,9 @@ class TooManyClaims(TooManyRequests):
     """The caller has claimed too often what there is not (429 throttled, for up to an hour)."""
 
 
+class PolicyUnreadable(DomainError):
+    """The stored policy of the network is one that this version cannot read (503 transient)."""
+
+
 class StoreUnavailable(DomainError):
     """The database is away; the same request may succeed later (503 transient)."""

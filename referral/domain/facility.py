@@ -144,6 +144,7 @@ class Affiliation:
     """A directed tie: `organization` receives the role, `participating` performs it.
 
     `needs` are codes of techniques or specialties that the tie is limited to; empty means every need.
+    `document` is the id of its OrganizationAffiliation, where it is stored.
     """
 
     network: NetworkId
@@ -153,10 +154,15 @@ class Affiliation:
     needs: tuple[str, ...] = ()
     valid_from: date | None = None
     valid_to: date | None = None
+    document: str | None = field(default=None, compare=False)
 
     def in_force(self, on: date) -> bool:
         """Tell whether the tie holds on the day `on`."""
         return in_force(self.valid_from, self.valid_to, on)
+
+    def serves(self, need: str | None, on: date) -> bool:
+        """Tell whether the tie holds on a day for what is needed: the code of a technique or specialty."""
+        return self.in_force(on) and (not self.needs or need in self.needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +234,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """All typed rows of all networks at one version: what a snapshot is built from."""
+    """All typed rows of all networks at one version: what a snapshot is built from.
+
+    unreadable: networks of whose stored policy some version cannot be read, with what is wrong with it.
+    """
 
     facilities: tuple[Facility, ...] = ()
     memberships: tuple[Membership, ...] = ()
@@ -239,3 +248,4 @@ class Directory:
     links: tuple[Link, ...] = ()
     policies: Mapping[NetworkId, PolicyHistory] = field(default_factory=dict)
     network_names: Mapping[NetworkId, str] = field(default_factory=dict)
+    unreadable: Mapping[NetworkId, tuple[tuple[str, str], ...]] = field(default_factory=dict)

@@ -187,7 +187,8 @@ REFERRAL_RULES: tuple[ReferralRule, ...] = (
     Rule(_WAITING, ReferralMove.CANCEL, _SENDER | _OFFICE, _R.CANCELLED, (Need.REASON,)),
     Rule(_WAITING, ReferralMove.LAPSE, _SYSTEM, _R.LAPSED, (Need.EXPIRED_SLIP,)),
     Rule(frozenset({_R.CANCELLED, _R.LAPSED}), ReferralMove.REPLACE, _SENDER, None, (Need.REPLACEMENT,)),
-    Rule(frozenset({_R.LAPSED}), ReferralMove.DISMISS, _SENDER, _R.CANCELLED, (Need.REASON,)),
+    # Where its sender is silent, the office does (docs/decisions/0021).
+    Rule(frozenset({_R.LAPSED}), ReferralMove.DISMISS, _SENDER | _OFFICE, _R.CANCELLED, (Need.REASON,)),
     Rule(frozenset({_R.COMPLETED}), ReferralMove.CLOSE, _SENDER, _R.CLOSED),
     Rule(_REFERRAL_BEFORE_ARRIVAL, ReferralMove.MARK_ERROR, _SENDER, _R.ENTERED_IN_ERROR, (Need.REASON,)),
     Rule(
@@ -223,7 +224,7 @@ OFFER_RULES: tuple[OfferRule, ...] = (
         (Need.TEXT,),
     ),
     Rule(frozenset({_O.AWAITING_INFORMATION}), OfferMove.ANSWER, _SENDER, _O.RECEIVED, (Need.COMMUNICATION,)),
-    Rule(_EXPECTED | {_O.ARRIVED}, OfferMove.ASK, _RECEIVER, None, (Need.TEXT,)),
+    Rule(_EXPECTED | {_O.AWAITING_INFORMATION, _O.ARRIVED}, OfferMove.ASK, _RECEIVER, None, (Need.TEXT,)),
     # What was asked before the patient left is answered from the ambulance (docs/decisions/0017).
     Rule(
         _EXPECTED | {_O.IN_TRANSIT, _O.NO_SHOW, _O.ARRIVED},
@@ -289,11 +290,6 @@ def check_referral_move(state: ReferralState, move: ReferralMove, parties: froze
     return _check("referral", legal_referral_moves(state, parties), state, move)
 
 
-def may_referral_move(state: ReferralState, move: ReferralMove, parties: frozenset[Party]) -> bool:
-    """Whether `check_referral_move` would allow the move."""
-    return any(rule.move is move for rule in legal_referral_moves(state, parties))
-
-
 def legal_offer_moves(state: OfferState, parties: frozenset[Party]) -> tuple[OfferRule, ...]:
     """The rules open to these parties for an offer in this state, in the order of the table."""
     return _open_to(parties, _OFFER_RULES_OF[state])
@@ -302,11 +298,6 @@ def legal_offer_moves(state: OfferState, parties: frozenset[Party]) -> tuple[Off
 def check_offer_move(state: OfferState, move: OfferMove, parties: frozenset[Party]) -> OfferRule:
     """The rule that allows the move. Raises IllegalMove, naming the legal ones of these parties."""
     return _check("offer", legal_offer_moves(state, parties), state, move)
-
-
-def may_offer_move(state: OfferState, move: OfferMove, parties: frozenset[Party]) -> bool:
-    """Whether `check_offer_move` would allow the move."""
-    return any(rule.move is move for rule in legal_offer_moves(state, parties))
 
 
 def plan_offer_moves(

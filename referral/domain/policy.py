@@ -25,6 +25,7 @@ from referral.domain.policy_rules import (
     CodeList,
     CodeSet,
     Forms,
+    Insurance,
     InsurerCodes,
     Item,
     ListKind,
@@ -43,6 +44,7 @@ from referral.domain.policy_tables import (
     read_calendar,
     read_clocks,
     read_forms,
+    read_insurance,
     read_insurer_codes,
     read_limits,
     read_pairs,
@@ -116,6 +118,7 @@ class Policy:
     lists: tuple[CodeList, ...] = ()
     required: tuple[Requirement, ...] = ()
     recognition: tuple[Recognition, ...] = ()
+    insurance: tuple[Insurance, ...] = ()
     insurer_codes: tuple[InsurerCodes, ...] = ()
     forms: Forms = field(default_factory=Forms)
     unknown: tuple[str, ...] = ()
@@ -243,11 +246,15 @@ class Policy:
         }
         return tuple(item for item in Item if item in needed)
 
-    def recognised_days(self, code: Code, on: date) -> int | None:
-        """Give for how many days a result need not be repeated; None where there is no rule."""
-        rules = [rule for rule in self.recognition if rule.basis.in_force(on) and rule.names(code)]
-        # A rule that names the code goes before one for every result.
-        return next((rule.days for rule in sorted(rules, key=lambda rule: not rule.codes)), None)
+    def recognised_days(self, codes: Collection[Code], on: date) -> int | None:
+        """Give for how many days a result with these codes need not be repeated; None without a rule."""
+        rules = [rule for rule in self.recognition if rule.basis.in_force(on) and rule.names(codes)]
+        # A rule that names a code goes before one for every result; of several the strictest.
+        return next((rule.days for rule in sorted(rules, key=lambda rule: (not rule.codes, rule.days))), None)
+
+    def insurance_on(self, on: date) -> tuple[Insurance, ...]:
+        """Give what the insured pay more for on a day."""
+        return tuple(rule for rule in self.insurance if rule.basis.in_force(on))
 
     def grounds(self, on: date) -> tuple[str, ...] | None:
         """Give the grounds of a referral that the insurer has codes for; None where it is not told."""
@@ -288,6 +295,7 @@ def _read(reader: Reader, mapping: Table) -> Policy:
         lists=read_lists(reader, mapping),
         required=read_required(reader, mapping),
         recognition=read_recognition(reader, mapping),
+        insurance=read_insurance(reader, mapping),
         insurer_codes=read_insurer_codes(reader, mapping),
         forms=read_forms(reader, mapping),
     )

@@ -3,7 +3,7 @@
 A rule without a source is a default of this program or an estimate, and is shown as that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -62,16 +62,38 @@ class TravelSettings:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`travel` multiplies minutes of travel; the others are minutes, and zero leaves a term out.
+    """`travel` and `answer` multiply minutes; the others are minutes, and zero leaves a term out.
 
-    level: for each level above what is needed. green_channel: where the sender has none to the target.
-    results: where the target does not recognise the sender's results and repeats them.
+    answer: of the expected time until an answer. level: for each level above what is needed. green_channel:
+    where the sender has none to the target. results: where the target repeats all recognisable results, less
+    where it repeats some. wait: for each patient who is sent there and has not arrived; waitlist: where all
+    that could take the patient say they have one. continuity: where nothing tells of care there before.
     """
 
     travel: Decimal = Decimal("1.0")
     level: Decimal = Decimal(30)
     green_channel: Decimal = Decimal(0)
     results: Decimal = Decimal(0)
+    answer: Decimal = Decimal(0)
+    wait: Decimal = Decimal(0)
+    waitlist: Decimal = Decimal(0)
+    continuity: Decimal = Decimal(0)
+
+
+class InsuranceCase(StrEnum):
+    """When the insured pay more for going to a target."""
+
+    SKIPS_LEVELS = "skips-levels"
+
+
+@dataclass(frozen=True, slots=True)
+class Insurance:
+    """What going there costs the insured, as minutes that a suggestion adds; `text` says it in words."""
+
+    when: InsuranceCase
+    minutes: Decimal
+    text: str
+    basis: Basis = Basis()
 
 
 class ClockKind(StrEnum):
@@ -217,9 +239,9 @@ class Recognition:
     codes: frozenset[Code] = frozenset()
     basis: Basis = Basis()
 
-    def names(self, code: Code) -> bool:
-        """Tell whether the rule speaks of a result with this code."""
-        return not self.codes or code in self.codes
+    def names(self, codes: Collection[Code]) -> bool:
+        """Tell whether the rule speaks of a result with these codes."""
+        return not self.codes or not self.codes.isdisjoint(codes)
 
 
 class CodeSet(StrEnum):
@@ -259,10 +281,9 @@ class Forms:
 
     def form(self, sender: Facility, target: Facility) -> str | None:
         """Give the form of a transfer; None where the levels are not known, or no form is named for it."""
-        ranks = self._ranks(sender, target)
-        if ranks is None:
-            return None
-        match ranks[1] - ranks[0]:
+        match self.steps(sender, target):
+            case None:
+                return None
             case 0:
                 return self.lateral
             case 1:
@@ -272,10 +293,11 @@ class Forms:
             case _:
                 return self.down
 
-    def _ranks(self, sender: Facility, target: Facility) -> tuple[int, int] | None:
+    def steps(self, sender: Facility, target: Facility) -> int | None:
+        """How many levels the target is above the sender, below zero for one below; None: not known."""
         known = self.former_levels
         if sender.former_level in known and target.former_level in known:
-            return known.index(sender.former_level), known.index(target.former_level)
+            return known.index(target.former_level) - known.index(sender.former_level)
         if sender.level is not None and target.level is not None:
-            return sender.level.rank, target.level.rank
+            return target.level.rank - sender.level.rank
         return None

@@ -30,6 +30,8 @@ from referral.domain.policy_rules import (
     Code,
     CodeSet,
     Forms,
+    Insurance,
+    InsuranceCase,
     InsurerCodes,
     Item,
     Pair,
@@ -48,7 +50,9 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "pairs": ("from", "to", "skipping", *BASIS),
         "travel": ("detour", "speed_kmh"),
         "limits": tuple(Priority),
-        "weights": ("travel", "level", "green_channel", "results"),
+        "weights": (
+            *("travel", "answer", "wait", "waitlist", "level", "continuity", "green_channel", "results"),
+        ),
         "calendar": (
             *("timezone", "country", "subdivision", "weekdays", "hours", "holidays", "extra_days"),
             *BASIS[:2],
@@ -59,6 +63,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "lists": ("kind", "name", "text", "to", "system", "codes", "include", *BASIS),
         "required": ("items", "direction", "priority", "specialty", "age_below", *BASIS),
         "recognition": ("days", "system", "codes", *BASIS),
+        "insurance": ("when", "minutes", "text", *BASIS),
         "insurer_codes": ("of", "field", "codes", *BASIS),
         "forms": ("former_levels", "up_next", "up_skipping", "down", "lateral", *BASIS[:2]),
     }
@@ -271,6 +276,24 @@ def read_recognition(reader: Reader, mapping: Table) -> tuple[Recognition, ...]:
         codes, basis = read_codes(reader, table, path, LOINC), reader.basis(table, path)
         found.append(Recognition(days, codes, basis))
         dated += [(path, code, basis) for code in sorted(codes)] or [(path, None, basis)]
+    check_periods(reader, dated)
+    return tuple(found)
+
+
+def read_insurance(reader: Reader, mapping: Table) -> tuple[Insurance, ...]:
+    """Take what the insured pay more for; without a source there is no such rule."""
+    found: list[Insurance] = []
+    dated: list[Dated] = []
+    for path, table in reader.tables(mapping, "insurance", KEYS["insurance"]):
+        when = reader.choice(table.get("when"), f"{path}.when", InsuranceCase)
+        for key in ("minutes", "source"):
+            if table.get(key) is None:
+                reader.fault(f"{path}.{key}", "is required")
+        minutes = reader.number(table, path, "minutes", Decimal(1))
+        text, basis = reader.required_text(table, path, "text"), reader.basis(table, path)
+        if when is not None:
+            found.append(Insurance(when, minutes, text, basis))
+            dated.append((path, when, basis))
     check_periods(reader, dated)
     return tuple(found)
 

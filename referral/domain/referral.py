@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from referral.domain.codes import Direction, Priority
-from referral.domain.lifecycle import OPEN_OFFER, OfferState, ReferralState
+from referral.domain.lifecycle import BEFORE_ARRIVAL, OPEN_OFFER, OfferState, ReferralState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,10 @@ class Referral:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A referral put to one target: the facility `owner`, by the facility `requester`."""
+    """A referral put to one target: the facility `owner`, by the facility `requester`.
+
+    departed_at: when its sender said that the patient had left; None again with what says that he has not.
+    """
 
     id: str
     referral: str
@@ -46,11 +49,17 @@ class Offer:
     patient: str
     authored_on: datetime
     updated_at: datetime
+    departed_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether it still holds the referral; one referral has at most one such offer."""
         return self.state in OPEN_OFFER
+
+    @property
+    def is_on_the_way(self) -> bool:
+        """Whether the patient has left for it and not arrived: also where nobody has answered yet."""
+        return self.departed_at is not None and self.state in BEFORE_ARRIVAL
 
 
 class DemandKind(StrEnum):

@@ -10,13 +10,18 @@ from enum import StrEnum
 
 from referral.domain.codes import Direction, Priority
 from referral.domain.facility import Capacity, FacilityId, ServiceId
+from referral.domain.recognition import Result
 
 
 class CostCode(StrEnum):
     """What a term of the cost stands for."""
 
     TRAVEL = "travel"
+    ANSWER = "answer"
+    WAIT = "wait"
     LEVEL = "level"
+    INSURANCE = "insurance"
+    CONTINUITY = "continuity"
     GREEN_CHANNEL = "green-channel"
     RESULTS = "results"
 
@@ -42,7 +47,7 @@ class Need:
     With none of them every facility has what is needed. `direction` leaves the tiers above (up), below
     (down) or the same (lateral); without it any tier that the policy opens will do. `age` in completed
     years; `sex` as in FHIR: male and female may rule a service out. `codes`, each with its system, are what
-    the lists of a policy may name: diagnosis, technique. `results`: there are some that go with the patient.
+    the lists of a policy may name: diagnosis, technique. `results` go with the patient.
     """
 
     technique: tuple[str, str] | None = None
@@ -53,15 +58,26 @@ class Need:
     sex: str | None = None
     service: ServiceId | None = None
     codes: frozenset[tuple[str, str]] = frozenset()
-    results: bool = False
+    results: tuple[Result, ...] = ()
+
+    @property
+    def code(self) -> str | None:
+        """The code that a tie may be limited to: of the technique, else of the specialty."""
+        return self.specialty if self.technique is None else self.technique[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What is read per request and laid over the snapshot: capacity, and who rejected this referral."""
+    """What is read per request and laid over the snapshot: capacity, and who rejected this referral.
+
+    ahead: how many other patients are sent to a facility and have not arrived. known: facilities that had the
+    patient in care before, as far as the asker sees it; None where nothing tells who the patient is.
+    """
 
     capacity: Mapping[ServiceId, Capacity] = field(default_factory=dict)
     rejected: frozenset[FacilityId] = frozenset()
+    ahead: Mapping[FacilityId, int] = field(default_factory=dict)
+    known: frozenset[FacilityId] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,15 +46,16 @@ def read_policy(path: Path, faults: list[RowFault]) -> PolicyFile | None:
         faults.append(RowFault(path.name, 0, "", reason))
         return None
     before = len(faults)
-    mapping = {key: _json_value(path.name, key, value, faults) for key, value in content.items()}
+    mapping = {
+        key: _json_value(path.name, key, value, faults) for key, value in content.items() if is_clean(key)
+    }
     if not all(is_clean(key) for key in content):
         faults.append(RowFault(path.name, 0, "", "has a key with a control character"))
-    if len(faults) > before:
-        return None
     policy, found = _policy(mapping)
     found += calendar_faults(read_calendar(Reader(lenient=True), mapping))
-    faults.extend(RowFault(path.name, 0, where, rule) for where, rule in found)
-    return None if found or policy is None else PolicyFile(policy, mapping)
+    told = {fault.column for fault in faults[before:]}
+    faults.extend(RowFault(path.name, 0, where, rule) for where, rule in found if where not in told)
+    return None if policy is None or len(faults) > before else PolicyFile(policy, mapping)
 
 
 def _policy(mapping: Mapping[str, object]) -> tuple[Policy | None, list[Fault]]:
@@ -68,11 +69,16 @@ def _policy(mapping: Mapping[str, object]) -> tuple[Policy | None, list[Fault]]:
 
 
 def _json_value(file: str, where: str, value: object, faults: list[RowFault]) -> object:
+    """A value as JSON has it; what cannot be stored is told, and given so that the rest can be checked."""
     match value:
         case dict():
             if not all(is_clean(key) for key in value):
                 faults.append(RowFault(file, 0, where, "has a key with a control character"))
-            return {key: _json_value(file, f"{where}.{key}", inner, faults) for key, inner in value.items()}
+            return {
+                key: _json_value(file, f"{where}.{key}", inner, faults)
+                for key, inner in value.items()
+                if is_clean(key)
+            }
         case list():
             return [_json_value(file, f"{where}[{at}]", inner, faults) for at, inner in enumerate(value)]
         case datetime() | date() | time():
@@ -81,6 +87,7 @@ def _json_value(file: str, where: str, value: object, faults: list[RowFault]) ->
             faults.append(RowFault(file, 0, where, "is not a finite number"))
         case str() if not is_clean(value):
             faults.append(RowFault(file, 0, where, "holds a control character"))
+            return "".join(filter(is_clean, value))
         case _:
             pass
     return value

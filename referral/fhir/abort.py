@@ -1,6 +1,6 @@
 """The Task by which a sender asks a receiver to stop care that has begun.
 
-Code `abort` (http://hl7.org/fhir/CodeSystem/task-code), intent order, focus the Task of the offer. What the
+Code `abort` (http://hl7.org/fhir/CodeSystem/task-code), intent order, about the Task of the offer. What the
 receiver does with it is told by its status: accepted stops the care, rejected goes on with it.
 """
 
@@ -37,9 +37,21 @@ _ANSWERS = {
 }
 
 
-def is_abort(content: Mapping[str, Any]) -> bool:
-    """Whether a Task asks to stop another; the caller looks whether that is an offer."""
-    return code_of(content.get("code"), systems.TASK_CODE) == "abort" and content.get("focus") is not None
+def what_to_stop(content: Mapping[str, Any]) -> tuple[Mapping[str, Any], str] | None:
+    """The reference to what a Task asks to stop, and where it stands; None where it asks for no such thing.
+
+    The caller looks whether that is an offer. It is the focus; without one an input that refers to a Task,
+    where HL7's Clinical Order Workflows have it (http://hl7.org/fhir/uv/cow/2025May).
+    """
+    if code_of(content.get("code"), systems.TASK_CODE) != "abort":
+        return None
+    if content.get("focus") is not None:
+        return content["focus"], "focus"
+    for position, part in enumerate(content.get("input", ())):
+        named = part.get("valueReference", {})
+        if "Task" in str(named.get("reference", "")).split("/"):
+            return named, f"input[{position}].valueReference"
+    return None
 
 
 def abort_reason(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from referral.domain.errors import InvalidElement, MissingElement, NotSupported
 from referral.fhir.json_patch import Operation, patch_of_binary
 from referral.fhir.resources import check_written
 
 MOST_ENTRIES: Final = 10_000
+
+MOST_READS: Final = 100
+"""Of a transaction: what it has written is locked meanwhile."""
+
+READS: Final = frozenset({"GET", "HEAD"})
 
 _ADDRESS: Final = re.compile(r"([A-Za-z]{1,64})(?:/([A-Za-z0-9\-.]{1,64}))?(?:\?(.*))?", re.DOTALL)
 _BY_SEARCH: Final = re.compile(r"([A-Z][A-Za-z]{1,63})\?.+", re.DOTALL)
@@ -24,7 +30,11 @@ _CONDITIONS: Final[Mapping[str, frozenset[str]]] = {
     "PUT": frozenset({"ifMatch", "ifNoneMatch"}),
     "PATCH": frozenset({"ifMatch"}),
     "DELETE": frozenset({"ifMatch"}),
+    "GET": frozenset({"ifNoneMatch", "ifModifiedSince"}),
+    "HEAD": frozenset({"ifNoneMatch", "ifModifiedSince"}),
 }
+# Behind the address of a resource: `_history/1`.
+_MOST_BEHIND: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +61,10 @@ class Entry:
 def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base: str) -> list[Entry]:
     """The writes of a transaction, their references to each other resolved to the ids that they get.
 
-    The bundle is valid R4. Raises NotSupported for a method, InvalidElement for an address that does not fit
-    or a resource written twice, MissingElement for an entry without its parts.
+    The bundle is valid R4. Raises NotSupported for a condition, InvalidElement for an address that does not
+    fit or a resource written twice, MissingElement for an entry without its parts.
     """
-    sent = list(entries_of(bundle))
+    sent = [(path, entry) for path, entry in entries_of(bundle) if not is_read(entry)]
     entries = [_entry(entry, path, new_id, base) for path, entry in sent]
     seen: set[tuple[str, str]] = set()
     ids: dict[str, str] = {}
@@ -74,6 +84,49 @@ def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base:
         patch = None if entry.patch is None else tuple(resolve_patch(entry.patch, meant))
         resolved.append(replace(entry, patch=patch))
     return resolved
+
+
+def reads_of(bundle: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """What a transaction asks for when all is written: path and Bundle.entry.request of each read.
+
+    Raises InvalidElement where they are too many, MissingElement and NotSupported as `read_transaction` does.
+    """
+    reads = [(path, entry) for path, entry in entries_of(bundle) if is_read(entry)]
+    if len(reads) > MOST_READS:
+        text = f"A transaction has at most {MOST_READS} reads here: ask in a batch."
+        raise InvalidElement(text, f"{reads[MOST_READS][0]}.request")
+    for path, entry in reads:
+        _check_request(entry["request"], path)
+    return [(path, entry["request"]) for path, entry in reads]
+
+
+def is_read(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry asks for something and writes nothing."""
+    return entry.get("request", {}).get("method") in READS
+
+
+def resolve_address(url: str, ids: Mapping[str, str]) -> str:
+    """The address of a read, with `Type/id` where it names an entry by its fullUrl.
+
+    That is the address, or what stands before `/_history/1` or an operation; or a value of a search.
+    """
+    head, mark, query = url.partition("?")
+    behind = ""
+    for _ in range(_MOST_BEHIND):
+        if head in ids:
+            break
+        head, slash, last = head.rpartition("/")
+        behind = f"{slash}{last}{behind}"
+    head = ids.get(head, head)
+    return f"{head}{behind}{mark}{'&'.join(_resolved_pair(pair, ids) for pair in query.split('&'))}"
+
+
+def _resolved_pair(pair: str, ids: Mapping[str, str]) -> str:
+    name, equals, value = pair.partition("=")
+    if name.endswith("_id"):
+        ids = {full_url: address.rpartition("/")[2] for full_url, address in ids.items()}
+    values = (ids.get(unquote_plus(each), each) for each in value.split(","))
+    return f"{name}{equals}{','.join(values)}"
 
 
 def entries_of(bundle: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -118,16 +171,8 @@ def _request(
 ) -> tuple[str, tuple[str, str | None, str | None]]:
     """The method of an entry, and type, id and search in its address."""
     request = entry.get("request", {})
-    for name in ("method", "url"):
-        if name not in request:
-            raise MissingElement(f"An entry of a transaction needs its {name}.", f"{path}.request.{name}")
+    _check_request(request, path)
     method = request["method"]
-    if method not in _CONDITIONS:
-        text = f"A transaction takes {', '.join(_CONDITIONS)} here, not {method}: ask in a batch."
-        raise NotSupported(text, f"{path}.request.method")
-    conditions = {"ifMatch", "ifNoneMatch", "ifModifiedSince", "ifNoneExist"} & request.keys()
-    for name in sorted(conditions - _CONDITIONS[method]):
-        raise NotSupported(f"{name} is not supported with {method}.", f"{path}.request.{name}")
     address = _ADDRESS.fullmatch(request["url"].removeprefix(base + "/").removeprefix("/"))
     if address is None:
         raise InvalidElement(
@@ -140,6 +185,16 @@ def _request(
         text = "POST is to Type; PUT, PATCH and DELETE are to Type/id or Type?search."
         raise InvalidElement(text, f"{path}.request.url")
     return method, (resource_type, resource_id, criteria)
+
+
+def _check_request(request: Mapping[str, Any], path: str) -> None:
+    for name in ("method", "url"):
+        if name not in request:
+            raise MissingElement(f"An entry of a transaction needs its {name}.", f"{path}.request.{name}")
+    method = request["method"]
+    conditions = {"ifMatch", "ifNoneMatch", "ifModifiedSince", "ifNoneExist"} & request.keys()
+    for name in sorted(conditions - _CONDITIONS[method]):
+        raise NotSupported(f"{name} is not supported with {method}.", f"{path}.request.{name}")
 
 
 def _meaning(ids: Mapping[str, str], full_url: str) -> Callable[[str], str | None]:

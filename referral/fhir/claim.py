@@ -9,13 +9,15 @@ from referral.domain.errors import InvalidElement, MissingElement
 
 _VALUES: Final = {"number": ("valueString",), "birthDate": ("valueDate", "valueString")}
 _LONGEST: Final = 64
+# Of many nobody knows more than the year.
+_BORN: Final = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?", re.ASCII)
 _BETWEEN: Final = re.compile(r"[\s.-]+")
 
 
 def read_claim(content: Mapping[str, Any]) -> tuple[str, str]:
-    """Number, as the hub writes it, and birth date (YYYY-MM-DD).
+    """Number, as the hub writes it, and birth date (YYYY-MM-DD, YYYY-MM or YYYY).
 
-    Raises InvalidElement for other parameters, values of another type, and what is no day; MissingElement.
+    Raises InvalidElement for other parameters, values of another type, and what is no date; MissingElement.
     """
     given: dict[str, str] = {}
     entries = content.get("parameter", [])
@@ -35,12 +37,13 @@ def read_claim(content: Mapping[str, Any]) -> tuple[str, str]:
     for name in _VALUES:
         if name not in given:
             raise MissingElement(f"A claim needs the parameter {name}.", "Parameters.parameter")
+    born = given["birthDate"]
     try:
-        born = (
-            date.fromisoformat(given["birthDate"]) if len(given["birthDate"]) == len("YYYY-MM-DD") else None
-        )
+        if _BORN.fullmatch(born) is None:
+            raise ValueError
+        date.fromisoformat(born + "0001-01-01"[len(born) :])
     except ValueError:
-        born = None
-    if born is None:
-        raise InvalidElement("The birth date is a day: YYYY-MM-DD.", "Parameters.parameter")
-    return _BETWEEN.sub("", given["number"]).upper(), born.isoformat()
+        raise InvalidElement(
+            "The birth date is YYYY-MM-DD, YYYY-MM or YYYY.", "Parameters.parameter"
+        ) from None
+    return _BETWEEN.sub("", given["number"]).upper(), born

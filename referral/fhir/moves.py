@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from referral.domain.advice import Advice
 from referral.domain.lifecycle import Need, Party
 
 
@@ -24,10 +25,13 @@ def write_moves(
     *,
     due: datetime | None = None,
     missing: Mapping[str, Sequence[str]] | None = None,
+    form: tuple[str, str | None] | None = None,
+    advice: Iterable[Advice] = (),
 ) -> dict[str, Any]:
     """Give the Parameters: `move` in their order, then `owes` and, where a clock runs, until when.
 
-    missing: by the code of a move what the package of the referral still lacks for it.
+    missing: by the code of a move what the package of the referral still lacks for it. form: of the transfer,
+    with the source of the rule. advice: what the lists of the network say of the referral.
     """
     parameters: list[dict[str, Any]] = [
         {"name": "move", "part": [*_parts(move), *_codes("missing", (missing or {}).get(move.code, ()))]}
@@ -37,6 +41,11 @@ def write_moves(
         parameters.append({"name": "owes", "valueCode": owes.value})
     if due is not None:
         parameters.append({"name": "due", "valueDateTime": due.isoformat(timespec="seconds")})
+    if form is not None:
+        parameters.append({"name": "form", "part": [_code(form[0]), *_source(form[1])]})
+    for one in advice:
+        text = {"name": "text", "valueString": one.text}
+        parameters.append({"name": "advice", "part": [_code(one.code), text, *_source(one.source)]})
     # FHIR has no empty arrays.
     return {"resourceType": "Parameters"} | ({"parameter": parameters} if parameters else {})
 
@@ -48,6 +57,14 @@ def _parts(move: PossibleMove) -> list[dict[str, Any]]:
         {"name": "to", "valueCode": move.to},
         *_codes("needs", [need.value for need in move.needs]),
     ]
+
+
+def _code(code: str) -> dict[str, Any]:
+    return {"name": "code", "valueCode": code}
+
+
+def _source(source: str | None) -> list[dict[str, Any]]:
+    return [] if source is None else [{"name": "source", "valueString": source}]
 
 
 def _codes(name: str, codes: Iterable[str]) -> list[dict[str, Any]]:

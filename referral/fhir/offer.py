@@ -51,6 +51,8 @@ _WITH_MOVE = {
 _STAMPED = frozenset({"resourceType", "id", "meta", "status", "businessStatus"})
 
 _OUTPUTS = ("outcome", "disposition", "summary", "preliminary", "target", "appointment", "place")
+GIVEN_BACK = {"outcome", "disposition", "summary", "preliminary"}
+"""What outputs tell of the patient."""
 _INPUTS = ("means", "escort", "eta")
 
 
@@ -64,14 +66,14 @@ def is_offer(content: Mapping[str, Any]) -> bool:
 
 
 def business_status(content: Mapping[str, Any]) -> str | None:
-    """The code of `businessStatus`; None where absent. Raises UnknownCode for one of another system."""
+    """Our code of `businessStatus`; None where it has none."""
+    return code_of(content.get("businessStatus"), systems.OFFER_STATUS)
+
+
+def has_other_business_status(content: Mapping[str, Any]) -> bool:
+    """Whether `businessStatus` has codes of other systems alone, such as those of a published guide."""
     given = content.get("businessStatus")
-    if given is None:
-        return None
-    code = code_of(given, systems.OFFER_STATUS)
-    if code is None and next(codings(given), None) is not None:
-        raise UnknownCode("The business status is a code of offer-status.", "Task.businessStatus")
-    return code
+    return next(codings(given), None) is not None and business_status(content) is None
 
 
 def named_parts(content: Mapping[str, Any], element: str) -> dict[str, Mapping[str, Any]]:
@@ -146,6 +148,20 @@ def merge_update(
     return content, aside
 
 
+def new_parts(before: Mapping[str, Any], sent: Mapping[str, Any], element: str) -> set[str]:
+    """The types of the `input` or `output` that say what none said before, with or without our systems."""
+    system = systems.TASK_INPUT if element == "input" else systems.TASK_OUTPUT
+
+    def says(part: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        values = {name: value for name, value in part.items() if name.startswith("value")}
+        if "valueCodeableConcept" in values:
+            values["valueCodeableConcept"] = [code for _, code in codings(values["valueCodeableConcept"])]
+        return code_of(part.get("type"), system) or "", values
+
+    stood = [says(part) for part in before.get(element, ())]
+    return {said[0] for said in map(says, sent.get(element, ())) if said not in stood}
+
+
 def outcome_of(content: Mapping[str, Any]) -> Outcome | None:
     """The outcome in `output`; None where absent. Raises UnknownCode."""
     code = _output_code(content, "outcome", systems.OUTCOME)
@@ -199,25 +215,25 @@ def output_reference(content: Mapping[str, Any], name: str) -> Mapping[str, Any]
 
 
 def given_needs(content: Mapping[str, Any], before: Mapping[str, Any]) -> frozenset[Need]:
-    """What an update brings along for its move; what was there before does not count."""
-    outputs = [part for part in content.get("output", ()) if part not in before.get("output", ())]
-    named = named_parts({"output": outputs}, "output")
-    given = {Need(name) for name in _OUTPUTS if name in named}
-    reason = content.get("statusReason", {})
-    if reason != before.get("statusReason") and str(reason.get("text", "")).strip():
-        given |= {Need.REASON, Need.TEXT}
-    if len(content.get("note", ())) > len(before.get("note", ())):
-        given.add(Need.NOTE)
-    return frozenset(given - {Need.PLACE}) | _visit(content, before)
+    """What an update brings along for its move, taken at its word also where it says again what stood there.
 
-
-def _visit(content: Mapping[str, Any], before: Mapping[str, Any]) -> frozenset[Need]:
-    """Time and place, where one of them is new; the other may be as it was."""
-    period, place = content.get("executionPeriod", {}), named_parts(content, "output").get("place")
-    if period == before.get("executionPeriod", {}) and place == named_parts(before, "output").get("place"):
-        return frozenset()
-    has = {Need.TIME: "start" in period, Need.PLACE: place is not None and "valueString" in place}
+    Of notes, which nobody takes away, a new one counts.
+    """
+    named = named_parts(content, "output")
+    has = {
+        **{Need(name): name in named for name in _OUTPUTS},
+        Need.PLACE: "valueString" in named.get("place", {}),
+        Need.TIME: "start" in content.get("executionPeriod", {}),
+        Need.REASON: bool(reason_text(content)),
+        Need.TEXT: bool(reason_text(content)),
+        Need.NOTE: len(content.get("note", ())) > len(before.get("note", ())),
+    }
     return frozenset(need for need, is_there in has.items() if is_there)
+
+
+def reason_text(content: Mapping[str, Any]) -> str:
+    """The words of `statusReason`; empty where there are none."""
+    return str(content.get("statusReason", {}).get("text", "")).strip()
 
 
 def stamp_offer(content: dict[str, Any], offer: Offer, referral: Referral, modified: str) -> None:

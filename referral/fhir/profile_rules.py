@@ -1,7 +1,8 @@
 """The rules of our own profiles and extensions, by hand: fhir_profiles/input/fsh has them in FSH.
 
-They hold for resources that declare a profile in meta.profile, and those of `referral` and `offer` for
-whatever is a referral or an offer. What depends on who asks, or on what is stored, is decided by the actions:
+They hold for resources that declare a profile in meta.profile, and those of `referral` for whatever is a
+referral. Of a Task that fulfils something they hold as far as it need not be an offer; whether it is one, and
+then lacks something, the actions say. What depends on who asks, or on what is stored, they decide, too:
 the statuses and words of a move, parties, positions, approvals. Codes without a system are taken as ours.
 """
 
@@ -62,8 +63,10 @@ def profile_faults(content: Content) -> Iterator[Fault]:
                     meant.add(name)
     if kind == "ServiceRequest" and is_referral(content):
         meant.add("referral")
-    elif kind == "Task" and is_offer(content):
-        meant.add("offer")
+    elif kind == "Task" and is_offer(content) and "offer" not in meant:
+        # What it fulfils may be a plain order: only who looks that up knows whether it is an offer.
+        yield from _repeated(content, "")
+        yield from _inputs(content)
     if meant:
         yield from _repeated(content, "")
         for name in sorted(meant):
@@ -149,6 +152,10 @@ def _offer(content: Content) -> Iterator[Fault]:
     yield from _refers(content, "focus", ("ServiceRequest",))
     yield from _refers(content, "for", ("Patient",))
     yield from _refers(content, "owner", _OWNERS)
+    yield from _inputs(content)
+
+
+def _inputs(content: Content) -> Iterator[Fault]:
     for position, part in enumerate(content.get("input", ())):
         wanted = _INPUTS.get(code_of(part.get("type"), systems.TASK_INPUT) or "")
         if wanted is not None and wanted.isdisjoint(name.removeprefix("_") for name in part):

@@ -46,7 +46,8 @@ def move_provenance(
     told: dict[str, Any] = {}
     if code is not None and move in _REASON_SYSTEMS:
         told = concept(_REASON_SYSTEMS[move], code)
-    if text:
+    # What was asked is between the two parties of the offer, and stands in their thread.
+    if text and move != OfferMove.ASK:
         told["text"] = text
     # The clock is nobody's facility.
     who: dict[str, Any] = {"display": "The clock"} if party == Party.SYSTEM else {}

@@ -1,6 +1,6 @@
 """`$suggest-targets` on the wire: Parameters in, Parameters out (http://hl7.org/fhir/R4/parameters.html)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -9,8 +9,8 @@ from referral.domain.errors import InvalidElement, MissingElement
 from referral.domain.facility import FacilityId
 from referral.domain.suggestion import Excluded, Need, Suggestion, Suggestions, Term
 from referral.fhir import systems
-from referral.fhir.elements import codings, reference
-from referral.fhir.referral import direction_of, priority_of, specialty_of, technique_of
+from referral.fhir.elements import reference
+from referral.fhir.referral import codes_said, direction_of, priority_of, specialty_of, technique_of
 from referral.fhir.validation import check_resource
 
 DEFAULT_COUNT: Final = 10
@@ -108,15 +108,8 @@ def need_of(request: Mapping[str, Any], patient: Mapping[str, Any] | None, on: d
         direction=direction_of(request, "ServiceRequest.extension"),
         age=age_on(patient["birthDate"], on) if "birthDate" in patient else None,
         sex=patient.get("gender"),
-        codes=frozenset(listed_codes(request)),
-        results="supportingInfo" in request,
+        codes=frozenset(codes_said(request)),
     )
-
-
-def listed_codes(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The codes of a ServiceRequest that the lists of a policy may name: what for, and why."""
-    for concept in (request.get("code"), *request.get("reasonCode", ())):
-        yield from ((system, code) for system, code in codings(concept) if system is not None)
 
 
 def age_on(birth_date: str, on: date) -> int:

@@ -70,17 +70,9 @@ class Examination:
             if any(tie.kind is AffiliationKind.GREEN_CHANNEL and self._holds(tie) for tie in ties)
         )
 
-    @cached_property
-    def recognising(self) -> frozenset[FacilityId]:
-        """Facilities that rely on the sender's results for what is needed."""
-        ties = self.snapshot.recognising(self.network, self.sender)
-        return frozenset(tie.organization for tie in ties if self._holds(tie))
-
     def _holds(self, tie: Affiliation) -> bool:
         """Whether a tie is in force, and for what is needed."""
-        need = self.need
-        code = need.specialty if need.technique is None else need.technique[1]
-        return tie.in_force(self.on) and (not tie.needs or code in tie.needs)
+        return tie.serves(self.need.code, self.on)
 
     @cached_property
     def _goes_straight(self) -> bool:
@@ -235,6 +227,15 @@ class Examination:
             return None
         services = capabilities.serving(place, self.need, self.on) or ()
         return next((found.id for found in services if self._takes(found) and self._has_room(found)), None)
+
+    def has_waitlist(self, place: int) -> bool:
+        """Tell whether all services that could take the patient say that there is a waitlist."""
+        services = self.snapshot.capabilities.serving(place, self.need, self.on) or ()
+        known = (
+            self.overlay.capacity.get(one.id) for one in services if self._takes(one) and self._has_room(one)
+        )
+        told = [capacity is not None and capacity.status is CapacityStatus.WAITLIST for capacity in known]
+        return bool(told) and all(told)
 
     def _takes(self, service: Service) -> bool:
         age, sex = self.need.age, self.need.sex

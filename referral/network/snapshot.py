@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from referral.domain.answer_times import AnswerTimes
 from referral.domain.calendar import WorkingCalendar
-from referral.domain.errors import NotFound
+from referral.domain.errors import NotFound, PolicyUnreadable
 from referral.domain.facility import (
     Affiliation,
     AffiliationKind,
@@ -42,7 +43,10 @@ def _without_public_holidays(rules: CalendarRules) -> WorkingCalendar:
 
 
 class Snapshot:
-    """All networks at one `version`. The Organization id of a network is its own id."""
+    """All networks at one `version`. The Organization id of a network is its own id.
+
+    answers: how long facilities took to answer, as it was known when that was last looked at; set anew whole.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,8 @@ class Snapshot:
         self.places = Places(directory.facilities)
         self.capabilities = Capabilities(self.places, directory)
         self.policies: Mapping[NetworkId, PolicyHistory] = dict(directory.policies)
+        self.unreadable = dict(directory.unreadable)
+        self.answers = AnswerTimes()
         self.network_names: Mapping[NetworkId, str] = dict(directory.network_names)
         self._memberships: dict[FacilityId, tuple[Membership, ...]] = {}
         for membership in directory.memberships:
@@ -106,8 +112,15 @@ class Snapshot:
         return tuple(sorted(found))
 
     def policy(self, network: NetworkId, on: date) -> Policy:
-        """Give the policy that a network has on a day. Raises NotFound for a network that has none."""
+        """Give the policy that a network has on a day.
+
+        Raises PolicyUnreadable for one whose policy is not known because it cannot be read, NotFound for a
+        network that has none.
+        """
         history = self.policies.get(network)
+        if history is None and network in self.unreadable:
+            text = f"The stored policy of the network {network} cannot be read by this version."
+            raise PolicyUnreadable(f"{text} Its operators have to put another one in force.")
         if history is None:
             raise NotFound(f"There is no network {network}.")
         return history.on(on)
@@ -118,6 +131,15 @@ class Snapshot:
         if rules not in self._calendars:
             self._calendars[rules] = self._make_calendar(rules)
         return self._calendars[rules]
+
+    @property
+    def weighs_answers(self) -> bool:
+        """Whether a policy goes by how long facilities take to answer."""
+        return any(
+            version.policy.weights.answer
+            for history in self.policies.values()
+            for version in history.versions
+        )
 
     def make_calendars(self) -> None:
         """Make what else is made when it is first asked for: the first holidays of a country take time."""

@@ -20,6 +20,7 @@ from referral.domain.suggestion import (
     Term,
 )
 from referral.network.candidate import Examination
+from referral.network.charges import charges_of
 from referral.network.places import HALF_AROUND_KM
 from referral.network.travel import Journey, Leg
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _FIRST_BUDGET = 22.5
 """Minutes of travel within which the nearest are looked for first; doubled until enough are found."""
+
+_ORDER = {code: place for place, code in enumerate(CostCode)}
 
 _FEW = 200
 """Up to so many places, one look as far as the limit costs less than several that widen."""
@@ -89,10 +92,10 @@ class _Search:
         self.farthest = self.ways.longest if self.limit is None else float(self.limit) + 0.1
         self.travel_weight = float(examination.policy.weights.travel)
         self.level_weight = float(examination.policy.weights.level)
-        weights = examination.policy.weights
-        self.without_channel = _tenths(float(weights.green_channel))
-        self.repeated = _tenths(float(weights.results)) if examination.need.results else 0
+        self.charges = charges_of(examination)
+        self.least_charged = sum(_tenths(charge.least) for charge in self.charges)
         self._passing: dict[int, bool] = {}
+        self._charges: dict[int, int] = {}
 
     def among_all(self) -> Suggestions:
         """Examine every member of the network."""
@@ -148,7 +151,8 @@ class _Search:
             best = self._cheapest(by_road)
             if len(best) == self.count and self._enough(best, budget):
                 # Three tenths more than the dearest: then `_enough` holds, if barely.
-                return min(budget, (best[-1].cost + 3) / 10 / self.travel_weight)
+                dearest = best[-1].cost - self.least_charged
+                return min(budget, (dearest + 3) / 10 / self.travel_weight)
             if budget >= HALF_AROUND_KM * self.ways.minutes_per_km:
                 # That is all there is by road; what else there is may be far beyond, or nowhere.
                 return max([_FIRST_BUDGET, *(by_road[found.place] for found in best)])
@@ -205,7 +209,8 @@ class _Search:
         """Tell whether as many are found as are asked for, and nothing beyond the budget costs as little."""
         if self.count is None or len(best) < self.count:
             return False
-        return not best or best[-1].cost < _tenths(budget * self.travel_weight) - 1
+        beyond = _tenths(budget * self.travel_weight) + self.least_charged
+        return not best or best[-1].cost < beyond - 1
 
     def _all_in(self, minutes: dict[int, float], open_places: list[array[int]]) -> bool:
         """Tell whether no place that passes is left to be found."""
@@ -227,31 +232,28 @@ class _Search:
         travel = _tenths(minutes * self.travel_weight)
         target = self.places.id_of(place)
         cost = travel + _tenths(self.examination.overshoot(place) * self.level_weight)
-        return _Scored(cost + self._channel(target) + self._results(target), target, travel, place)
+        return _Scored(cost + self._charged(place, target), target, travel, place)
 
-    def _channel(self, target: FacilityId) -> int:
-        return (
-            0 if not self.without_channel or target in self.examination.channelled else self.without_channel
-        )
-
-    def _results(self, target: FacilityId) -> int:
-        return 0 if not self.repeated or target in self.examination.recognising else self.repeated
+    def _charged(self, place: int, target: FacilityId) -> int:
+        """What the charges come to, in tenths; a place is looked at several times as the search widens."""
+        if not self.charges:
+            return 0
+        if place not in self._charges:
+            self._charges[place] = sum(_tenths(charge.minutes(target)) for charge in self.charges)
+        return self._charges[place]
 
     def _suggestion(self, found: _Scored, journey: Journey) -> Suggestion:
         levels = self.examination.overshoot(found.place)
         higher = {0: "no level higher than needed", 1: "1 level higher than needed"}
-        channel, results = self._channel(found.target), self._results(found.target)
-        level = found.cost - found.travel - channel - results
+        level = _tenths(levels * self.level_weight)
         terms = [
             Term(CostCode.TRAVEL, _minutes(found.travel), journey.route(found.place)),
             Term(CostCode.LEVEL, _minutes(level), higher.get(levels, f"{levels} levels higher than needed")),
         ]
-        if self.without_channel:
-            text = "no green channel leads there" if channel else "by the green channel"
-            terms.append(Term(CostCode.GREEN_CHANNEL, _minutes(channel), text))
-        if self.repeated:
-            text = "the results are repeated there" if results else "the results are recognised there"
-            terms.append(Term(CostCode.RESULTS, _minutes(results), text))
+        for charge in self.charges:
+            tenths = _tenths(charge.minutes(found.target))
+            terms.append(Term(charge.code, _minutes(tenths), charge.text(found.target)))
+        terms.sort(key=lambda term: _ORDER[term.code])
         return Suggestion(found.target, self.examination.service(found.place), tuple(terms))
 
 

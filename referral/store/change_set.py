@@ -18,7 +18,7 @@ from referral.store.owner import OwnerConnection
 from referral.store.pool import Connection
 from referral.store.replay import Answer, Once
 from referral.store.statements import statement
-from referral.store.typed_row import read_deadline, read_demand, read_journey, read_offer
+from referral.store.typed_rows import read_deadline, read_demand, read_journey, read_offer
 
 Key = tuple[str, str]
 """Type and id of a resource."""
@@ -41,7 +41,10 @@ class WriteRequest:
     update: resources that it changes (locked). focus: referrals that it moves, or offers of them (locked).
     references: resources that it names. identifiers: (types, system, value) that stand for resources.
     numbers: how many referral numbers it may need. once: what makes it the same as one before.
-    homes: offers of whose patients it must know where they live.
+    homes: offers of whose patients it must know where they live. reasons: it must know why what it moves was
+    asked for.
+    numbered: (system, value) of referrals that are named as in `focus`. passing: what it names it may give to
+    others, so through what the actor sees it is asked, too.
     claim: instead of all this the referral that is claimed, and no other.
     """
 
@@ -53,7 +56,10 @@ class WriteRequest:
     numbers: int = 0
     once: Once | None = None
     homes: Sequence[str] = ()
+    reasons: bool = False
     claim: Claim | None = None
+    numbered: Sequence[tuple[str, str]] = ()
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,8 @@ class StoredReference:
 
     codes: (system, code) of category, code and type, where they say what it is. born: of a Patient.
     starts: of an Appointment or a Slot. identifiers: (system, value) of a Patient, where several are named.
+    through: the offers and referrals by which alone the actor sees what is another's, where that was asked;
+    empty where it sees it for good.
     """
 
     version: int
@@ -89,6 +97,7 @@ class StoredReference:
     organization: str | None
     codes: frozenset[tuple[str, str]] = frozenset()
     identifiers: frozenset[tuple[str, str]] = frozenset()
+    through: frozenset[str] = frozenset()
     born: datetime | None = None
     starts: datetime | None = None
 
@@ -212,6 +221,7 @@ def _loaded(rows: Sequence[asyncpg.Record], request: WriteRequest) -> Loaded:
                     data["organization"],
                     frozenset((system, code) for system, code in data["codes"] or ()),
                     frozenset((system, value) for system, value in data["identifiers"] or ()),
+                    frozenset(data["through"] or ()),
                     *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
                 )
             case "identifier":
@@ -260,7 +270,10 @@ def _asked(request: WriteRequest) -> dict[str, Any]:
         "numbers": request.numbers,
         **({"replay": request.once.asked()} if request.once else {}),
         **({"homes": request.homes} if request.homes else {}),
+        **({"reasons": True} if request.reasons else {}),
         **({"claim": request.claim} if request.claim else {}),
+        **({"numbered": request.numbered} if request.numbered else {}),
+        **({"passing": True} if request.passing else {}),
     }
 
 
@@ -297,7 +310,8 @@ class ChangeSet:
     ended: facility, via, at, and whether the request goes with the package.
     packages: referral, offer, facility, sender, patient, at. given: via, facility, who gives, patient, at,
     type, id of what goes by itself, with what it is made of. attachments: type, id, at of what may have some
-    and is written or given to others.
+    and is written or given to others. late: type, id, at, whether it is what somebody names before it is
+    there; else it is what may have been named before.
     identifiers: referral, sender, and the sender's own numbers as (system, value).
     journeys: rows of those whose loop stands otherwise now.
     directory: network, type, id. typed: rows of the network for `apply_directory`. replay: as `Once.kept`
@@ -322,6 +336,7 @@ class ChangeSet:
     journeys: list[dict[str, Any]] = field(default_factory=list)
     given: list[tuple[str, str, str, str, datetime, str, str]] = field(default_factory=list)
     attachments: list[tuple[str, str, datetime]] = field(default_factory=list)
+    late: list[tuple[str, str, datetime, bool]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     audits: list[dict[str, Any]] = field(default_factory=list)
     directory: list[tuple[str, str, str]] = field(default_factory=list)

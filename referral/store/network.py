@@ -24,6 +24,7 @@ from referral.domain.facility import (
 )
 from referral.domain.policy import Policy
 from referral.domain.policy_history import PolicyHistory, PolicyVersion
+from referral.domain.policy_reader import Fault, PolicyError
 from referral.store.pool import Connection
 from referral.store.statements import statement
 
@@ -49,13 +50,11 @@ class DirectoryRows:
     tables: Mapping[str, Sequence[Row]]
 
     def directory(self) -> Directory:
-        """The rows as values. A facility without a position is left out, with all that names it.
-
-        Raises PolicyError for a stored policy that this version cannot read.
-        """
+        """The rows as values. A facility without a position is left out, with all that names it."""
         tables = self.tables
         facilities = tuple(facility_of(row) for row in tables["facilities"])
         placed = {facility.id for facility in facilities}
+        policies, unreadable = _histories(tables["policies"])
         services = tuple(service_of(row) for row in tables["services"] if row["facility"] in placed)
         return Directory(
             facilities=facilities,
@@ -75,7 +74,8 @@ class DirectoryRows:
                 for row in tables["links"]
                 if row["origin"] in placed and row["destination"] in placed
             ),
-            policies=_histories(tables["policies"]),
+            policies=policies,
+            unreadable=unreadable,
             network_names={NetworkId(row["id"]): row["name"] for row in tables["networks"]},
         )
 
@@ -96,13 +96,22 @@ async def load_directory(connection: Connection) -> DirectoryRows:
         return DirectoryRows(version, tables)
 
 
-def _histories(rows: Sequence[Row]) -> dict[NetworkId, PolicyHistory]:
+def _histories(
+    rows: Sequence[Row],
+) -> tuple[dict[NetworkId, PolicyHistory], dict[NetworkId, tuple[Fault, ...]]]:
+    """The policies; and what is wrong with those of which some version cannot be read."""
     found: dict[NetworkId, list[PolicyVersion]] = {}
+    unreadable: dict[NetworkId, tuple[Fault, ...]] = {}
     for row in rows:
-        policy = Policy.from_stored(json.loads(row["mapping"]))
-        version = PolicyVersion(row["number"], row["valid_from"], policy)
-        found.setdefault(NetworkId(row["network"]), []).append(version)
-    return {network: PolicyHistory(tuple(versions)) for network, versions in found.items()}
+        network = NetworkId(row["network"])
+        try:
+            policy = Policy.from_stored(json.loads(row["mapping"]))
+        except PolicyError as error:
+            unreadable[network] = (*unreadable.get(network, ()), *error.faults)
+            continue
+        found.setdefault(network, []).append(PolicyVersion(row["number"], row["valid_from"], policy))
+    whole = {network: tuple(versions) for network, versions in found.items() if network not in unreadable}
+    return {network: PolicyHistory(versions) for network, versions in whole.items()}, unreadable
 
 
 def facility_of(row: Row) -> Facility:

@@ -1,6 +1,6 @@
 """What belongs to a request: its patient, and what it brings along."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -30,11 +30,15 @@ class PackagePage:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """A request with what it names itself: type and codes (system, code) of each. born: of its patient."""
+    """A request with what it names itself: type and codes (system, code) of each. born: of its patient.
+
+    conditions: the codes of the Conditions among them, by their ids.
+    """
 
     content: str
     born: datetime | None
     named: tuple[tuple[str, frozenset[tuple[str, str]]], ...]
+    conditions: Mapping[str, frozenset[tuple[str, str]]]
 
 
 BEGINNING: Final = PackagePlace(0, "", "")
@@ -72,9 +76,12 @@ async def read_brought(store: Store, visible_to: str, request: str) -> Brought |
         rows = await connection.fetch(statement("package", "named"), request)
     if row is None:
         return None
-    named = [(one["type"], orjson.loads(one["codes"] or "[]")) for one in rows]
+    named = [
+        (one["type"], one["id"], frozenset(map(tuple, orjson.loads(one["codes"] or "[]")))) for one in rows
+    ]
     return Brought(
         row["content"],
         row["born"],
-        tuple((kind, frozenset((system, code) for system, code in codes)) for kind, codes in named),
+        tuple((kind, codes) for kind, _, codes in named),
+        {name: codes for kind, name, codes in named if kind == "Condition"},
     )

@@ -220,6 +220,10 @@ class Store:
                 raise
             await connection.execute("COMMIT")
 
+    def within(self, connection: Connection) -> "Store":
+        """This store as the transaction of a connection sees it, for its own actor to read from."""
+        return _Within(self._pool, self._patience, connection)
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
@@ -256,6 +260,19 @@ class Store:
 def is_locked(failure: StoreUnavailable) -> bool:
     """Whether it waited too long for a lock of others, and nothing else is wrong."""
     return isinstance(failure.__cause__, asyncpg.exceptions.LockNotAvailableError)
+
+
+class _Within(Store):
+    """One connection, in a transaction that somebody else began and ends."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", patience: float, connection: Connection) -> None:
+        super().__init__(pool, patience)
+        self._one = connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        # What goes wrong is named where the transaction was begun.
+        yield self._one
 
 
 def _watched_by(

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+import orjson
+
+from referral.domain.answer_times import AnswerTimes
 from referral.domain.facility import Capacity, CapacityStatus, FacilityId, NetworkId, ServiceId, Technique
+from referral.domain.recognition import Result
 from referral.domain.suggestion import Overlay
+from referral.store.change_set import Key
 from referral.store.pool import Connection, Store
 from referral.store.statements import statement
 
@@ -76,21 +81,61 @@ async def find_diagnoses(
 
 
 async def read_overlay(
-    connection: Connection, actor: FacilityId, network: NetworkId, request: str | None
+    connection: Connection, actor: FacilityId, network: NetworkId, request: str | None, *, waits: bool = False
 ) -> Overlay:
     """Services of the network that are full, and the facilities that rejected the request; one message.
 
-    The rejections of a request that the actor does not see are not told.
+    waits: also who has a waitlist, and how many are sent where. The rejections of a request that the actor
+    does not see are not told.
     """
     capacity: dict[ServiceId, Capacity] = {}
     rejected: set[FacilityId] = set()
-    for row in await connection.fetch(statement("suggestion", "overlay"), actor, network, request):
+    ahead: dict[FacilityId, int] = {}
+    for row in await connection.fetch(statement("suggestion", "overlay"), actor, network, request, waits):
         if row["rejected"] is not None:
             rejected.add(row["rejected"])
+        elif row["facility"] is not None:
+            ahead[row["facility"]] = row["ahead"]
         else:
             status = CapacityStatus(row["status"])
             capacity[row["service"]] = Capacity(status, row["free"], row["as_of"])
-    return Overlay(capacity, frozenset(rejected))
+    return Overlay(capacity, frozenset(rejected), ahead)
+
+
+async def read_known(
+    connection: Connection, patient: str | None, request: str | None
+) -> frozenset[FacilityId]:
+    """Facilities that had the patient (or that of the request) in care, as far as the actor sees it."""
+    rows = await connection.fetch(statement("suggestion", "known"), patient, request)
+    return frozenset(FacilityId(row["facility"]) for row in rows)
+
+
+async def read_results(connection: Connection, named: Sequence[Key]) -> dict[Key, Result]:
+    """Which of these resources are final results with a day, as far as the actor sees them."""
+    types, ids = [kind for kind, _ in named], [name for _, name in named]
+    rows = await connection.fetch(statement("suggestion", "results"), types, ids)
+    return {
+        (row["type"], row["id"]): Result(
+            frozenset((system, code) for system, code in orjson.loads(row["codes"] or "[]")),
+            row["dated"].astimezone(UTC).date(),
+            tuple(map(FacilityId, row["houses"] or (row["owner"],))),
+        )
+        for row in rows
+        if row["dated"] is not None
+    }
+
+
+async def read_answer_times(connection: Connection) -> AnswerTimes:
+    """How long facilities took to answer lately: work for the database, so not for each question."""
+    facilities: dict[tuple[NetworkId, FacilityId], tuple[int, float]] = {}
+    networks: dict[NetworkId, float] = {}
+    for row in await connection.fetch(statement("suggestion", "answer_times")):
+        network = NetworkId(row["network"])
+        if row["facility"] is None:
+            networks[network] = row["minutes"]
+        else:
+            facilities[network, FacilityId(row["facility"])] = (row["answers"], row["minutes"])
+    return AnswerTimes(facilities, networks)
 
 
 async def read_full_services(store: Store, actor: FacilityId, network: NetworkId) -> Overlay:

@@ -83,13 +83,20 @@ async def _write_all(store: Store, commands: Sequence[Command]) -> None:
                 if loaded.replay is not None:
                     command.outcome = loaded.replay
                 elif held.isdisjoint(mine):
-                    found, command.outcome = command.decide(loaded)
-                    changes.add(found)
-                    held |= mine
+                    found, answer = command.decide(loaded)
+                    if len(commands) == 1 or not _waits(found):
+                        changes.add(found)
+                        command.outcome = answer
+                        held |= mine
             except Exception as failure:  # noqa: BLE001 - told to the one whose it is
                 command.outcome = failure
         if changes.documents or changes.audits or changes.replay:
             await apply_changes(connection, changes)
+
+
+def _waits(changes: ChangeSet) -> bool:
+    """Whether `apply_changes` takes locks for it, or goes by the facility that the connection acts for."""
+    return bool(changes.ended or changes.late or changes.typed)
 
 
 def _as_it_is(loaded: Loaded) -> Loaded:

@@ -112,6 +112,9 @@ def _table(result: Result) -> Iterator[str]:
         spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
         yield f"{kind:34}{len(seconds):8}{spread:>36}"
     yield f"{'all faults':34}{len(result.faults):8}"
+    yield f"\n{'what the clocks did':34}{'times':>8}"
+    for move, times in result.silence.items():
+        yield f"{f'clock: {move}':34}{times:8}"
     for skipped in result.skipped:
         yield f"skipped: {skipped}"
     answers = ", ".join(f"{status or 'none'}: {times}" for status, times in sorted(result.answers.items()))

@@ -9,6 +9,7 @@ Resource = dict[str, Any]
 
 WRITES = "urn:fault-run:writes"
 _PATIENTS = "urn:fault-run:patients"
+_BORN = "1961-05-04"
 _APPENDICECTOMY = {"system": systems.technique_system("qd4440-2020"), "code": "27.0187.2039"}
 
 
@@ -25,7 +26,7 @@ def patient(number: int) -> Resource:
         "identifier": [patient_number(number)],
         "name": [{"family": "Trần", "given": ["Thị", f"Mẫu {number}"]}],
         "gender": "female",
-        "birthDate": "1961-05-04",
+        "birthDate": _BORN,
     }
 
 
@@ -94,13 +95,38 @@ def summary(subject: Resource) -> Resource:
     }
 
 
-def communication(about: str) -> Resource:
-    """Something said about a referral."""
-    return {
+def communication(about: str, task: str | None = None) -> Resource:
+    """Something said about a referral; task: by its id, the offer between whose parties it is said."""
+    said: Resource = {
         "resourceType": "Communication",
         "status": "completed",
         "basedOn": [{"reference": about}],
         "payload": [{"contentString": "The patient comes with her daughter."}],
+    }
+    return said | ({"partOf": [{"reference": f"Task/{task}"}]} if task else {})
+
+
+def abort(about: str) -> Resource:
+    """The sender's wish that the receiver stops."""
+    return {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "code": concept(systems.TASK_CODE, "abort"),
+        "focus": {"reference": about},
+        "reasonCode": {"text": "The family takes her home"},
+    }
+
+
+def claim(request: Resource) -> Resource:
+    """What a patient brings with the letter of this referral."""
+    numbers = (one for one in request["identifier"] if one["system"] == systems.REFERRAL_NUMBER_IDENTIFIER)
+    return {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "number", "valueString": next(numbers)["value"]},
+            {"name": "birthDate", "valueDate": _BORN},
+        ],
     }
 
 

@@ -12,7 +12,7 @@ import asyncpg
 
 from scripts.fault_runs.cuts import Relay
 from scripts.fault_runs.disk import Disk
-from scripts.fault_runs.servers import Database, Service
+from scripts.fault_runs.servers import Database, Process, Service
 
 _TERMINATE = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -27,6 +27,8 @@ class World:
     dice: random.Random
     database: Database
     services: list[Service]
+    workers: list[Process]
+    """They run the clocks."""
     clients: Relay
     connections: Relay
     """Between a service and PostgreSQL."""
@@ -42,6 +44,7 @@ class Faults:
         self.kinds: dict[str, Callable[[], Awaitable[None]]] = {
             "service killed": self._kill_service,
             "service stopped": self._stop_service,
+            "worker killed": self._kill_worker,
             "PostgreSQL killed": self._kill_database,
             "PostgreSQL process killed": self._kill_backend,
             "PostgreSQL stopped, fast": self._stop_fast,
@@ -69,6 +72,8 @@ class Faults:
         """Bring everything up again; whether it came."""
         self._world.disk.release()
         await self._world.database.ensure_running()
+        for worker in self._world.workers:
+            worker.start()
         return all([await service.wait_ready() for service in self._world.services])
 
     async def _wait(self, longest: float) -> None:
@@ -80,6 +85,10 @@ class Faults:
 
     async def _stop_service(self) -> None:
         await asyncio.to_thread(self._dice.choice(self._world.services).stop)
+
+    async def _kill_worker(self) -> None:
+        self._dice.choice(self._world.workers).kill()
+        await self._wait(0.5)
 
     async def _kill_database(self) -> None:
         for postmaster in self._world.database.processes()[:1]:

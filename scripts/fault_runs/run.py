@@ -20,7 +20,7 @@ from scripts.fault_runs.cuts import Relay, Streams
 from scripts.fault_runs.disk import Disk
 from scripts.fault_runs.faults import Faults, World
 from scripts.fault_runs.network import import_demo_network
-from scripts.fault_runs.servers import Database, Service
+from scripts.fault_runs.servers import Database, Process, Service
 from scripts.fault_runs.system import Run, System
 from scripts.fault_runs.walker import Walker
 from scripts.ports import reserved_ports
@@ -61,6 +61,8 @@ class Result:
     skipped: list[str] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
     """To all tries of writes by status; 0: none came."""
+    silence: Counter[str] = field(default_factory=Counter)
+    """What the clocks did, by what they told of it."""
     violations: list[Violation] = field(default_factory=list)
     seconds: float = 0
     check_seconds: float = 0
@@ -95,6 +97,7 @@ async def run(plan: Plan, folder: Path, disk: Disk) -> Result:
                     await system.close()
         started = time.monotonic()
         await database.ensure_running()
+        result.silence = Counter(await database.told_by("clock"))
         result.violations += [Violation("damaged", *one) for one in await database.damaged()]
         result.violations += await check_dsn(embedded.owner_dsn, f"{base_url}/fhir", result.journal.writes)
         result.check_seconds = time.monotonic() - started
@@ -105,22 +108,16 @@ async def run(plan: Plan, folder: Path, disk: Disk) -> Result:
 async def _services(
     dice: random.Random, database: Database, folder: Path, disk: Disk, reserved: list[int]
 ) -> AsyncIterator[tuple[World, str]]:
-    """Two services behind one address; one keeps PostgreSQL running, one reaches it through a relay."""
+    """Two services behind one address; one keeps PostgreSQL running. Two workers that do not run yet."""
     port, *ports = reserved
     base_url = f"http://127.0.0.1:{port}"
     # A short path: the name of a unix socket has little room.
     relayed = folder / "s"
     relayed.mkdir()
     account = database.embedded.dsn.partition("?")[0]
-    near = Service("near", base_url, disk.folder, folder / "near.log", {"DATABASE_URL": ""}, ports[0])
-    far = Service(
-        "far",
-        base_url,
-        folder / "unused",
-        folder / "far.log",
-        {"DATABASE_URL": f"{account}?host={relayed}&port=5432"},
-        ports[1],
-    )
+    near = Service.on(ports[0], base_url, disk.folder, folder / "near.log")
+    through = f"{account}?host={relayed}&port=5432"
+    far = Service.on(ports[1], base_url, folder / "unused", folder / "far.log", through)
     services = [near, far]
 
     async def to_service() -> Streams:
@@ -133,7 +130,16 @@ async def _services(
     async def to_database() -> Streams:
         return await asyncio.open_unix_connection(str(database.socket))
 
-    world = World(dice, database, services, Relay(dice, to_service), Relay(dice, to_database), disk)
+    # One reaches the database as it is, one through the relay.
+    workers = [
+        Process(
+            ("scripts.fault_runs.worker",),
+            {"DATABASE_URL": dsn, "REFERRAL_BASE_URL": base_url},
+            folder / "worker.log",
+        )
+        for dsn in (database.embedded.dsn, through)
+    ]
+    world = World(dice, database, services, workers, Relay(dice, to_service), Relay(dice, to_database), disk)
     inner = await asyncio.start_unix_server(world.connections.serve, relayed / ".s.PGSQL.5432")
     outer = await asyncio.start_server(world.clients.serve, "127.0.0.1", port)
     try:
@@ -144,8 +150,8 @@ async def _services(
                 raise RuntimeError(f"a service does not start:\n{service.log.read_text()[-2000:]}")
         yield world, base_url
     finally:
-        for service in services:
-            await asyncio.to_thread(service.stop)
+        for process in (*services, *workers):
+            await asyncio.to_thread(process.stop)
         for server, relay in ((outer, world.clients), (inner, world.connections)):
             server.close()
             relay.cut_all()
@@ -184,6 +190,8 @@ async def _write_and_fail(
         for turn in range(_WALKERS)
     ]
     faults = Faults(world)
+    for worker in world.workers:
+        worker.start()
     async with asyncio.TaskGroup() as tasks:
         for walker in walkers:
             tasks.create_task(walker.walk())

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import asyncpg
 import httpx
@@ -26,6 +27,7 @@ _INDEXES = f"""
     {_RELATIONS} JOIN pg_am m ON m.oid = c.relam AND m.amname = 'btree'
     WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
 """
+_TOLD = "SELECT move, count(*) FROM event WHERE client = $1 GROUP BY move ORDER BY move"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -92,6 +94,15 @@ class Database:
         finally:
             await connection.close()
 
+    async def told_by(self, client: str) -> dict[str, int]:
+        """How often which move was made by this client."""
+        connection = await asyncpg.connect(self.superuser_dsn)
+        try:
+            rows = await connection.fetch(_TOLD, client)
+        finally:
+            await connection.close()
+        return {row["move"]: row["count"] for row in rows}
+
     async def damaged(self) -> list[tuple[str, str]]:
         """Name of each table or index that is damaged, and what PostgreSQL's own checks say of it."""
         found = []
@@ -113,26 +124,21 @@ class Database:
 
 
 @dataclass(slots=True)
-class Service:
-    """One `referral serve` on a port that is kept for it."""
+class Process:
+    """One process of ours, started by `python -m` and these words."""
 
-    name: str
-    base_url: str
-    data: Path
-    log: Path
+    words: tuple[str, ...]
     environment: dict[str, str]
-    port: int
+    log: Path
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; returns at once."""
+        """Start it where it does not run; returns at once."""
         if self.process is not None and self.process.poll() is None:
             return
-        command = [sys.executable, "-m", "referral", "serve", "--data", str(self.data)]
-        command += ["--port", str(self.port), "--base-url", self.base_url]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                command,
+                [sys.executable, "-m", *self.words],
                 cwd=_ROOT,
                 env=os.environ | {"REFERRAL_LOG_LEVEL": "error"} | self.environment,
                 stdout=output,
@@ -155,6 +161,19 @@ class Service:
                 self.process.wait(40)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+
+@dataclass(slots=True)
+class Service(Process):
+    """One `referral serve` on a port that is kept for it."""
+
+    port: int = 0
+
+    @classmethod
+    def on(cls, port: int, base_url: str, data: Path, log: Path, database_url: str = "") -> Self:
+        """Not started yet. database_url: empty for the PostgreSQL of `data`, which it then keeps running."""
+        words = ("referral", "serve", "--data", str(data), "--port", str(port), "--base-url", base_url)
+        return cls(words, {"DATABASE_URL": database_url}, log, port=port)
 
     async def ready(self) -> bool:
         """Whether it answers and reaches its database."""

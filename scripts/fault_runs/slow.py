@@ -190,7 +190,7 @@ async def run(folder: Path, count: int) -> Held:
     with reserved_ports(1) as (port,), EmbeddedPostgres.open(folder) as embedded:
         await asyncio.to_thread(migrate, embedded.owner_dsn)
         base_url = f"http://127.0.0.1:{port}"
-        service = Service("slow", base_url, folder, folder / "log", {"DATABASE_URL": ""}, port)
+        service = Service.on(port, base_url, folder, folder / "log")
         store = await Store.open(embedded.dsn, size=2)
         try:
             await import_demo_network(store)

@@ -76,6 +76,10 @@ class System:
         answer = await self._send(write, "POST", "/fhir", bundle)
         return None if answer is None else [entry["resource"] for entry in answer["entry"]]
 
+    async def claim(self, write: Write, named: Resource) -> Resource | None:
+        """Take in the patient of a referral; the offer that has arrived."""
+        return await self._send(write, "POST", "/fhir/ServiceRequest/$claim", named)
+
     async def read(self, path: str) -> Resource | None:
         """GET until an answer comes; None for a 4xx."""
         while True:

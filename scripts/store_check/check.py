@@ -7,6 +7,8 @@ import asyncpg
 
 from referral.actions.verify_audit import verify_audit
 from scripts.store_check.bytes import check_bytes
+from scripts.store_check.concerns import check_concerns
+from scripts.store_check.deadlines import check_deadlines
 from scripts.store_check.facts import Connection, Facts, read_facts
 from scripts.store_check.index import check_documents
 from scripts.store_check.journeys import check_journeys
@@ -30,6 +32,7 @@ async def check_store(connection: Connection, base: str, writes: Iterable[Write]
     found = list(_check(facts, writes))
     found += [violation async for violation in check_documents(connection, facts)]
     found += [violation async for violation in check_bytes(connection)]
+    found += [violation async for violation in check_concerns(connection)]
     return found
 
 
@@ -39,6 +42,7 @@ def _check(facts: Facts, writes: Iterable[Write]) -> Iterator[Violation]:
     yield from check_paths(facts)
     yield from check_rows(facts)
     yield from check_journeys(facts)
+    yield from check_deadlines(facts)
     yield from check_readers(facts)
     yield from check_writes(facts, writes)
 

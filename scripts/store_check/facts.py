@@ -87,7 +87,12 @@ class Facts:
     """Offers that somebody asked to stop, by the Task that asks."""
     answered: dict[str, Row] = field(default_factory=dict)
     """Offers of questions, by the Communication that answers."""
+    questions: list[Row] = field(default_factory=list)
+    deadlines: dict[tuple[str, str], Row] = field(default_factory=dict)
+    """What is owed, by referral and slot."""
     events: list[Row] = field(default_factory=list)
+    moves: set[tuple[str, Key, str]] = field(default_factory=set)
+    """Each event: its transaction, of what it is, and which move."""
     changes: list[Row] = field(default_factory=list)
     audits: list[Row] = field(default_factory=list)
     access: list[Row] = field(default_factory=list)
@@ -126,20 +131,25 @@ async def read_facts(connection: Connection, base: str) -> Facts:
     facts.offers = {row["id"]: row for row in await connection.fetch("SELECT * FROM offer")}
     for row in facts.offers.values():
         facts.offers_of[row["referral"]].append(row)
-    for row in await connection.fetch("SELECT kind, id, offer, settled_by FROM demand"):
+    for row in await connection.fetch("SELECT * FROM demand"):
         if row["kind"] == "abort":
             facts.aborts[row["id"]] = facts.offers[row["offer"]]
-        elif row["settled_by"] is not None:
+            continue
+        facts.questions.append(row)
+        if row["settled_by"] is not None:
             facts.answered[row["settled_by"]] = facts.offers[row["offer"]]
     for row in await connection.fetch("SELECT * FROM referral_identifier"):
         facts.identifiers[row["referral"]].append(row)
     facts.events = await connection.fetch("SELECT *, txid || ' ' || at AS tx FROM event ORDER BY seq")
+    facts.moves = {(row["tx"], (row["type"], row["id"]), row["move"]) for row in facts.events}
     facts.changes = await connection.fetch("SELECT *, txid || ' ' || at AS tx FROM change ORDER BY seq")
     facts.audits = await connection.fetch(
         "SELECT at, actor, client, action, type, id, version, request_id FROM audit"
         " WHERE action IN ('create', 'update', 'delete') AND version IS NOT NULL ORDER BY seq"
     )
     facts.access = await connection.fetch("SELECT * FROM access")
+    deadlines = await connection.fetch("SELECT * FROM deadline")
+    facts.deadlines = {(row["referral"], row["slot"]): row for row in deadlines}
     facts.journeys = {row["number"]: row for row in await connection.fetch("SELECT * FROM journey")}
     return facts
 

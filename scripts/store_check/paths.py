@@ -3,12 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from referral.domain.deadlines import ClockMove
 from referral.domain.lifecycle import (
+    BEFORE_ANSWER,
     BEFORE_ARRIVAL,
     OFFER_RULES,
+    OPEN_OFFER,
     REFERRAL_FOLLOWS,
     REFERRAL_RULES,
+    OfferMove,
     OfferState,
+    Party,
+    ReferralMove,
     ReferralState,
 )
 from referral.fhir.states import OFFER_STATUS, REFERRAL_STATUS
@@ -72,12 +78,9 @@ def _check_path(
 def _is_legal(kind: str, event: Row, act: Sequence[Row]) -> bool:
     """Whether an event after the first is a row of the tables. `act`: all events of its transaction."""
     before, move, after, party = (event[name] for name in ("from_state", "move", "to_state", "party"))
-    if move == "amend":
-        return bool(before == after)
-    if kind == "Task" and move == "claim":
-        # The patient is somewhere else: there an offer begins, arrived.
-        begins = any(one["move"] == "claim" and one["from_state"] is None for one in act)
-        return begins and before in BEFORE_ARRIVAL and after == OfferState.REDIRECTED
+    aside = _is_aside(kind, event, act)
+    if aside is not None:
+        return aside
     if kind == "Task":
         return any(
             before in rule.source
@@ -86,7 +89,7 @@ def _is_legal(kind: str, event: Row, act: Sequence[Row]) -> bool:
             and (rule.target or before) == after
             for rule in OFFER_RULES
         )
-    onward = party == "receiver" and any(other["move"] == "refer-onward" for other in act)
+    onward = party in {Party.RECEIVER, Party.SYSTEM} and any(other["move"] == "refer-onward" for other in act)
     for rule in REFERRAL_RULES:
         by = party in rule.by or (move == "offer" and onward)
         reached = {rule.target or before, rule.with_offer}
@@ -105,6 +108,29 @@ def _is_legal(kind: str, event: Row, act: Sequence[Row]) -> bool:
         )
         for row in REFERRAL_FOLLOWS
     )
+
+
+def _is_aside(kind: str, event: Row, act: Sequence[Row]) -> bool | None:
+    """Whether an event is right of which the tables say nothing; None for all others."""
+    before, move, after, party = (event[name] for name in ("from_state", "move", "to_state", "party"))
+    moves = {(one["move"], one["from_state"]) for one in act}
+    match kind, move:
+        case _, "amend":
+            return bool(before == after)
+        case _, ClockMove.WARN | ClockMove.ESCALATE:
+            return bool(before == after and party == Party.SYSTEM)
+        case "Task", OfferMove.ANSWER if before == after:
+            # Another question is still open.
+            return party == Party.SENDER and after in OPEN_OFFER
+        case "Task", OfferMove.REFER_ONWARD if party == Party.SYSTEM:
+            # Silence moves it along the list of its sender.
+            escalates = any(name == ClockMove.ESCALATE for name, _ in moves)
+            return escalates and before in BEFORE_ANSWER and after == OfferState.REDIRECTED
+        case "Task", ReferralMove.CLAIM:
+            # The patient is somewhere else: there an offer begins, arrived.
+            begins = (ReferralMove.CLAIM, None) in moves
+            return begins and before in BEFORE_ARRIVAL and after == OfferState.REDIRECTED
+    return None
 
 
 def _check_statuses(key: Key, versions: Sequence[Version], path: Sequence[Row]) -> Iterator[Violation]:

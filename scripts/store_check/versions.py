@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 
 from referral.actions.draft import instant
+from referral.domain.deadlines import ClockMove
 from scripts.store_check.facts import Facts
 from scripts.store_check.violation import Violation
 
@@ -69,7 +70,7 @@ def _check_events(facts: Facts, written: Collection[tuple[str, str, int]]) -> It
 
 
 def _check_audits(facts: Facts) -> Iterator[Violation]:
-    """Every event has an audit row of its transaction: who did it, by which system, when.
+    """Every event of a move has an audit row of its transaction: who did it, by which system, when.
 
     The audit says what the host's clock said; where that was set back, events are later.
     """
@@ -81,6 +82,9 @@ def _check_audits(facts: Facts) -> Iterator[Violation]:
         for row in facts.audits
     }
     for row in facts.events:
+        if row["move"] in set(ClockMove):
+            # Nobody did anything: nothing but what is owed has changed.
+            continue
         rows = [seen[key] for key in changed[row["tx"]] if key in seen]
         if not any(at <= row["at"] and who == (row["facility"], row["client"]) for at, who in rows):
             text = f"no audit row of {row['move']} by {row['facility']}"

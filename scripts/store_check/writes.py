@@ -31,7 +31,8 @@ class Write:
     """One write, whatever it took to send. Its part n carries the mark `<mark>-<n>`.
 
     types: of its parts. target: what an update changes, and the version that it is a change of.
-    seen: a later read showed it, whatever the answer was.
+    seen: a later read showed it, whatever the answer was. event: the move that it asks for.
+    What has no parts, such as a claim, leaves no mark: only what it was told is looked for.
     """
 
     mark: str
@@ -44,6 +45,7 @@ class Write:
     tries: int = 0
     replayed: bool = False
     seen: bool = False
+    event: str | None = None
 
     def marks(self) -> list[str]:
         """The mark of each part."""
@@ -74,6 +76,9 @@ def check_writes(facts: Facts, writes: Iterable[Write]) -> Iterator[Violation]:
 
 
 def _check_write(facts: Facts, write: Write, stored: dict[str, list[tuple[Key, int]]]) -> Iterator[Violation]:
+    if not write.types:
+        yield from _check_told(facts, write, [(told.key, told.version) for told in write.told])
+        return
     found = []
     for mark, kind in zip(write.marks(), write.types, strict=True):
         places = [place for place in stored.get(mark, ()) if place[0][0] == kind]
@@ -108,7 +113,15 @@ def _check_told(facts: Facts, write: Write, places: list[tuple[Key, int]]) -> It
             )
             yield Violation("write-elsewhere", _where(told.key), text)
             continue
-        version = next(one for one in facts.versions[told.key] if one.number == told.version)
+        version = next((one for one in facts.versions.get(told.key, ()) if one.number == told.version), None)
+        if version is None:
+            yield Violation(
+                "write-lost", _where(told.key), f"{write.work} was told as version {told.version}"
+            )
+            continue
+        if write.event and (version.tx, told.key, write.event) not in facts.moves:
+            text = f"{write.work} was told as version {told.version}, and there was no such move"
+            yield Violation("write-unmoved", _where(told.key), text)
         if told.digest and version.digest != told.digest:
             text = f"version {told.version} is not what the answer to {write.work} said"
             yield Violation("write-altered", _where(told.key), text)

@@ -101,7 +101,7 @@ MOVES: dict[str, tuple[str, str, Resource]] = {
     "schedule": (
         "accepted",
         "visit-scheduled",
-        {"executionPeriod": {"start": "2027-01-02"}, "output": [output("place", valueString="Ward 3")]},
+        {"executionPeriod": {"start": "2099-01-02"}, "output": [output("place", valueString="Ward 3")]},
     ),
     "depart": ("accepted", "in-transit", {}),
     "miss": ("accepted", "no-show", {"statusReason": REASON}),

@@ -75,6 +75,11 @@ class Model:
         ended = state not in {*OPEN, "arrived"}
         self.abort, self.asked = self.abort and not ended, self.asked and not ended
 
+    def answer(self, state: str, *, left: bool) -> None:
+        """One question is answered; left: others are not."""
+        self.asked = left
+        self.state = self.state if left and self.state == "awaiting-information" else state
+
 
 OPEN = "requested received awaiting-information accepted scheduled in-transit no-show".split()
 
@@ -112,8 +117,7 @@ async def test_a_walk_goes_where_the_model_goes(service: RunningService, steps: 
             assert taken is (expected is not None), (model, answer.text)
             if taken:
                 questions.pop()
-                model.state = expected or model.state
-                model.asked = bool(questions)
+                model.answer(expected or model.state, left=bool(questions))
             continue
         if move == "ask" and expected is not None:
             asked = await created(client, words(case, text))

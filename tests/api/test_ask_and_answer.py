@@ -8,10 +8,12 @@ from typing import Any
 import httpx
 
 from tests.api.refusals import refused
-from tests.factories import AN_LAO, Case, Resource, business, created, offer, offered, patient
+from tests.api.scenes import FACILITIES, scene_in
+from tests.factories import AN_LAO, B, Case, Resource, business, created, offer, offered, patient
 from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
+WAITS = {"coding": [{"system": f"{B}/CodeSystem/offer-status", "code": "awaiting-information"}]}
 ASKED = {"businessStatus": {"coding": [{"code": "awaiting-information"}]}}
 
 
@@ -45,6 +47,7 @@ async def test_a_question_by_the_task_is_answered_by_words(service: RunningServi
     case = await offered(service)
     task = await case.moved(case.receiver, "received", **ASKED, statusReason={"text": "Which medicine?"})
     assert business(task) == "awaiting-information"
+    assert task["statusReason"] == WAITS
     (question,) = await thread(case.sender, case)
     assert question["payload"] == [{"contentString": "Which medicine?"}]
     assert question["subject"]["reference"] == f"Patient/{case.patient['id']}"
@@ -62,15 +65,69 @@ async def test_words_of_the_receiver_ask_and_those_of_the_sender_answer(service:
     case = await offered(service)
     question = await created(case.receiver, words(case, "How long has she been ill?"))
     task = await case.task()
-    assert (business(task), task["statusReason"]) == (
-        "awaiting-information",
-        {"text": "How long has she been ill?"},
-    )
+    assert (business(task), task["statusReason"]) == ("awaiting-information", WAITS)
     # Words without the question that they answer: there is but one.
     await created(case.sender, words(case, "Three days"))
     assert business(await case.task()) == "received"
     late = words(case, "Four, in fact", question["id"])
     refused(await case.sender.post("Communication", json=late), 409, "conflict", "Communication.inResponseTo")
+
+
+async def test_what_is_asked_is_between_the_two(service: RunningService):
+    scene = await scene_in(service, "accepted")
+    systems = {name: await service.system(house) for name, house in FACILITIES.items()}
+    receiver, task_id = systems["receiver"], scene.ids["offer"]
+    for place, secret in enumerate(("SECRET-ONE", "SECRET-TWO")):
+        task = (await receiver.get(f"Task/{task_id}")).json()
+        why = {"statusReason": {"text": secret, "coding": [{"system": "urn:test:why", "code": f"{place}"}]}}
+        headers = {"If-Match": f'W/"{task["meta"]["versionId"]}"', "Prefer": "return=OperationOutcome"}
+        asked = await receiver.put(f"Task/{task_id}", json=task | ASKED | why, headers=headers)
+        assert asked.status_code == 200, asked.text
+        assert "Communication/" in asked.text
+    for name, client in systems.items():
+        found = [
+            await client.get(address)
+            for address in (
+                f"Task/{task_id}",
+                f"Task/{task_id}/_history",
+                f"Task?_id={task_id}&_revinclude=Provenance:target&_revinclude=Communication:part-of",
+                f"Provenance?target=Task/{task_id}",
+                f"Communication?part-of=Task/{task_id}",
+            )
+        ]
+        told = {
+            secret for secret in ("SECRET-ONE", "SECRET-TWO") for answer in found if secret in answer.text
+        }
+        assert len(told) == (2 if name in {"sender", "receiver"} else 0), name
+    said = (await systems["sender"].get(f"Communication?part-of=Task/{task_id}")).json()["entry"]
+    topics = [one["resource"]["topic"]["coding"][0]["code"] for one in said if "topic" in one["resource"]]
+    assert sorted(topics) == ["0", "1"]
+
+
+async def test_what_is_asked_besides_is_answered_too(service: RunningService):
+    case = await offered(service)
+    first = await created(case.receiver, words(case, "How old?"))
+    # By the words of the Task, with and without its business status, and by one's own.
+    await case.moved(case.receiver, "received", statusReason={"text": "Any allergies?"})
+    await case.moved(case.receiver, "received", **ASKED, statusReason={"text": "Who comes along?"})
+    await created(case.receiver, words(case, "Is there an X-ray?"))
+    questions = [one["id"] for one in await thread(case.sender, case)]
+    assert len(questions) == 4
+    both = words(case, "Forty, and none", first["id"])
+    both["inResponseTo"].append({"reference": f"Communication/{questions[1]}"})
+    await created(case.sender, both)
+    await created(case.sender, words(case, "Her son", questions[2]))
+    assert business(await case.task()) == "awaiting-information"
+    # Whatever else is said answers the rest.
+    await created(case.receiver, words(case, "And a scan?"))
+    await created(case.sender, words(case, "She has both with her"))
+    assert business(await case.task()) == "received"
+    told = [one.split()[0] for one in await moves(service, case)]
+    assert told == ["offer", *["ask"] * 4, "answer", "answer", "ask", "answer"]
+    # A note is no question.
+    await case.moved(case.receiver, "received", **ASKED, statusReason={"text": "Which dose?"})
+    await case.moved(case.receiver, "received", note=[{"text": "We look for a bed"}])
+    assert (await moves(service, case))[-2:] == ["ask by receiver", "amend by receiver"]
 
 
 async def test_after_acceptance_and_arrival_a_question_changes_no_status(service: RunningService):
@@ -197,7 +254,7 @@ async def test_a_draft_is_its_authors_until_it_is_said(service: RunningService):
         case.receiver, draft | {"status": "in-progress", "payload": [{"contentString": "Is he intubated?"}]}
     )
     task = await case.task()
-    assert (business(task), task["statusReason"]) == ("awaiting-information", {"text": "Is he intubated?"})
+    assert (business(task), task["statusReason"]) == ("awaiting-information", WAITS)
 
     answer = await created(case.sender, words(case, "Yes", question["id"], status="preparation"))
     assert [one["id"] for one in await thread(case.receiver, case)] == [question["id"]]

@@ -336,7 +336,7 @@ async def test_a_patch_of_a_binary_is_held_by_the_same_rules(station: httpx.Asyn
 
 
 async def test_a_batch_reads_it_as_a_resource(station: httpx.AsyncClient) -> None:
-    content = bytes_of()
+    content = bytes_of(700_000)
     name = await sent(station, content)
     entry = {"request": {"method": "GET", "url": f"Binary/{name}"}}
     answer = await station.post("", json={"resourceType": "Bundle", "type": "batch", "entry": [entry]})

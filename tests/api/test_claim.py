@@ -196,7 +196,9 @@ async def test_what_is_no_claim_is_refused_by_its_form(service: RunningService):
         (right | {"parameter": [{"name": "number", "valueInteger": 7}]}, 400, "invalid"),
         (parameters("HP000000011", "4 May 1961"), 400, "invalid"),
         (parameters("HP000000011", "1961-02-30"), 400, "invalid"),
-        (parameters("HP000000011", "1961"), 400, "invalid"),
+        (parameters("HP000000011", "1961-13"), 400, "invalid"),
+        (parameters("HP000000011", "0000"), 400, "invalid"),
+        (parameters("HP000000011", "19610504"), 400, "invalid"),
         (parameters("9" * 65), 400, "invalid"),
         ({"resourceType": "Patient"}, 400, "invalid"),
     ):
@@ -205,9 +207,12 @@ async def test_what_is_no_claim_is_refused_by_its_form(service: RunningService):
         assert (answer.status_code, issue["code"]) == (status, code), answer.text
 
 
-async def test_of_whom_only_the_year_is_known_is_claimed_by_any_day_of_it(service: RunningService):
+async def test_of_whom_only_the_year_is_known_is_claimed_by_the_year(service: RunningService):
     station, there = await service.system(LE_CHAN), await service.system(VIET_TIEP)
-    who = await created(station, patient(birthDate="1948"))
-    asked = await created(station, request(who["id"]))
-    answer = await there.post("ServiceRequest/$claim", json=parameters(number_of(asked), "1948-07-01"))
-    assert answer.status_code == 200, answer.text
+    for known, others in (("1948", ["1948-07-01", "1948-07"]), ("1948-07", ["1948-07-01", "1948"])):
+        asked = await created(station, request((await created(station, patient(birthDate=known)))["id"]))
+        for other in others:
+            answer = await there.post("ServiceRequest/$claim", json=parameters(number_of(asked), other))
+            refused(answer, 404, "not-found")
+        answer = await there.post("ServiceRequest/$claim", json=parameters(number_of(asked), known))
+        assert answer.status_code == 200, answer.text

@@ -127,9 +127,11 @@ async def test_the_sender_and_the_office_offer_at_once(service: RunningService):
 async def test_one_of_many_creates_of_one_id(service: RunningService):
     station, stranger = await service.system(LE_CHAN), await service.system(AN_LAO)
     name = str(uuid.uuid4())
-    content = patient(id=name)
+    contents = [patient(id=name, birthDate=str(1900 + turn)) for turn in range(AT_ONCE)]
     clients = [station, station, station, stranger]
-    answers = await at_once(clients[turn % 4].put(f"Patient/{name}", json=content) for turn in range(AT_ONCE))
+    answers = await at_once(
+        clients[turn % 4].put(f"Patient/{name}", json=contents[turn]) for turn in range(AT_ONCE)
+    )
     assert statuses(answers)[201] == 1
     assert statuses(answers).keys() <= {200, 201, 404, 412}
     (owner,) = [clients[turn % 4] for turn in range(AT_ONCE) if answers[turn].status_code == 201]

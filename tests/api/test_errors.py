@@ -40,6 +40,7 @@ DESIGN = {
     "NotAcceptable": (406, "not-supported"),
     "TooManyRequests": (429, "throttled"),
     "TooManyClaims": (429, "throttled"),
+    "PolicyUnreadable": (503, "transient"),
     "StoreUnavailable": (503, "transient"),
 }
 # https://hl7.org/fhir/R4/valueset-issue-type.html

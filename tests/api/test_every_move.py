@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/task.html#statemachine
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -34,7 +35,7 @@ from tests.factories import (
 from tests.running_service import RunningService
 
 WHY = {"text": "As we said on the telephone"}
-AT_EIGHT = {"start": "2027-01-04T08:00:00+07:00", "end": "2027-01-04T09:00:00+07:00"}
+AT_EIGHT = {"start": "2099-01-04T08:00:00+07:00", "end": "2099-01-04T09:00:00+07:00"}
 
 
 def word(code: str) -> Resource:
@@ -73,15 +74,22 @@ async def test_a_visit_is_named_moved_and_seen_by_both(service: RunningService):
         case.receiver, "accepted", **word("visit-scheduled"), executionPeriod=AT_EIGHT, output=place
     )
     assert (business(task), task["executionPeriod"]) == ("visit-scheduled", AT_EIGHT)
+    # What was said on the telephone may be written down late, what is long over was no visit.
+    now = datetime.now(UTC).replace(microsecond=0)
+    for hours, status in ((3, 200), (25, 422)):
+        start = {"executionPeriod": {"start": (now - timedelta(hours=hours)).isoformat()}}
+        late = await case.move(case.receiver, "accepted", **start)
+        assert late.status_code == status, late.text
+    refused(late, 422, "business-rule", "Task.executionPeriod")
     # Another time at the same place; then an appointment, which the sender reads.
-    later = AT_EIGHT | {"start": "2027-01-05T08:00:00+07:00", "end": "2027-01-05T09:00:00+07:00"}
+    later = AT_EIGHT | {"start": "2099-01-05T08:00:00+07:00", "end": "2099-01-05T09:00:00+07:00"}
     again = await case.moved(case.receiver, "accepted", executionPeriod=later)
     assert again["executionPeriod"] == later
     meeting: Resource = {
         "resourceType": "Appointment",
         "status": "booked",
-        "start": "2027-01-06T08:00:00+07:00",
-        "end": "2027-01-06T08:30:00+07:00",
+        "start": "2099-01-06T08:00:00+07:00",
+        "end": "2099-01-06T08:30:00+07:00",
         "participant": [
             {"actor": {"reference": f"Patient/{case.patient['id']}"}, "status": "accepted"},
             {"actor": {"display": "Dr. Phạm"}, "status": "accepted"},
@@ -106,8 +114,8 @@ async def test_an_appointment_is_one_of_this_patient(service: RunningService):
     meeting: Resource = {
         "resourceType": "Appointment",
         "status": "booked",
-        "start": "2027-01-06T08:00:00+07:00",
-        "end": "2027-01-06T08:30:00+07:00",
+        "start": "2099-01-06T08:00:00+07:00",
+        "end": "2099-01-06T08:30:00+07:00",
         "participant": [{"actor": {"reference": f"Patient/{other['id']}"}, "status": "accepted"}],
     }
     booked = await created(case.receiver, meeting)
@@ -136,7 +144,7 @@ async def test_the_patient_leaves_is_missed_comes_another_day(service: RunningSe
     means = [
         input_of("means", valueString="Ambulance"),
         input_of("escort", valueString="Nurse"),
-        input_of("eta", valueDateTime="2027-01-04T09:00:00+07:00"),
+        input_of("eta", valueDateTime="2099-01-04T09:00:00+07:00"),
     ]
     left = await case.moved(case.sender, "accepted", **word("in-transit"), input=means)
     assert business(left) == "in-transit"
@@ -161,7 +169,7 @@ async def test_a_patient_may_leave_before_anybody_has_answered(service: RunningS
     case = await offered(service)
     task = await case.moved(case.sender, "requested", **word("in-transit"))
     assert (task["status"], business(task)) == ("requested", "requested")
-    eta = [input_of("eta", valueDateTime="2027-01-04T09:00:00+07:00")]
+    eta = [input_of("eta", valueDateTime="2099-01-04T09:00:00+07:00")]
     await case.moved(case.receiver, "received")
     await case.moved(case.sender, "received", input=eta)
     await case.moved(case.receiver, "in-progress")
@@ -171,7 +179,7 @@ async def test_a_patient_may_leave_before_anybody_has_answered(service: RunningS
 async def test_who_is_on_the_way_is_diverted(service: RunningService):
     case = await offered(service)
     await case.moved(case.receiver, "accepted")
-    means = [input_of("means", valueString="Ambulance"), input_of("eta", valueDateTime="2027-01-04")]
+    means = [input_of("means", valueString="Ambulance"), input_of("eta", valueDateTime="2099-01-04")]
     await case.moved(case.sender, "accepted", **word("in-transit"), input=means)
     target = [output("target", valueReference={"reference": f"Organization/{VIET_TIEP}"})]
     await case.moved(case.receiver, "rejected", **word("referred-onward"), statusReason=WHY, output=target)
@@ -219,6 +227,35 @@ async def test_a_preliminary_report_is_read_by_the_sender(service: RunningServic
     more = [*report, output("preliminary", valueReference={"reference": f"Observation/{other['id']}"})]
     answer = await case.move(case.receiver, "in-progress", output=more)
     refused(answer, 422, "business-rule", "Task.output[1].valueReference")
+
+
+async def test_what_is_given_back_is_taken_or_refused(service: RunningService):
+    case = await offered(service)
+    found = await created(case.receiver, observation(case.patient["id"]))
+    report = [output("preliminary", valueReference={"reference": f"Observation/{found['id']}"})]
+    early = await case.move(case.receiver, "accepted", output=report)
+    refused(early, 409, "conflict", "Task.output")
+    # Who comes with a first result has arrived.
+    task = await case.moved(case.receiver, "in-progress", output=report)
+    assert (business(task), len(task["output"])) == ("arrived", 1)
+    assert (await case.sender.get(f"Observation/{found['id']}")).status_code == 200
+    told = await case.sender.get(
+        "Provenance", params={"target": f"Task/{case.offer_id}", "_sort": "recorded"}
+    )
+    moves = [entry["resource"]["activity"]["coding"][0]["code"] for entry in told.json()["entry"]]
+    assert moves == ["offer", "arrive", "report"]
+    letters = [await created(case.receiver, summary(case.patient["id"])) for _ in range(2)]
+    first, second = (completion(letter["id"]) for letter in letters)
+    refused(await case.move(case.receiver, "in-progress", output=first), 409, "conflict", "Task.output")
+    done = await case.moved(case.receiver, "completed", output=first)
+    assert len(done["output"]) == 4
+    other_outcome = [*completion(letters[0]["id"], outcome="worse"), report[0]]
+    for corrected in (second, other_outcome):
+        again = await case.move(case.receiver, "completed", output=corrected)
+        assert "in the document" in refused(again, 409, "conflict", "Task.output")["diagnostics"]
+    # The same without our systems, or in part, is no other.
+    assert (await case.moved(case.receiver, "completed", output=first))["output"] == done["output"]
+    await check_path(service, case.request["id"])
 
 
 def abort(case: Case, **more: Any) -> Resource:
@@ -273,6 +310,16 @@ async def test_a_wish_to_stop_is_refused_taken_back_or_too_late(service: Running
     refused(await case.sender.post("Task", json=abort(case)), 409, "conflict")
     await case.moved(case.receiver, "in-progress")
     refused(await case.receiver.post("Task", json=abort(case)), 403, "forbidden")
+    mine = await created(case.sender, {"resourceType": "Task", "status": "draft", "intent": "plan"})
+    for focus in ("Task/nope", f"Task/{mine['id']}", f"ServiceRequest/{case.request['id']}"):
+        elsewhere = abort(case, focus={"reference": focus})
+        refused(await case.sender.post("Task", json=elsewhere), 422, "business-rule", "Task.focus")
+    stranger = await service.system(AN_LAO)
+    refused(await stranger.post("Task", json=abort(case)), 422, "business-rule", "Task.focus")
+    # The order of a laboratory is none of the hub's.
+    plain = {"status": "active", "intent": "order", "subject": {"reference": f"Patient/{case.patient['id']}"}}
+    order = await created(case.sender, {"resourceType": "ServiceRequest", **plain})
+    await created(case.sender, abort(case, focus={"reference": f"ServiceRequest/{order['id']}"}))
     refusal = await created(case.sender, abort(case))
     answer = await change(case.receiver, refusal, status="rejected", statusReason={"text": "Under operation"})
     assert answer.status_code == 200, answer.text

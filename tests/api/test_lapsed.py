@@ -1,6 +1,7 @@
 """What lapses with its slip, and what its sender does then: dismiss it, or send a new one in its place."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -118,6 +119,22 @@ async def test_a_lapsed_referral_is_dismissed_with_a_reason(service: RunningServ
     assert reason(answer.json())["coding"][0]["system"].endswith("/CodeSystem/withdraw-reason")
     assert "owes" not in await moves_of(station, case, "ServiceRequest")
     await check_path(service, asked["id"])
+
+
+async def test_the_office_dismisses_where_the_sender_is_silent(service: RunningService):
+    case, office = await offered(service), await service.system(OFFICE)
+    await lapse(service, case.request["id"])
+    theirs = replace(case, sender=office)
+    moves = await moves_of(office, theirs, "ServiceRequest")
+    assert ("dismiss" in moves, "replace" in moves) == (True, False)
+    refused(await put(theirs), 403, "forbidden")
+    kept = [one for one in (await case.referral())["extension"] if one["url"] != REASON_URL]
+    closed = {"url": REASON_URL, "valueCodeableConcept": {"text": "The station is closed"}}
+    answer = await put(theirs, extension=[*kept, closed])
+    assert answer.status_code == 200, answer.text
+    assert reason(answer.json())["text"] == "The station is closed"
+    assert "owes" not in await moves_of(case.sender, case, "ServiceRequest")
+    await check_path(service, case.request["id"])
 
 
 async def test_a_lapsed_referral_is_replaced_by_a_new_one(service: RunningService):

@@ -1,12 +1,16 @@
 """Sender and receiver move an offer. https://hl7.org/fhir/R4/task.html#statemachine"""
 
+from dataclasses import replace
+
 import pytest
 
+from tests.api.legal_path import check_path
 from tests.factories import (
     AN_LAO,
     KIEN_AN,
     LE_CHAN,
     OFFICE,
+    VIET_TIEP,
     B,
     arrived,
     business,
@@ -103,6 +107,42 @@ async def test_returning_the_patient_opens_the_way_down(service: RunningService)
     assert entry["resource"]["focus"]["reference"] == f"ServiceRequest/{down['id']}"
 
 
+@pytest.mark.parametrize("kind", ["Task", "ServiceRequest"])
+@pytest.mark.parametrize("accepted", [False, True])
+async def test_a_way_down_by_mistake_ends_until_it_is_accepted(
+    service: RunningService, kind: str, accepted: bool
+):
+    case, office = await completed(service, "returned-to-referrer"), await service.system(OFFICE)
+    found = await case.sender.get(
+        "Task", params={"owner": f"Organization/{LE_CHAN}", "patient": case.patient["id"]}
+    )
+    down = replace(case, offer_id=found.json()["entry"][0]["resource"]["id"])
+    if accepted:
+        await down.moved(case.sender, "accepted")
+    why = {"text": "Of another patient"}
+    before = await (case.task if kind == "Task" else case.referral)()
+    reason = {
+        "url": "http://hl7.org/fhir/StructureDefinition/request-statusReason",
+        "valueCodeableConcept": why,
+    }
+    more = {"statusReason": why} if kind == "Task" else {"extension": [*before["extension"], reason]}
+    ended = await office.put(
+        f"{kind}/{before['id']}",
+        json=before | {"status": "entered-in-error"} | more,
+        headers={"If-Match": f'W/"{before["meta"]["versionId"]}"', "Prefer": "return=OperationOutcome"},
+    )
+    assert ended.status_code == 200, ended.text
+    assert ("goes on" in ended.text) is accepted
+    task = await down.task()
+    sent_down = (await case.receiver.get(task["focus"]["reference"])).json()
+    if accepted:
+        assert (business(task), sent_down["status"]) == ("accepted", "active")
+    else:
+        assert (business(task), sent_down["status"]) == ("withdrawn", "revoked")
+        assert task["statusReason"]["coding"][0]["code"] == "entered-by-mistake"
+    await check_path(service, sent_down["id"])
+
+
 async def test_the_way_down_ends_with_a_note_and_is_closed_by_the_hospital(service: RunningService):
     case = await completed(service, "returned-to-referrer")
     found = await case.sender.get(
@@ -158,6 +198,72 @@ async def test_the_sender_withdraws_before_arrival(service: RunningService):
     assert business(task) == "withdrawn"
     arrival = await case.move(case.receiver, "in-progress")
     assert arrival.status_code == 409
+
+
+async def test_one_offer_ends_and_the_next_is_opened_in_one_step(service: RunningService):
+    case = await offered(service)
+    for ending, owner in (("cancelled", VIET_TIEP), ("cancelled", AN_LAO)):
+        before = await case.task()
+        entries = [
+            {
+                "fullUrl": "urn:uuid:0b3cf3b2-5d7a-4f2c-9d0e-6a1f1f1f1f1f",
+                "resource": offer(case.request["id"], owner),
+                "request": {"method": "POST", "url": "Task"},
+            },
+            {
+                "resource": {
+                    "resourceType": "Communication",
+                    "status": "completed",
+                    "partOf": [{"reference": "urn:uuid:0b3cf3b2-5d7a-4f2c-9d0e-6a1f1f1f1f1f"}],
+                    "payload": [{"contentString": "He is on insulin"}],
+                },
+                "request": {"method": "POST", "url": "Communication"},
+            },
+            {
+                "resource": before | {"status": ending, "statusReason": {"text": "Full tonight"}},
+                "request": {
+                    "method": "PUT",
+                    "url": f"Task/{case.offer_id}",
+                    "ifMatch": f'W/"{before["meta"]["versionId"]}"',
+                },
+            },
+        ]
+        answer = await case.sender.post(
+            "", json={"resourceType": "Bundle", "type": "transaction", "entry": entries}
+        )
+        assert answer.status_code == 200, answer.text
+        opened, said, ended = (entry["resource"] for entry in answer.json()["entry"])
+        assert (opened["status"], ended["status"]) == ("requested", ending)
+        case.offer_id = opened["id"]
+        after = await service.system(owner)
+        assert (await after.get(f"Communication/{said['id']}")).status_code == 200
+    await check_path(service, case.request["id"])
+
+
+async def test_what_is_said_twice_is_said(service: RunningService):
+    gone = {"statusReason": {"text": "Patient did not come"}}
+    missed = {"businessStatus": {"coding": [{"code": "no-show"}]}}
+    target = [output("target", valueReference={"reference": f"Organization/{AN_LAO}"})]
+    onward = {"businessStatus": {"coding": [{"code": "referred-onward"}]}, "output": target}
+    visit = {
+        "businessStatus": {"coding": [{"code": "visit-scheduled"}]},
+        "executionPeriod": {"start": "2099-01-04T08:00:00+07:00"},
+        "output": [output("place", valueString="Clinic 2")],
+    }
+    office = await service.system(OFFICE)
+    for party, status, more, word in (
+        ("sender", "cancelled", {}, "withdrawn"),
+        ("receiver", "rejected", onward, "referred-onward"),
+        ("receiver", "accepted", visit, "visit-scheduled"),
+    ):
+        case = await offered(service)
+        await case.moved(case.receiver, "accepted")
+        await case.moved(case.receiver, "accepted", **visit)
+        await case.moved(case.receiver, "accepted", **missed, **gone)
+        assert business(await case.moved(getattr(case, party), status, **more | gone)) == word
+        if word == "withdrawn":
+            ended = await case.moved(office, "entered-in-error", **gone)
+            assert ended["statusReason"]["text"] == "Patient did not come"
 
 
 async def test_the_office_may_withdraw_and_offer_elsewhere(service: RunningService):

@@ -209,7 +209,13 @@ async def test_a_stranger_cannot_offer_a_referral_that_is_not_its_own(service: R
 async def test_what_a_submitted_referral_asks_for_is_fixed(service: RunningService):
     case = await offered(service)
     address, if_match = f"ServiceRequest/{case.request['id']}", {"If-Match": 'W/"1"'}
-    for change in ({"code": {"text": "something else"}}, {"performer": []}, {"priority": "routine"}):
+    replaces = [{"reference": f"ServiceRequest/{(await offered(service)).request['id']}"}]
+    for change in (
+        {"code": {"text": "something else"}},
+        {"performer": []},
+        {"priority": "routine"},
+        {"replaces": replaces},
+    ):
         changed = {k: v for k, v in (case.request | change).items() if v != []}
         answer = await case.sender.put(address, json=changed, headers=if_match)
         assert answer.status_code == 422, answer.text

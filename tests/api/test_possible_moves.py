@@ -44,7 +44,7 @@ def update(task: Resource, move: str, extra: str = "") -> Resource:
     if extra and "statusReason" in more:
         more = more | {"statusReason": {"text": extra}}
     if extra and "executionPeriod" in more:
-        more = more | {"executionPeriod": {"start": f"2027-01-{1 + len(extra) % 28:02}"}}
+        more = more | {"executionPeriod": {"start": f"2099-01-{1 + len(extra) % 28:02}"}}
     if extra and "note" in more:
         more = more | {"note": [*task.get("note", ()), {"text": extra}]}
     changed = task | {"status": status, "businessStatus": {"coding": [{"code": word}]}} | more

@@ -174,8 +174,12 @@ async def test_faults_of_several_entries_are_told_together(station: httpx.AsyncC
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ({"method": "GET", "url": "Patient/1"}, (404, "not-supported", "method")),
-        ({"method": "HEAD", "url": "Patient/1"}, (404, "not-supported", "method")),
+        ({"method": "GET", "url": "Patient/nobody"}, (404, "not-found", "url")),
+        ({"method": "HEAD", "url": "Banana/1"}, (404, "not-supported", "url")),
+        ({"method": "GET", "url": "Patient/_search/x/y"}, (404, "not-found", "url")),
+        ({"method": "GET", "url": "Patient?banana=1"}, (400, "invalid", "url")),
+        ({"method": "GET", "url": "Patient?_format=xml"}, (406, "not-supported", "url")),
+        ({"method": "GET", "url": "Patient", "ifMatch": 'W/"1"'}, (404, "not-supported", "ifMatch")),
         ({"method": "DELETE", "url": "Patient"}, (400, "invalid", "url")),
         ({"method": "PATCH", "url": "Patient"}, (400, "invalid", "url")),
         ({"method": "DELETE", "url": "Patient/1?identifier=1"}, (400, "invalid", "url")),
@@ -210,8 +214,8 @@ async def test_requests_that_are_not_taken(
 
 @pytest.mark.usefixtures("nothing_stored")
 async def test_entries_without_their_parts(station: httpx.AsyncClient) -> None:
-    bare = bundle({"request": {"method": "GET", "url": "Patient/1"}})
-    refused(await station.post("", json=bare), 404, "not-supported", "Bundle.entry[0].request.method")
+    bare = bundle({"request": {"method": "GET"}})
+    refused(await station.post("", json=bare), 422, "required", "Bundle.entry[0].request.url")
     bare = bundle({"request": {"method": "POST", "url": "Patient"}})
     refused(await station.post("", json=bare), 422, "required", "Bundle.entry[0].resource")
     bare = bundle({"resource": patient()})

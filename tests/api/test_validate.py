@@ -12,6 +12,7 @@ from tests.factories import (
     LE_CHAN,
     B,
     Resource,
+    created,
     observation,
     offered,
     patient,
@@ -229,3 +230,27 @@ async def test_it_is_recorded(service: RunningService, station: httpx.AsyncClien
     assert (row["query"], row["outcome"]) == ("$validate?mode=create", 200)
     (row,) = await audited(service.store, of_one)
     assert (row["type"], row["id"], row["query"]) == ("Patient", who, "$validate")
+
+
+async def test_a_task_for_a_plain_order_is_no_offer(service: RunningService):
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    order = request(who["id"], category=[{"text": "Laboratory"}])
+    order = await created(station, order)
+    task: Resource = {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": "http://hl7.org/fhir/CodeSystem/task-code", "code": "fulfill"}]},
+        "focus": {"reference": f"ServiceRequest/{order['id']}"},
+        "for": {"reference": f"Patient/{who['id']}"},
+    }
+    await created(station, task)
+    await created(station, task | {"owner": {"reference": f"Patient/{who['id']}"}})
+    told = await station.post("Task/$validate", json=task)
+    assert [issue["severity"] for issue in outcome(told)] == ["information"]
+    referral = await created(station, request(who["id"]))
+    of_a_referral = task | {"focus": {"reference": f"ServiceRequest/{referral['id']}"}}
+    refused(await station.post("Task", json=of_a_referral), 422, "required", "Task.owner")
+    declared = task | {"meta": {"profile": ["http://referral.example/fhir/StructureDefinition/offer"]}}
+    refused(await station.post("Task", json=declared), 422, "required", "Task.owner")

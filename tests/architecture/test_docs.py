@@ -18,7 +18,7 @@ import click
 import pytest
 
 from referral.cli import cli
-from referral.domain.policy_rules import ClockKind, CodeSet, Item, ListKind, Skipping
+from referral.domain.policy_rules import ClockKind, CodeSet, InsuranceCase, Item, ListKind, Skipping
 from referral.domain.policy_tables import KEYS
 from referral.embedded import EmbeddedPostgres
 from referral.exchange.network_files import COLUMNS
@@ -166,7 +166,7 @@ def test_the_keys_of_a_policy_are_those_that_are_read():
 
 def test_the_words_of_a_policy_are_those_that_exist():
     told = [words.split(", ") for _, words in rows(chapter("Words", POLICY))]
-    assert told == [list(words) for words in (Skipping, ClockKind, ListKind, Item, CodeSet)]
+    assert told == [list(words) for words in (Skipping, ClockKind, ListKind, InsuranceCase, Item, CodeSet)]
 
 
 # docs/fhir.md ---------------------------------------------------------------------------------------

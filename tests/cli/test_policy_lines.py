@@ -28,7 +28,7 @@ def shown(name: str) -> list[str]:
         "calendar: mon tue wed thu fri 07:30-11:30 13:00-17:00, Asia/Ho_Chi_Minh, public holidays of VN",
         (
             "clocks: answer within minutes: stat 15, asap 60, urgent 240, routine 1080"
-            " (routine: working time) (the program's own: no source)"
+            " (routine: working time) (default of the program: no source)"
         ),
         "lists: straight-to-level absent: there is no source for any",
         "lists: notifiable absent: there is no source for any",

@@ -1,5 +1,6 @@
 """A hub of its own for the clocks: who moves the time moves it for every referral of the database."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,14 +11,17 @@ from typing import Any
 import asyncpg
 import pytest
 
+from referral.actions.activate_policy import activate_policy
 from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network
 from referral.delivery.clocks import Clocks, Effect
+from referral.domain.policy import Policy
 from referral.exchange.network_files import read_network
 from referral.network.snapshot import SnapshotHolder
 from referral.store.migrate import migrate
 from referral.store.pool import Store
 from tests.conftest import Database, serve
+from tests.factories import OFFICE
 from tests.own_database import own_database
 from tests.running_service import RunningService
 
@@ -79,3 +83,19 @@ async def clocked(superuser_dsn: str, database: Database) -> AsyncIterator[Clock
                 yield ClockedHub(service, own, owner)
         finally:
             await owner.close()
+
+
+@pytest.fixture
+async def redirecting(clocked: ClockedHub) -> AsyncIterator[None]:
+    """The policy lets silence move an offer along its sender's list."""
+    for on in (True, False):
+        policy = await clocked.owner.fetchval(
+            "SELECT mapping::text FROM policy_version WHERE network = $1 ORDER BY number DESC LIMIT 1", OFFICE
+        )
+        mapping = json.loads(policy) | {"offers": {"auto_redirect": on}}
+        store = await Store.open(clocked.database.dsn, size=1)
+        now = datetime.now(UTC)
+        await activate_policy(store, Policy.from_stored(mapping), mapping, valid_from=now.date(), now=now)
+        await store.close()
+        if on:
+            yield

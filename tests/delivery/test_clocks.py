@@ -1,16 +1,10 @@
 """What silence does, over HTTP and with the time moved: once, whoever looks first, and nothing is missed."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import pytest
-
-from referral.actions.activate_policy import activate_policy
 from referral.delivery.clocks import Clocks, Effect
-from referral.domain.policy import Policy
 from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
 from tests.delivery.conftest import ClockedHub
@@ -133,22 +127,6 @@ async def test_a_question_stops_one_clock_and_starts_the_other(clocked: ClockedH
     # Who accepts without the answer still waits for it.
     await case.moved(case.receiver, "accepted")
     assert (await clocked.deadline(name))["since"] == step["since"]
-
-
-@pytest.fixture
-async def redirecting(clocked: ClockedHub) -> AsyncIterator[None]:
-    """The policy lets silence move an offer along its sender's list."""
-    for on in (True, False):
-        policy = await clocked.owner.fetchval(
-            "SELECT mapping::text FROM policy_version WHERE network = $1 ORDER BY number DESC LIMIT 1", OFFICE
-        )
-        mapping = json.loads(policy) | {"offers": {"auto_redirect": on}}
-        store = await Store.open(clocked.database.dsn, size=1)
-        now = datetime.now(UTC)
-        await activate_policy(store, Policy.from_stored(mapping), mapping, valid_from=now.date(), now=now)
-        await store.close()
-        if on:
-            yield
 
 
 async def test_an_unanswered_offer_moves_along_the_list_where_the_policy_lets_it(

@@ -16,6 +16,7 @@ from referral.domain.deadlines import (
     Stage,
     deadlines_after,
     for_the_office,
+    past_the_slip,
     rules_day,
     running_clock,
 )
@@ -57,6 +58,12 @@ def at(state: R, offer: Q | None = None, *, asked: bool = False, **more: object)
     if offer is None:
         return Situation(referral)
     return Situation(referral, replace(OFFER, state=offer), OfferStanding(offer, asked=asked))
+
+
+def departed(state: Q) -> Situation:
+    """The same with the patient on the way."""
+    situation = at(R.OFFERED, state)
+    return replace(situation, offer=replace(OFFER, state=state, departed_at=MONDAY))
 
 
 class Story:
@@ -104,7 +111,7 @@ def story() -> Story:
         (at(R.IN_CARE, Q.ARRIVED), Party.RECEIVER, ClockKind.SUMMARY),
         (at(R.IN_CARE, Q.ARRIVED, asked=True), Party.SENDER, ClockKind.ANSWER),
         (at(R.COMPLETED, Q.COMPLETED), Party.SENDER, ClockKind.CLOSE),
-        (at(R.LAPSED), Party.SENDER, None),
+        (at(R.LAPSED), Party.SENDER, ClockKind.PLACE),
     ],
 )
 def test_who_owes_and_which_clock_runs(situation: Situation, owes: Party, kind: ClockKind | None) -> None:
@@ -198,11 +205,17 @@ def test_who_asks_at_once_has_acknowledged_and_who_accepts_has_answered(story: S
 
 
 def test_the_office_is_rid_of_it_with_the_step(story: Story) -> None:
-    story.then(at(R.UNPLACED), MONDAY)
+    urgent = at(R.UNPLACED, priority=Priority.URGENT)
+    story.then(urgent, MONDAY)
     story.fire()
     story.fire()
-    story.then(at(R.UNPLACED), MONDAY + HOUR)
+    story.then(urgent, MONDAY + HOUR)
     assert story.rows[Slot.OFFICE].is_open
+    assert story.then(urgent, MONDAY + HOUR) == []
+    # It has the priority that the step has, and is due as that is.
+    story.then(at(R.UNPLACED), MONDAY + 2 * HOUR)
+    office = story.rows[Slot.OFFICE]
+    assert (office.priority, office.due_at) == (Priority.STAT, story.step.due_at)
     story.then(at(R.CANCELLED), MONDAY + DAY)
     assert not any(row.is_open for row in story.rows.values())
     assert story.then(at(R.CANCELLED), MONDAY + 2 * DAY) == []
@@ -218,9 +231,16 @@ def test_what_was_over_begins_anew(story: Story) -> None:
 
 def test_a_lapsed_referral_waits_for_its_sender_until_it_is_replaced(story: Story) -> None:
     story.then(at(R.UNPLACED), MONDAY)
-    story.then(at(R.LAPSED), MONDAY + 30 * DAY)
-    assert (story.step.debtor, story.step.kind, story.step.is_open) == ("station", None, True)
-    story.then(replace(at(R.LAPSED), replaced=True), MONDAY + 31 * DAY)
+    story.fire()
+    story.rows[Slot.OFFICE] = for_the_office(story.fire())
+    lapsed = MONDAY + 30 * DAY
+    story.then(at(R.LAPSED), lapsed)
+    # What was owed before the slip was over has ended with it, also for the office.
+    assert (story.step.debtor, story.step.kind, story.step.since) == ("station", ClockKind.PLACE, lapsed)
+    assert (story.step.stage, story.step.next_at) == (Stage.RUNNING, story.step.due_at)
+    assert not story.rows[Slot.OFFICE].is_open
+    assert story.then(at(R.LAPSED), lapsed + DAY) == []
+    story.then(replace(at(R.LAPSED), replaced=True), lapsed + 2 * DAY)
     assert not story.step.is_open
 
 
@@ -234,15 +254,33 @@ def test_a_slip_is_good_for_ten_working_days_and_warned_three_before(story: Stor
 
 def test_a_slip_lapses_for_nobody_who_is_on_the_way_or_arrived(story: Story) -> None:
     story.then(at(R.OFFERED, Q.ACCEPTED), MONDAY)
-    story.then(at(R.OFFERED, Q.IN_TRANSIT), MONDAY + DAY)
+    story.then(departed(Q.IN_TRANSIT), MONDAY + DAY)
+    assert (story.slip.next_at, story.slip.is_open) == (story.slip.due_at, True)
+    story.fire(Slot.SLIP)
+    over = story.slip.escalate_at
+    assert over is not None
+    story.rows[Slot.STEP] = past_the_slip(story.step, story.slip)
+    changed = story.then(departed(Q.IN_TRANSIT), over)
+    # The office has it, and no clock looks at it again.
+    assert [row.slot for row in changed] == [Slot.OFFICE, Slot.SLIP]
     assert (story.slip.next_at, story.slip.is_open) == (None, True)
-    story.then(at(R.OFFERED, Q.NO_SHOW), MONDAY + 2 * DAY)
-    assert story.slip.next_at == story.slip.due_at
-    story.then(at(R.IN_CARE, Q.ARRIVED), MONDAY + 3 * DAY)
+    story.then(at(R.OFFERED, Q.NO_SHOW), over + DAY)
+    assert (story.slip.next_at, story.rows[Slot.OFFICE].is_open) == (over, False)
+    story.then(at(R.IN_CARE, Q.ARRIVED), over + 2 * DAY)
     assert (story.slip.next_at, story.slip.is_open) == (None, False)
     # The arrival was a mistake.
-    story.then(at(R.UNPLACED), MONDAY + 4 * DAY)
-    assert (story.slip.next_at, story.slip.since) == (story.slip.due_at, MONDAY)
+    story.then(at(R.UNPLACED), over + 3 * DAY)
+    assert (story.slip.next_at, story.slip.since) == (over, MONDAY)
+
+
+@pytest.mark.parametrize("state", [Q.REQUESTED, Q.ACCEPTED])
+def test_the_office_is_told_when_the_slip_is_over_on_the_way(story: Story, state: Q) -> None:
+    story.then(departed(state), MONDAY)
+    clock = story.step.due_at
+    told = past_the_slip(story.step, story.slip)
+    assert (told.stage, told.next_at) == (Stage.ESCALATED, None)
+    # What has a clock of its own was due by that.
+    assert told.due_at == (clock or story.slip.escalate_at)
 
 
 @pytest.mark.parametrize(

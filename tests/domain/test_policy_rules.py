@@ -11,7 +11,15 @@ from referral.domain.facility import Facility, FacilityId, Level, Tier
 from referral.domain.policy import Policy, default_clocks
 from referral.domain.policy_history import PolicyHistory, PolicyVersion
 from referral.domain.policy_reader import PolicyError
-from referral.domain.policy_rules import ICD_10, LOINC, ClockKind, CodeSet, Item, ListKind
+from referral.domain.policy_rules import (
+    ICD_10,
+    LOINC,
+    ClockKind,
+    CodeSet,
+    InsuranceCase,
+    Item,
+    ListKind,
+)
 
 NETWORK = {"id": "harbour", "name": "Harbour network", "prefix": "HN"}
 TODAY = date(2025, 7, 1)
@@ -150,9 +158,9 @@ def test_results_are_recognised_as_long_as_the_closest_rule_says() -> None:
             {"days": 9, "codes": ["1-1"], "valid_to": "2025-01-01"},
         ]
     )
-    days = [of.recognised_days((LOINC, code), TODAY) for code in ("718-7", "2345-7", "1-1")]
+    days = [of.recognised_days([(LOINC, code)], TODAY) for code in ("718-7", "2345-7", "1-1")]
     assert days == [3, 30, 30]
-    assert policy().recognised_days((LOINC, "718-7"), TODAY) is None
+    assert policy().recognised_days([(LOINC, "718-7")], TODAY) is None
 
 
 def test_the_insurers_code_is_that_of_the_day() -> None:
@@ -375,3 +383,22 @@ def test_clocks_and_slips_that_an_older_version_kept_unread_are_left_alone() -> 
     assert set(stored.unknown) == {"clocks", "slip"}
     kept = Policy.from_stored({"network": NETWORK, "clocks": [clock()], "slip": {"working_days": 4, "x": 1}})
     assert (len(kept.clocks), kept.slip.working_days, kept.unknown) == (1, 4, ("slip.x",))
+
+
+def test_what_the_insured_pay_more_for_needs_its_source() -> None:
+    rule = {"when": "skips-levels", "minutes": 20, "text": "more to pay", "source": "a table"}
+    (known,) = policy(insurance=[rule]).insurance_on(TODAY)
+    assert (known.when, known.minutes, known.basis.source) == (InsuranceCase.SKIPS_LEVELS, 20, "a table")
+    assert policy(insurance=[rule | {"valid_to": "2025-01-01"}]).insurance_on(TODAY) == ()
+    assert policy().insurance == ()
+    assert faults(insurance=[{"when": "never"}]) == {
+        "insurance[0].when": "must be one of skips-levels",
+        "insurance[0].minutes": "is required",
+        "insurance[0].source": "is required",
+        "insurance[0].text": "is required",
+    }
+
+
+def test_of_several_windows_for_a_result_the_strictest_holds() -> None:
+    of = policy(recognition=[{"days": 9, "codes": ["1-1"]}, {"days": 4, "codes": ["2-2"]}])
+    assert of.recognised_days({(LOINC, "1-1"), (LOINC, "2-2")}, TODAY) == 4

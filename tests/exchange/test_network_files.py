@@ -393,7 +393,22 @@ CASES = [
         "what JSON cannot hold",
         POLICY,
         NETWORK + '[slip]\na = nan\nb = ["\\u0000"]\n"\\u0000" = 1\n',
-        ((0, "slip", "key with a control"), (0, "slip.a", "finite"), (0, "slip.b[0]", "control character")),
+        (
+            (0, "slip", "key with a control"),
+            (0, "slip.a", "finite"),
+            (0, "slip.b", "not known"),
+            (0, "slip.b[0]", "control character"),
+        ),
+    ),
+    Case(
+        "what JSON cannot hold hides nothing else",
+        POLICY,
+        NETWORK + '[limits]\nstat = inf\n[travel]\nspeed_kmh = 0\n[offers]\nauto_redirect = "\\u0007yes"\n',
+        (
+            (0, "limits.stat", "finite"),
+            (0, "offers.auto_redirect", "control character"),
+            (0, "travel.speed_kmh", "above zero"),
+        ),
     ),
 ]
 

@@ -133,7 +133,6 @@ def test_the_need_of_a_request_and_its_patient() -> None:
         priority=Priority.URGENT,
         direction=Direction.LATERAL,
         codes=frozenset({(systems.technique_system("list-1"), "03.1"), (systems.ICD_10, "I21")}),
-        results=True,
         age=35,
         sex="female",
     )

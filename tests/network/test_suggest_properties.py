@@ -5,11 +5,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from referral.domain.codes import Direction
-from referral.domain.facility import Directory, ServiceId
+from referral.domain.facility import AffiliationKind, Directory, FacilityId, ServiceId
+from referral.domain.policy_rules import LOINC
+from referral.domain.recognition import Result
 from referral.domain.suggestion import Need, Overlay
 from referral.network import suggest as suggest_module
+from tests.network.test_rules_of_a_network import tie
 from tests.network.test_suggest import FULL, TECHNIQUE, ask, rules, targets
-from tests.network.towns import approval, directory, link, policy, service, town
+from tests.network.towns import TODAY, approval, directory, link, policy, service, town
 
 NAMES = [f"t{number}" for number in range(9)]
 ROWS = st.lists(
@@ -36,17 +39,34 @@ LINKS = st.lists(
 Row = tuple[int, int, str, str, bool, str | None]
 
 
-def made_up(rows: list[Row], links: list[tuple[str, str, int, str]], limit: int | None) -> Directory:
+WEIGHED = {
+    "weights": {"wait": 7, "waitlist": 60, "continuity": 30, "green_channel": 50, "results": 40},
+    "insurance": [{"when": "skips-levels", "minutes": 90, "text": "more to pay", "source": "a table"}],
+    "recognition": [{"days": 9}],
+}
+"""What a policy may weigh beside the way and the level."""
+RESULTS = (Result(frozenset({(LOINC, "718-7")}), TODAY, (FacilityId("t0"),)),)
+
+
+def made_up(
+    rows: list[Row], links: list[tuple[str, str, int, str]], limit: int | None, **tables: object
+) -> Directory:
     towns = [
         (town(name, north, land, level, east=east), tier)
         for name, (north, east, land, tier, _, level) in zip(NAMES, rows, strict=True)
     ]
     return directory(
         towns,
-        policy(limits={} if limit is None else {"routine": limit}),
+        policy(limits={} if limit is None else {"routine": limit}, **tables),
         approvals=tuple(approval(name) for name, row in zip(NAMES, rows, strict=True) if row[4]),
         services=tuple(service(f"s-{name}", name) for name in NAMES),
         links=tuple(link(one, other, str(minutes), kind) for one, other, minutes, kind in links),
+        affiliations=(
+            tie(AffiliationKind.GREEN_CHANNEL, "t0", "t5"),
+            tie(AffiliationKind.RECOGNISES_RESULTS, "t6", "t0"),
+        )
+        if tables
+        else (),
     )
 
 
@@ -57,6 +77,7 @@ def made_up(rows: list[Row], links: list[tuple[str, str, int, str]], limit: int 
     links=LINKS,
     limit=st.sampled_from([None, 100, 400]),
     direction=st.sampled_from([None, *Direction]),
+    weighed=st.none() | st.dictionaries(st.sampled_from(NAMES), st.integers(1, 20)),
 )
 def test_every_member_is_suggested_or_ruled_out_and_costs_add_up(  # noqa: PLR0917 - drawn by name
     monkeypatch: pytest.MonkeyPatch,
@@ -65,17 +86,21 @@ def test_every_member_is_suggested_or_ruled_out_and_costs_add_up(  # noqa: PLR09
     links: list[tuple[str, str, int, str]],
     limit: int | None,
     direction: Direction | None,
+    weighed: dict[str, int] | None,
 ) -> None:
     # So few places as are drawn are looked at in one go; a country is not.
     monkeypatch.setattr(suggest_module, "_FEW", few)
-    of = made_up(rows, links, limit)
-    found = ask(of, Need(TECHNIQUE, direction=direction), "t0")
+    of = made_up(rows, links, limit, **({} if weighed is None else WEIGHED))
+    ahead = {FacilityId(name): count for name, count in (weighed or {}).items()}
+    now = Overlay(ahead=ahead, known=frozenset(list(ahead)[:1]))
+    need = Need(TECHNIQUE, direction=direction, results=RESULTS)
+    found = ask(of, need, "t0", now)
     assert sorted([*targets(found), *rules(found)]) == NAMES[1:]
     assert [(x.cost, x.target) for x in found.ranked] == sorted((x.cost, x.target) for x in found.ranked)
     for suggestion in found.ranked:
         assert suggestion.cost == sum(term.minutes for term in suggestion.terms)
         assert all(term.minutes >= 0 and term.minutes.as_tuple().exponent == -1 for term in suggestion.terms)
-    assert ask(of, Need(TECHNIQUE, direction=direction), "t0") == found
+    assert ask(of, need, "t0", now) == found
 
 
 @given(ROWS, LINKS, st.sets(st.sampled_from(NAMES)), st.sampled_from(NAMES))

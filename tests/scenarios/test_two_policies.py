@@ -11,7 +11,7 @@ from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network
 from referral.domain.codes import Direction, Priority
 from referral.domain.facility import NetworkId
-from referral.domain.policy_rules import ICD_10, ClockKind, CodeSet, Item
+from referral.domain.policy_rules import ICD_10, LOINC, ClockKind, CodeSet, Item
 from referral.exchange.network_files import read_network
 from referral.network.snapshot import Snapshot, SnapshotHolder
 from referral.store.pool import Store
@@ -23,6 +23,7 @@ from tests.factories import (
     completion,
     created,
     extension,
+    observation,
     offered,
     patient,
     request,
@@ -74,7 +75,7 @@ QINGHE = Rules(
     station="lotus-pond-centre",
     technique=("qinghe-2026", "Q04"),
     receiver="qinghe-union-hospital",
-    terms=("travel", "level", "green-channel"),
+    terms=("travel", "wait", "level", "insurance", "green-channel"),
     cured="A",
     stat_minutes=3,
     # Friday is the festival of the middle of autumn; on Saturday it runs from eight to ten.
@@ -187,11 +188,14 @@ async def test_in_an_invented_union(store: Store, database: Database):
         # A stroke leaves the levels between out, by the green channel, whose results the hospital takes.
         station = await service.system("crane-lake-centre")
         who = await created(station, patient())
+        today = datetime.now(UTC).isoformat(timespec="seconds")
+        blood = {"code": {"coding": [{"system": LOINC, "code": "718-7"}]}, "effectiveDateTime": today}
+        counted = await created(station, observation(who["id"], **blood))
         stroke = request(
             who["id"],
             code={"coding": [{"system": f"{B}/CodeSystem/technique-qinghe-2026", "code": "Q03"}]},
             reasonCode=[{"coding": [{"system": ICD_10, "code": "I63.9"}]}],
-            supportingInfo=[{"reference": "Observation/brought-along"}],
+            supportingInfo=[{"reference": f"Observation/{counted['id']}"}],
             status="draft",
         )
         found = await suggestions(station, stroke)

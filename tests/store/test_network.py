@@ -15,6 +15,7 @@ from structlog.typing import EventDict
 from referral.actions import refresh_network as refreshing
 from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network, watch_network
+from referral.domain.errors import PolicyUnreadable
 from referral.domain.facility import NetworkId, ServiceId
 from referral.domain.policy import Policy
 from referral.domain.policy_history import PolicyHistory
@@ -165,7 +166,7 @@ async def test_a_policy_of_a_newer_version_is_read_as_far_as_it_is_known(
     ]
 
 
-async def test_the_watch_outlives_a_network_that_cannot_be_read(
+async def test_a_policy_that_cannot_be_read_stays_as_it_was_known_and_holds_nobody_else_up(
     database: Database, store: Store, log: list[EventDict]
 ) -> None:
     await import_network(store, small_network(), NOW)
@@ -173,30 +174,43 @@ async def test_the_watch_outlives_a_network_that_cannot_be_read(
     await refresh_network(store, holder)
     first = holder.current
 
-    async def has_failed(times: int) -> bool:
-        return len([entry for entry in log if entry["event"] == "network_refresh_failed"]) == times
+    def failures() -> list[EventDict]:
+        return [entry for entry in log if entry["event"] == "network_policy_unreadable"]
 
-    async def is_newer() -> bool:
-        return holder.current.version > first.version
+    async def has_failed(times: int) -> bool:
+        return len(failures()) == times
+
+    async def is_read() -> bool:
+        return not holder.current.unreadable
 
     watch = asyncio.create_task(watch_network(store, holder, every=0.001))
     try:
         await store_policy(database, weights={"level": "secret"})
         await until(lambda: has_failed(1))
-        assert holder.current is first
+        assert holder.current.version > first.version
+        assert holder.current.policies == first.policies
         await store_policy(database, weights={"level": -1})
         await until(lambda: has_failed(2))
+        starting = SnapshotHolder()
+        await refresh_network(store, starting)
+        with pytest.raises(PolicyUnreadable, match="hill"):
+            starting.current.policy(HILL, NOW.date())
         await store_policy(database, weights={"level": 15})
-        await until(is_newer)
+        # What was stored is never changed: that of another day is read again when it is gone.
+        owner = await asyncpg.connect(database.owner_dsn)
+        await owner.execute(
+            "DELETE FROM policy_version WHERE mapping->'weights'->>'level' IN ('secret', '-1')"
+        )
+        await owner.execute("UPDATE network_version SET version = version + 1")
+        await owner.close()
+        await until(is_read)
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
-    assert await has_failed(2), "each version is told of once"
+    assert [entry["kept"] for entry in failures()][:3] == [True, True, False]
     assert holder.current.policy(HILL, NOW.date()).weights.level == 15
-    failures = [entry for entry in log if entry["event"] == "network_refresh_failed"]
-    assert {entry["error"] for entry in failures} == {"PolicyError"}
-    assert "weights.level" in str(failures)
-    assert "secret" not in str(failures)
+    assert "weights.level" in str(failures())
+    assert "secret" not in str(failures())
 
 
 async def test_a_snapshot_has_the_calendar_of_the_policy(store: Store) -> None:

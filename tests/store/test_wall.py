@@ -66,6 +66,7 @@ OPEN = {
 }
 # What the service runs with the eyes of the owner. Each is a door, and to be judged: what it tells, and whom.
 OVER_THE_WALL = {
+    "answer_times",
     "apply_changes",
     "clock_counts",
     "due_deadlines",
@@ -78,6 +79,7 @@ OVER_THE_WALL = {
     "kept_by",
     "load_for_write",
     "network_of_number",
+    "offers_ahead",
     "open_work",
     "postpone_deadline",
     "read_blob",

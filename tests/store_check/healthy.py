@@ -2,16 +2,20 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import httpx
 
+from referral.actions.refresh_network import refresh_network
 from referral.actions.reindex import reindex
+from referral.delivery.clocks import Clocks
+from referral.network.snapshot import SnapshotHolder
 from scripts.store_check.check import check_store
 from scripts.store_check.facts import digest_of
 from scripts.store_check.violation import Violation
 from scripts.store_check.writes import Outcome, Told, Write
+from tests.api.test_claim import claim
 from tests.factories import (
     AN_LAO,
     KIEN_AN,
@@ -21,6 +25,7 @@ from tests.factories import (
     Case,
     Resource,
     arrived,
+    business,
     completed,
     completion,
     created,
@@ -37,6 +42,7 @@ from tests.running_service import RunningService
 
 FACILITIES = {LE_CHAN, KIEN_AN, AN_LAO, VIET_TIEP}
 REASON = {"text": "No bed"}
+_WAITS = {"businessStatus": {"coding": [{"code": "awaiting-information"}]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class Healthy:
 
 async def live(service: RunningService) -> tuple[Write, ...]:
     """Referrals on most of the ways there are; returns what a client remembers of some of its writes."""
+    await _overdue(service)
+    await _asked_and_claimed(service)
     await completed(service)
     returned = await completed(service, "returned-to-referrer")
     await _take_down(service, returned)
@@ -100,6 +108,42 @@ async def live(service: RunningService) -> tuple[Write, ...]:
     late = await arrived(service)
     await late.moved(office, "entered-in-error", statusReason=REASON)
     return await _remembered(service)
+
+
+async def _overdue(service: RunningService) -> None:
+    """One that lapses, one that comes to the office, and one whose warning an answer outlives."""
+    snapshots = SnapshotHolder()
+    await refresh_network(service.store, snapshots)
+    clocks = Clocks(service.store, snapshots, service.fhir)
+    late = await offered(service)
+    for days in (30, 60):
+        await clocks.fire_due(datetime.now(UTC) + timedelta(days=days))
+    assert business(await late.task()) == "lapsed"
+    silent = await offered(service, priority="stat")
+    slow = await offered(service, priority="stat")
+    await slow.moved(slow.receiver, "received")
+    await clocks.fire_due(datetime.now(UTC) + timedelta(hours=6))
+    await slow.moved(slow.receiver, "received", **_WAITS, statusReason={"text": "Since when?"})
+    said = {"resourceType": "Communication", "status": "completed", "payload": [{"contentString": "Monday"}]}
+    await created(slow.sender, said | {"partOf": [{"reference": f"Task/{slow.offer_id}"}]})
+    found = await silent.sender.get(f"Task?_id={silent.offer_id},{slow.offer_id}&escalated=true")
+    assert len(found.json()["entry"]) == 2
+
+
+async def _asked_and_claimed(service: RunningService) -> None:
+    """Two questions of which one is answered; a patient who turns up elsewhere."""
+    case = await offered(service)
+    about = {"partOf": [{"reference": f"Task/{case.offer_id}"}], "status": "completed"}
+    asks = {"resourceType": "Communication", "payload": [{"contentString": "Since when?"}], **about}
+    await case.moved(case.receiver, "received", **_WAITS, statusReason={"text": "Which side?"})
+    await created(case.receiver, asks)
+    found = await case.sender.get(f"Communication?part-of=Task/{case.offer_id}")
+    first = found.json()["entry"][0]["resource"]
+    answers = {"inResponseTo": [{"reference": f"Communication/{first['id']}"}]}
+    await created(case.sender, asks | answers)
+    assert business(await case.task()) == "awaiting-information"
+    gone = await offered(service)
+    assert (await claim(await service.system(AN_LAO), gone)).status_code == 200
 
 
 async def _take_down(service: RunningService, case: Case) -> None:

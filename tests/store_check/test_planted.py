@@ -2,12 +2,14 @@
 
 import pytest
 
-from tests.factories import AN_LAO
+from tests.factories import AN_LAO, OFFICE
 from tests.store_check.healthy import Healthy
 
 A_TASK = "(SELECT id FROM offer WHERE state = 'completed' ORDER BY id LIMIT 1)"
-A_LIVING = "(SELECT id FROM offer WHERE state = 'requested' ORDER BY id LIMIT 1)"
+A_LIVING = "(SELECT id FROM offer WHERE state = 'requested' ORDER BY id DESC LIMIT 1)"
 A_REFERRAL = "(SELECT id FROM referral WHERE state = 'completed' ORDER BY id LIMIT 1)"
+A_STEP = f"slot = 'step' AND referral = (SELECT referral FROM offer WHERE id = {A_LIVING})"
+COLUMNS = "at, type, id, version, move, from_state, to_state, party, facility, client, referral, reason_code"
 AN_EVENT = f"(SELECT max(seq) FROM event WHERE move = 'complete' AND type = 'Task' AND id = {A_TASK})"
 
 PLANTED = {
@@ -273,6 +275,61 @@ PLANTED = {
         "access-begin",
         f"UPDATE access SET since = now() WHERE via = {A_LIVING}",
     ),
+    "nobody owes what is offered": ("deadline-missing", f"DELETE FROM deadline WHERE {A_STEP}"),
+    "what is offered is taken for done": (
+        "deadline-missing",
+        f"UPDATE deadline SET done_at = now(), next_at = NULL WHERE {A_STEP}",
+    ),
+    "a slip counts no more": ("deadline-missing", "DELETE FROM deadline WHERE slot = 'slip'"),
+    "the office has lost what came to it": ("deadline-missing", "DELETE FROM deadline WHERE slot = 'office'"),
+    "what has ended is owed": (
+        "deadline-left",
+        (
+            "UPDATE deadline SET done_at = NULL WHERE slot = 'step' AND done_at IS NOT NULL"
+            " AND referral IN (SELECT id FROM referral WHERE state IN ('cancelled', 'closed'))"
+        ),
+    ),
+    "a slip counts after the arrival": (
+        "deadline-left",
+        "UPDATE deadline SET done_at = NULL WHERE slot = 'slip' AND done_at IS NOT NULL",
+    ),
+    "another clock runs": ("deadline-other", f"UPDATE deadline SET kind = 'close' WHERE {A_STEP}"),
+    "somebody else owes": ("deadline-other", f"UPDATE deadline SET debtor = '{AN_LAO}' WHERE {A_STEP}"),
+    "the clock of another offer runs": ("deadline-other", f"UPDATE deadline SET offer = 'x' WHERE {A_STEP}"),
+    "a clock that stands still is forgotten": (
+        "deadline-other",
+        "UPDATE deadline SET held_kind = NULL WHERE held_kind IS NOT NULL AND done_at IS NULL",
+    ),
+    "a warning is taken for given": (
+        "deadline-other",
+        f"UPDATE deadline SET stage = 1 WHERE {A_STEP} AND stage = 0",
+    ),
+    "nobody looks when it is due": ("deadline-unseen", f"UPDATE deadline SET next_at = NULL WHERE {A_STEP}"),
+    "it is looked at before it is due": (
+        "deadline-unseen",
+        f"UPDATE deadline SET next_at = due_at - interval '1 hour' WHERE {A_STEP}",
+    ),
+    "a clock warned twice": (
+        "clock-effect",
+        (
+            f"INSERT INTO event ({COLUMNS})"
+            f" SELECT {COLUMNS} FROM event WHERE move = 'warn' ORDER BY seq LIMIT 1"
+        ),
+    ),
+    "a warning is lost": ("clock-effect", "DELETE FROM event WHERE move = 'warn'"),
+    "an escalation is of another step": (
+        "clock-effect",
+        "UPDATE event SET reason_code = 'summary' WHERE move = 'escalate'",
+    ),
+    "the owner does not find what another did": ("concern-missing", "DELETE FROM audit_concern"),
+    "somebody finds what another did": (
+        "concern-unfounded",
+        f"UPDATE audit_concern SET owner = '{OFFICE}' WHERE owner <> '{OFFICE}'",
+    ),
+    "a row of the audit is found that is not there": (
+        "concern-unfounded",
+        f"INSERT INTO audit_concern VALUES ('{AN_LAO}', now(), 0)",
+    ),
 }
 
 
@@ -288,7 +345,8 @@ async def test_a_restored_store_has_nothing(healthy: Healthy) -> None:
 
 async def test_a_store_whose_clock_was_set_back_has_nothing(healthy: Healthy) -> None:
     """The audit tells what the clock said, an event never a time before what it changes."""
-    assert await healthy.check("UPDATE audit SET at = at - interval '1 hour'") == []
+    back = [f"UPDATE {table} SET at = at - interval '1 hour'" for table in ("audit", "audit_concern")]
+    assert await healthy.check(*back) == []
 
 
 @pytest.mark.parametrize("what", PLANTED)

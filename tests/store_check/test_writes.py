@@ -77,3 +77,17 @@ async def test_what_changed_another_version_than_it_named(healthy: Healthy) -> N
 
 async def test_what_nobody_sent(healthy: Healthy) -> None:
     assert await kinds(healthy, healthy.writes[0]) == {"write-unsent"}
+
+
+async def test_a_claim_leaves_no_mark_and_is_there_as_it_was_told(healthy: Healthy) -> None:
+    single, _ = healthy.writes
+    claim = Write(MARK, "claim", (), outcome=Outcome.ACKNOWLEDGED, told=single.told)
+    assert await kinds(healthy, *healthy.writes, claim) == set()
+    gone = replace(single.told[0], key=("Task", "x"))
+    assert await kinds(healthy, *healthy.writes, replace(claim, told=(gone,))) == {"write-lost"}
+
+
+async def test_what_was_acknowledged_as_a_move_and_moved_nothing(healthy: Healthy) -> None:
+    single, double = healthy.writes
+    assert await kinds(healthy, replace(single, event="create"), double) == set()
+    assert await kinds(healthy, replace(single, event="accept"), double) == {"write-unmoved"}

@@ -13,7 +13,7 @@ FROM facility WHERE latitude IS NOT NULL AND longitude IS NOT NULL ORDER BY id
 SELECT network, facility, tier, code, valid_from, valid_to FROM membership ORDER BY network, facility
 
 -- name: affiliations
-SELECT network, kind, organization, participating, needs, valid_from, valid_to FROM affiliation
+SELECT network, kind, organization, participating, needs, valid_from, valid_to, document FROM affiliation
 ORDER BY network, organization, participating, kind, document
 
 -- name: services

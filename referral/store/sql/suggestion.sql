@@ -21,14 +21,56 @@ WHERE type = 'Condition' AND param = 'code' AND id = ANY ($2::text[]) AND system
   AND is_visible($1, 'Condition', id)
 
 -- name: overlay
--- Only services that say they are full rule a facility out; the others need not be read.
-SELECT c.service, c.status, c.free, c.as_of, NULL::text AS rejected
+-- Only services that say they are full rule a facility out, and only where the policy weighs it ($4) a waitlist and who is sent there
+-- cost something; the others need not be read.
+SELECT c.service, c.status, c.free, c.as_of, NULL::text AS rejected, NULL::text AS facility, NULL::bigint AS ahead
 FROM capacity c JOIN service s ON s.id = c.service JOIN membership m ON m.facility = s.facility
 WHERE m.network = $2 AND c.status = 'no-capacity'
 UNION ALL
-SELECT DISTINCT NULL, NULL, NULL::int, NULL::timestamptz, o.owner
+SELECT c.service, c.status, c.free, c.as_of, NULL, NULL, NULL
+FROM capacity c JOIN service s ON s.id = c.service JOIN membership m ON m.facility = s.facility
+WHERE $4 AND m.network = $2 AND c.status = 'waitlist'
+UNION ALL
+SELECT DISTINCT NULL, NULL, NULL::int, NULL::timestamptz, o.owner, NULL, NULL::bigint
 FROM offer o
 WHERE o.referral = $3 AND o.state IN ('rejected', 'redirected') AND is_visible($1, 'ServiceRequest', o.referral)
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, a.facility, a.offers FROM offers_ahead($2, $3) a WHERE $4
+
+-- name: known
+-- Facilities that had the patient $1 in care, or the patient of the request $2: by offers and encounters that the actor sees.
+WITH patient AS (
+  SELECT $1::text AS id WHERE $1::text IS NOT NULL
+  UNION
+  SELECT s.target_id FROM search_reference s WHERE s.type = 'ServiceRequest' AND s.id = $2 AND s.param = '_patient'
+)
+SELECT o.owner AS facility
+FROM patient p
+JOIN search_reference s ON s.type = 'Task' AND s.param = '_patient' AND s.target_type = 'Patient' AND s.target_id = p.id
+JOIN offer o ON o.id = s.id AND o.state IN ('arrived', 'completed', 'closed', 'stopped')
+UNION
+SELECT d.owner
+FROM patient p
+JOIN search_reference s ON s.type = 'Encounter' AND s.param = '_patient' AND s.target_type = 'Patient' AND s.target_id = p.id
+JOIN document d ON d.type = s.type AND d.id = s.id AND NOT d.deleted
+
+-- name: results
+-- Of these resources ($1 types, $2 ids) the results that are final, as far as the actor sees them: what they are of, from which day, and
+-- who performed them (nobody named: whose they are).
+SELECT d.type, d.id, d.owner,
+  (SELECT min(s.low) FROM search_date s WHERE s.type = d.type AND s.id = d.id AND s.param = 'date') AS dated,
+  (SELECT jsonb_agg(jsonb_build_array(t.system, t.code)) FROM search_token t
+   WHERE t.type = d.type AND t.id = d.id AND t.param IN ('category', 'code'))::text AS codes,
+  ARRAY(SELECT s.target_id FROM search_reference s
+   WHERE s.type = d.type AND s.id = d.id AND s.param = 'performer' AND s.target_type = 'Organization' ORDER BY 1) AS houses
+FROM unnest($1::text[], $2::text[]) AS n (type, id)
+JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted
+WHERE d.type IN ('DiagnosticReport', 'Observation') AND EXISTS (
+  SELECT FROM search_token t WHERE t.type = d.type AND t.id = d.id AND t.param = 'status'
+    AND t.code IN ('final', 'amended', 'corrected', 'appended'))
+
+-- name: answer_times
+SELECT network, facility, answers, minutes FROM answer_times()
 
 -- name: full_services
 -- Sets the actor $1 and reads, in one message: what is read here is the same for every actor.

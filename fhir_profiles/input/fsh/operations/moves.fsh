@@ -66,3 +66,43 @@ Description: "What the caller may do now with a referral or an offer, and who ow
 * parameter[=].max = "1"
 * parameter[=].documentation = "Until when; absent where no clock runs."
 * parameter[=].type = #dateTime
+* parameter[+].name = #form
+* parameter[=].use = #out
+* parameter[=].min = 0
+* parameter[=].max = "1"
+* parameter[=].documentation = "The paper form of the transfer, by the levels of sender and target; absent where these are not known, or the network names no form for it."
+* parameter[=].part[+].name = #code
+* parameter[=].part[=].use = #out
+* parameter[=].part[=].min = 1
+* parameter[=].part[=].max = "1"
+* parameter[=].part[=].documentation = "Its name in the network, such as 1a."
+* parameter[=].part[=].type = #code
+* parameter[=].part[+].name = #source
+* parameter[=].part[=].use = #out
+* parameter[=].part[=].min = 0
+* parameter[=].part[=].max = "1"
+* parameter[=].part[=].documentation = "Where the rule is from."
+* parameter[=].part[=].type = #string
+* parameter[+].name = #advice
+* parameter[=].use = #out
+* parameter[=].min = 0
+* parameter[=].max = "*"
+* parameter[=].documentation = "What the lists of the network say of the referral, to the sender before it is sent and to the receiver; it stops nobody."
+* parameter[=].part[+].name = #code
+* parameter[=].part[=].use = #out
+* parameter[=].part[=].min = 1
+* parameter[=].part[=].max = "1"
+* parameter[=].part[=].documentation = "What it is about: notifiable, up-criterion, no-up-criterion or down-criterion."
+* parameter[=].part[=].type = #code
+* parameter[=].part[+].name = #text
+* parameter[=].part[=].use = #out
+* parameter[=].part[=].min = 1
+* parameter[=].part[=].max = "1"
+* parameter[=].part[=].documentation = "The same in words."
+* parameter[=].part[=].type = #string
+* parameter[=].part[+].name = #source
+* parameter[=].part[=].use = #out
+* parameter[=].part[=].min = 0
+* parameter[=].part[=].max = "1"
+* parameter[=].part[=].documentation = "Where the list is from."
+* parameter[=].part[=].type = #string

@@ -246,6 +246,59 @@ BEGIN
     OR p_type = 'Binary' AND NOT EXISTS (SELECT FROM search_reference o WHERE o.type = p_type AND o.id = p_id AND o.param = '_patient');
 END $$;
 
+-- By which offers and referrals alone a facility sees a resource: empty where it sees it for good, as its owner or because it was given
+-- back to it; null where it does not see it. What it holds by an offer is the package's, or what is said about a referral offered to it.
+CREATE FUNCTION held_through(p_facility text, p_type text, p_id text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (
+    SELECT CASE WHEN bool_and(held.through IS NOT NULL) THEN array_agg(held.through) WHEN count(*) > 0 THEN '{}' END FROM (
+      SELECT CASE WHEN a.scope <> 'owner' AND (EXISTS (SELECT FROM offer o WHERE o.id = a.via)
+                    OR EXISTS (SELECT FROM offer o WHERE o.referral = a.via AND o.owner = p_facility)) THEN a.via END AS through
+      FROM access a WHERE a.facility = p_facility AND a.type = p_type AND a.id = p_id AND a.until IS NULL) held);
+END $$;
+
+-- Whether a facility may give others a resource by an offer or a referral (see docs/decisions/0019): what it holds for good; and what it
+-- was given by an offer that it has accepted, of the referral that this one rests on, or of this one itself where it gives back.
+CREATE FUNCTION may_give(p_facility text, p_type text, p_id text, p_via text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  through text[];
+BEGIN
+  IF EXISTS (SELECT FROM access a WHERE a.facility = p_facility AND a.type = p_type AND a.id = p_id AND a.scope = 'owner' AND a.until IS NULL) THEN
+    RETURN true;
+  END IF;
+  through := held_through(p_facility, p_type, p_id);
+  RETURN coalesce(through = '{}' OR EXISTS (
+    SELECT FROM referral r
+    JOIN offer o ON o.referral = CASE WHEN r.sender = p_facility THEN r.based_on ELSE r.id END AND o.owner = p_facility
+    WHERE r.id = coalesce((SELECT v.referral FROM offer v WHERE v.id = p_via), p_via)
+      AND (o.id = ANY (through) OR o.referral = ANY (through))
+      AND o.state IN ('accepted', 'scheduled', 'in-transit', 'no-show', 'arrived', 'completed', 'closed', 'stopped')), false);
+END $$;
+
+-- What was passed on by those whose access ends, and by those to whom they passed it, ends too where no care has begun: all that could
+-- not be given any more. ended: as in changes.
+CREATE FUNCTION end_onward(p_ended jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  reached text[] := ARRAY(SELECT e->>1 FROM jsonb_array_elements(p_ended) e);
+  at CONSTANT timestamptz := (p_ended->0->>2)::timestamptz;
+  onward text[];
+BEGIN
+  LOOP
+    SELECT array_agg(o.id) INTO onward
+    FROM unnest(reached) AS e (id) JOIN offer f ON f.id = e.id
+    JOIN referral r ON r.based_on = f.referral AND r.sender = f.owner
+    JOIN offer o ON o.referral = r.id AND o.state IN ('requested', 'received', 'awaiting-information', 'accepted', 'scheduled', 'in-transit', 'no-show');
+    EXIT WHEN onward IS NULL;
+    -- As where it ended first: who gives more by these is waited for.
+    PERFORM FROM offer o JOIN access a ON a.via IN (o.id, o.referral) AND a.facility = o.owner
+    WHERE o.id = ANY (onward) AND a.until IS NULL FOR UPDATE OF a;
+    UPDATE access a SET until = at FROM offer o JOIN referral r ON r.id = o.referral
+    WHERE o.id = ANY (onward) AND a.via IN (o.id, o.referral) AND a.facility = o.owner AND a.scope <> 'owner' AND a.until IS NULL
+      AND NOT may_give(r.sender, a.type, a.id, a.via);
+    reached := onward;
+  END LOOP;
+END $$;
+
 -- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, access, ended, packages, given,
 -- attachments [[type, id, at]] of what may have some and is written or given to others, events, audits, directory, typed (the rows of the network, see apply_directory), replay (see keep_replay).
 -- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
@@ -351,17 +404,18 @@ BEGIN
     UPDATE access a SET until = (e->>2)::timestamptz FROM jsonb_array_elements(changes->'ended') e
     WHERE a.facility = e->>0 AND a.via = e->>1 AND a.until IS NULL
       AND (a.scope = 'package' OR (e->>3)::boolean AND a.scope = 'referral' AND a.type <> 'Task');
+    PERFORM end_onward(changes->'ended');
   END IF;
   INSERT INTO access (facility, type, id, scope, via, since)
   SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::timestamptz FROM jsonb_array_elements(changes->'access') r
   ON CONFLICT DO NOTHING;
   IF changes ? 'packages' OR changes ? 'given' THEN
     -- Gives a receiver what the referral's package holds: the patient, and the closure of what the referral names, as far as
-    -- its sender may see it and it is about this patient. Never the patient's other records. What is given by itself, such as a
+    -- its sender may give it and it is about this patient. Never the patient's other records. What is given by itself, such as a
     -- summary, goes with its own closure.
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT p->>2, 'Patient', p->>4, 'package', p->>1, (p->>5)::timestamptz FROM jsonb_array_elements(changes->'packages') p
-    WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = 'Patient' AND a.id = p->>4 AND a.until IS NULL)
+    WHERE may_give(p->>3, 'Patient', p->>4, p->>1)
     ON CONFLICT DO NOTHING;
     IF changes ? 'given' OR EXISTS (SELECT FROM jsonb_array_elements(changes->'packages') p
                JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package') THEN
@@ -369,20 +423,15 @@ BEGIN
         (SELECT p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz, r.target_type, r.target_id
         FROM jsonb_array_elements(changes->'packages') p
         JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package'
-        WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = r.target_type AND a.id = r.target_id
-                      AND a.until IS NULL)
-          AND is_about(r.target_type, r.target_id, p->>4)
+        WHERE may_give(p->>3, r.target_type, r.target_id, p->>1) AND is_about(r.target_type, r.target_id, p->>4)
         UNION
         SELECT g->>0, g->>1, g->>2, g->>3, (g->>4)::timestamptz, g->>5, g->>6
         FROM jsonb_array_elements(changes->'given') g
-        WHERE EXISTS (SELECT FROM access a WHERE a.facility = g->>2 AND a.type = g->>5 AND a.id = g->>6 AND a.until IS NULL)
-          AND is_about(g->>5, g->>6, g->>3))
+        WHERE may_give(g->>2, g->>5, g->>6, g->>0) AND is_about(g->>5, g->>6, g->>3))
         UNION
         SELECT n.offer, n.facility, n.sender, n.patient, n.at, r.target_type, r.target_id
         FROM named n JOIN search_reference r ON r.type = n.type AND r.id = n.id AND r.param = '_package'
-        WHERE EXISTS (SELECT FROM access a WHERE a.facility = n.sender AND a.type = r.target_type AND a.id = r.target_id
-                      AND a.until IS NULL)
-          AND is_about(r.target_type, r.target_id, n.patient)
+        WHERE may_give(n.sender, r.target_type, r.target_id, n.offer) AND is_about(r.target_type, r.target_id, n.patient)
       )
       INSERT INTO access (facility, type, id, scope, via, since)
       SELECT n.facility, n.type, n.id, 'package', n.offer, n.at FROM named n
@@ -394,7 +443,7 @@ BEGIN
   END IF;
 
   IF changes ? 'attachments' THEN
-    -- An attachment is seen as what it is attached to, as far as the author of that sees it, and for as long: what ends at this
+    -- An attachment is seen as what it is attached to, as far as the author of that may give it, and for as long: what ends at this
     -- moment is waited for.
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT a.facility, r.target_type, r.target_id, a.scope, a.via, (x->>2)::timestamptz
@@ -404,7 +453,7 @@ BEGIN
     JOIN access a ON a.type = d.type AND a.id = d.id AND a.scope <> 'owner' AND a.until IS NULL
       -- As the index has them.
       AND a.type IN ('Communication', 'Consent', 'DiagnosticReport', 'DocumentReference', 'Patient', 'RelatedPerson')
-    WHERE EXISTS (SELECT FROM access o WHERE o.facility = d.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
+    WHERE may_give(d.owner, r.target_type, r.target_id, a.via)
       AND is_about(r.target_type, r.target_id,
                    (SELECT s.target_id FROM search_reference s WHERE s.type = d.type AND s.id = d.id AND s.param = '_patient' LIMIT 1))
     FOR SHARE OF a
@@ -434,5 +483,6 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION load_for_write(jsonb), apply_changes(jsonb), open_references(jsonb),
-  index_documents(text[], text[], jsonb, jsonb), is_about(text, text, text) FROM PUBLIC;
+  index_documents(text[], text[], jsonb, jsonb), is_about(text, text, text), held_through(text, text, text), may_give(text, text, text, text),
+  end_onward(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION load_for_write(jsonb), apply_changes(jsonb) TO referral_service;

@@ -29,8 +29,8 @@ CREATE TABLE deadline (
   CONSTRAINT deadline_next CHECK (next_at IS NULL OR done_at IS NULL AND stage < 2),
   -- this prevents a step that nobody owes, and a slip that somebody does
   CONSTRAINT deadline_owed CHECK ((owes IS NULL) = (slot = 'slip') AND (debtor IS NULL) = (slot = 'slip')),
-  -- this prevents a clock without a time
-  CONSTRAINT deadline_timed CHECK ((due_at IS NOT NULL AND escalate_at IS NOT NULL) = (kind IS NOT NULL OR slot = 'slip')),
+  -- this prevents a clock without a time; without one a step is due when the slip was, to the office alone
+  CONSTRAINT deadline_timed CHECK ((due_at IS NOT NULL AND escalate_at IS NOT NULL) = (kind IS NOT NULL OR slot = 'slip' OR stage = 2)),
   -- this prevents an escalation before the warning
   CONSTRAINT deadline_order CHECK (due_at <= escalate_at)
 );
@@ -73,7 +73,8 @@ BEGIN
     SELECT k.referral, k.slot, x->>3 AS suggested,
       -- A service that knows no clocks may have moved it: the row is then over, and a new one is made.
       CASE
-        WHEN k.slot = 'slip' OR k.kind = 'place' THEN r.state = 'unplaced' OR k.slot = 'slip' AND r.state = 'offered'
+        WHEN k.slot = 'slip' THEN r.state IN ('unplaced', 'offered')
+        WHEN k.kind = 'place' THEN r.state IN ('unplaced', 'lapsed')
         WHEN k.kind = 'acknowledge' THEN r.state = 'offered' AND o.state = 'requested'
         WHEN k.kind = 'answer' AND k.owes = 'receiver' THEN r.state = 'offered' AND o.state = 'received'
         WHEN k.kind = 'answer' THEN r.state IN ('offered', 'in-care')
@@ -142,8 +143,10 @@ $$;
 CREATE FUNCTION without_deadline(p_after text, p_most int) RETURNS TABLE (referral text, network text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT r.id, r.network FROM referral r
-  WHERE r.state IN ('unplaced', 'offered', 'in-care', 'completed') AND r.id > p_after
+  WHERE r.state IN ('unplaced', 'offered', 'in-care', 'completed', 'lapsed') AND r.id > p_after
     AND NOT EXISTS (SELECT FROM deadline k WHERE k.referral = r.id AND k.slot = 'step' AND k.done_at IS NULL)
+    AND NOT (r.state = 'lapsed' AND EXISTS (
+      SELECT FROM event e WHERE e.type = 'ServiceRequest' AND e.id = r.id AND e.move = 'replace'))
   ORDER BY r.id LIMIT p_most
 $$;
 

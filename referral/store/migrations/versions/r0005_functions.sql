@@ -3,7 +3,8 @@
 -- request: actor text, update [[type, id]], focus [id of a referral or an offer], references [[type, id]],
 --          identifiers [{types, system, value}], numbers int, replay (see find_replay), claim {number, birth_date, client, at}
 -- The actor is the one that the connection acts for, whatever `actor` says.
--- homes [id of an offer]
+-- homes [id of an offer], reasons (whether the Conditions are wanted that the referrals in hand name), numbered [[system, value]] of
+-- referrals that are named as in focus, passing (whether it is wanted through what the actor sees what is not its own, see held_through)
 -- Rows: document (content and version, locked), journey, home, reference (nobody deletes it until the end), identifier, referral (locked
 -- when its document, offer or focus is named), offer, demand, facility, network, number; claim: the referral that is claimed, which the
 -- actor sees from then on.
@@ -49,13 +50,23 @@ BEGIN
   END IF;
 
   -- What a request leaves out costs nothing: a statement that finds nothing costs as much as one that finds a row.
-  IF request->'update' <> '[]' OR request->'focus' <> '[]' THEN
+  IF request->'update' <> '[]' OR request->'focus' <> '[]' OR request ? 'numbered' THEN
     -- Lock referrals first and in one order, then read: what a waiting command reads is what the one before it left.
     SELECT array_agg(DISTINCT found.referral) INTO locked FROM (
       SELECT o.referral FROM jsonb_array_elements(request->'update') u JOIN offer o ON u->>0 = 'Task' AND o.id = u->>1
       UNION ALL SELECT u->>1 FROM jsonb_array_elements(request->'update') u WHERE u->>0 = 'ServiceRequest'
+      -- Where an office marks a completion as a mistake, the way down that it opened.
+      UNION ALL SELECT b.id FROM jsonb_array_elements(request->'update') u
+        JOIN LATERAL (SELECT o.referral FROM offer o WHERE u->>0 = 'Task' AND o.id = u->>1
+                      UNION ALL SELECT u->>1 WHERE u->>0 = 'ServiceRequest') named ON true
+        JOIN referral r ON r.id = named.referral AND r.network = actor AND r.state = 'completed'
+        JOIN referral b ON b.based_on = r.id AND b.direction = 'down' AND b.state NOT IN ('draft', 'cancelled', 'entered-in-error')
       UNION ALL SELECT f FROM jsonb_array_elements_text(request->'focus') f
       UNION ALL SELECT o.referral FROM jsonb_array_elements_text(request->'focus') f JOIN offer o ON o.id = f
+      -- What is named by its number, too, where the actor sees it.
+      UNION ALL SELECT t.id FROM jsonb_array_elements(request->'numbered') i
+        JOIN search_token t ON t.type = 'ServiceRequest' AND t.param = 'identifier' AND t.system = i->>0 AND t.code = i->>1
+        WHERE EXISTS (SELECT FROM access a WHERE a.facility = actor AND a.type = t.type AND a.id = t.id AND a.until IS NULL OFFSET 0)
       -- What asks or is to stop is about its offer, whatever else it names.
       UNION ALL SELECT q.referral FROM jsonb_array_elements_text(request->'focus') f JOIN demand q ON q.kind = 'question' AND q.id = f
       UNION ALL SELECT q.referral FROM jsonb_array_elements(request->'update') u JOIN demand q ON u->>0 = 'Task' AND q.kind = 'abort' AND q.id = u->>1
@@ -86,6 +97,9 @@ BEGIN
         AND t.type IN (SELECT jsonb_array_elements_text(i->'types'))
     UNION
     SELECT 'Patient', r.patient FROM referral r WHERE r.id = ANY (locked)
+    UNION
+    SELECT r.target_type, r.target_id FROM search_reference r
+      WHERE request ? 'reasons' AND r.type = 'ServiceRequest' AND r.id = ANY (locked) AND r.param = '_package' AND r.target_type = 'Condition'
   ) named;
 
   -- What is named stays until this command has ended: who deletes it (see kept_by) waits, or has done so already. Nobody waits who
@@ -104,7 +118,7 @@ BEGIN
              'organization', (SELECT s.target_id FROM search_reference s
                          WHERE s.type = d.type AND s.id = d.id AND s.param = 'organization' LIMIT 1),
              -- What a policy may require of a package: these are it by their codes, and some by the patient's age.
-             'codes', CASE WHEN d.type IN ('DocumentReference', 'Observation') THEN (
+             'codes', CASE WHEN d.type IN ('Condition', 'DocumentReference', 'Observation') THEN (
                          SELECT jsonb_agg(jsonb_build_array(t.system, t.code)) FROM search_token t
                          WHERE t.type = d.type AND t.id = d.id AND t.param IN ('category', 'code', 'type')) END,
              'born', CASE WHEN d.type = 'Patient' THEN (
@@ -116,7 +130,10 @@ BEGIN
                          WHERE t.type = d.type AND t.id = d.id AND t.param = 'identifier' AND t.system <> '') END,
              'starts', CASE WHEN d.type IN ('Appointment', 'Slot') THEN (
                          SELECT s.low FROM search_date s
-                         WHERE s.type = d.type AND s.id = d.id AND s.param IN ('date', 'start') LIMIT 1) END)
+                         WHERE s.type = d.type AND s.id = d.id AND s.param IN ('date', 'start') LIMIT 1) END,
+             -- What is another's, and who names it in a referral passes on.
+             'through', CASE WHEN request ? 'passing' AND d.owner <> actor AND d.type <> 'Organization' THEN
+                          held_through(actor, d.type, d.id) END)
     FROM unnest(reference_types, reference_ids) AS n (type, id)
     JOIN document d ON d.type = n.type AND d.id = n.id AND NOT d.deleted;
 
@@ -218,7 +235,8 @@ BEGIN
 END $$;
 
 -- changes: documents, tokens, references, dates, strings, quantities, positions, referrals, offers, demands, access, ended, packages, given,
--- attachments [[type, id, at]] of what may have some and is written or given to others, events, audits, directory, typed (the rows of the network, see apply_directory), replay (see keep_replay).
+-- attachments [[type, id, at]] of what may have some and is written or given to others, late [[type, id, at, named]] of what is named before it
+-- is there (named) or may have been, events, audits, directory, typed (the rows of the network, see apply_directory), replay (see keep_replay).
 -- Every part may be missing. Raises document_next_version when a document is not at the version it was loaded at.
 CREATE OR REPLACE FUNCTION apply_changes(changes jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
@@ -230,6 +248,9 @@ DECLARE
   known_offers text[];
   named jsonb;
 BEGIN
+  IF changes ? 'late' THEN
+    PERFORM await_late(changes->'late');
+  END IF;
   IF changes ? 'typed' THEN
     PERFORM apply_directory(changes->'typed');
   END IF;
@@ -311,7 +332,7 @@ BEGIN
   IF changes ? 'offers' THEN
     -- Those that end come before those that open, so that one referral never has two open offers on the way.
     WITH known AS (
-      UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at
+      UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at, departed_at = c.departed_at
       FROM jsonb_populate_recordset(NULL::offer, changes->'offers') c WHERE o.id = c.id RETURNING o.id
     ) SELECT array_agg(known.id) INTO known_offers FROM known;
     INSERT INTO offer
@@ -342,17 +363,21 @@ BEGIN
     UPDATE access a SET until = (e->>2)::timestamptz FROM jsonb_array_elements(changes->'ended') e
     WHERE a.facility = e->>0 AND a.via = e->>1 AND a.until IS NULL
       AND (a.scope = 'package' OR (e->>3)::boolean AND a.scope = 'referral' AND a.type <> 'Task');
+    PERFORM end_onward(changes->'ended');
   END IF;
   INSERT INTO access (facility, type, id, scope, via, since)
   SELECT r->>0, r->>1, r->>2, r->>3, r->>4, (r->>5)::timestamptz FROM jsonb_array_elements(changes->'access') r
   ON CONFLICT DO NOTHING;
+  IF changes ? 'late' THEN
+    changes := with_late(changes);
+  END IF;
   IF changes ? 'packages' OR changes ? 'given' THEN
     -- Gives a receiver what the referral's package holds: the patient, and the closure of what the referral names, as far as
-    -- its sender may see it and it is about this patient. Never the patient's other records. What is given by itself, such as a
+    -- its sender may give it and it is about this patient. Never the patient's other records. What is given by itself, such as a
     -- summary, goes with its own closure.
     INSERT INTO access (facility, type, id, scope, via, since)
     SELECT p->>2, 'Patient', p->>4, 'package', p->>1, (p->>5)::timestamptz FROM jsonb_array_elements(changes->'packages') p
-    WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = 'Patient' AND a.id = p->>4 AND a.until IS NULL)
+    WHERE may_give(p->>3, 'Patient', p->>4, p->>1)
     ON CONFLICT DO NOTHING;
     IF changes ? 'given' OR EXISTS (SELECT FROM jsonb_array_elements(changes->'packages') p
                JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package') THEN
@@ -360,20 +385,15 @@ BEGIN
         (SELECT p->>1, p->>2, p->>3, p->>4, (p->>5)::timestamptz, r.target_type, r.target_id
         FROM jsonb_array_elements(changes->'packages') p
         JOIN search_reference r ON r.type = 'ServiceRequest' AND r.id = p->>0 AND r.param = '_package'
-        WHERE EXISTS (SELECT FROM access a WHERE a.facility = p->>3 AND a.type = r.target_type AND a.id = r.target_id
-                      AND a.until IS NULL)
-          AND is_about(r.target_type, r.target_id, p->>4)
+        WHERE may_give(p->>3, r.target_type, r.target_id, p->>1) AND is_about(r.target_type, r.target_id, p->>4)
         UNION
         SELECT g->>0, g->>1, g->>2, g->>3, (g->>4)::timestamptz, g->>5, g->>6
         FROM jsonb_array_elements(changes->'given') g
-        WHERE EXISTS (SELECT FROM access a WHERE a.facility = g->>2 AND a.type = g->>5 AND a.id = g->>6 AND a.until IS NULL)
-          AND is_about(g->>5, g->>6, g->>3))
+        WHERE may_give(g->>2, g->>5, g->>6, g->>0) AND is_about(g->>5, g->>6, g->>3))
         UNION
         SELECT n.offer, n.facility, n.sender, n.patient, n.at, r.target_type, r.target_id
         FROM named n JOIN search_reference r ON r.type = n.type AND r.id = n.id AND r.param = '_package'
-        WHERE EXISTS (SELECT FROM access a WHERE a.facility = n.sender AND a.type = r.target_type AND a.id = r.target_id
-                      AND a.until IS NULL)
-          AND is_about(r.target_type, r.target_id, n.patient)
+        WHERE may_give(n.sender, r.target_type, r.target_id, n.offer) AND is_about(r.target_type, r.target_id, n.patient)
       )
       INSERT INTO access (facility, type, id, scope, via, since)
       SELECT n.facility, n.type, n.id, 'package', n.offer, n.at FROM named n

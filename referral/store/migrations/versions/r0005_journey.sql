@@ -56,7 +56,7 @@ CREATE INDEX access_given ON access (type, id) WHERE scope <> 'owner' AND until 
   AND type IN ('Communication', 'Composition', 'Condition', 'Consent', 'Coverage', 'DiagnosticReport', 'DocumentReference', 'Observation',
     'Patient', 'RelatedPerson');
 
--- Gives what resources name, and what that names, to whom they were given themselves, for as long: as far as their author sees it and
+-- Gives what resources name, and what that names, to whom they were given themselves, for as long: as far as their author may give it and
 -- it is about the same patient. rows: [[type, id, at]] of what was given to somebody, or names something else than before.
 CREATE FUNCTION hand_on(p_rows jsonb) RETURNS void LANGUAGE sql AS $$
   WITH RECURSIVE given (facility, scope, via, at, owner, patient, type, id) AS (
@@ -71,18 +71,62 @@ CREATE FUNCTION hand_on(p_rows jsonb) RETURNS void LANGUAGE sql AS $$
         'Patient', 'RelatedPerson')
       AND (a.scope = 'package' OR d.type NOT IN ('ServiceRequest', 'Task'))
     LEFT JOIN search_reference about ON about.type = d.type AND about.id = d.id AND about.param = '_patient'
-    WHERE EXISTS (SELECT FROM access o WHERE o.facility = d.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
+    WHERE may_give(d.owner, r.target_type, r.target_id, a.via)
       AND is_about(r.target_type, r.target_id, about.target_id)
     UNION
     SELECT g.facility, g.scope, g.via, g.at, g.owner, g.patient, r.target_type, r.target_id
     FROM given g JOIN search_reference r ON r.type = g.type AND r.id = g.id AND r.param = '_package'
-    WHERE EXISTS (SELECT FROM access o WHERE o.facility = g.owner AND o.type = r.target_type AND o.id = r.target_id AND o.until IS NULL)
+    WHERE may_give(g.owner, r.target_type, r.target_id, g.via)
       AND is_about(r.target_type, r.target_id, g.patient)
   )
   INSERT INTO access (facility, type, id, scope, via, since)
   SELECT g.facility, g.type, g.id, g.scope, g.via, g.at FROM given g
   ON CONFLICT DO NOTHING
 $$;
+
+-- What a resource names may come a moment after it. Who writes the one and who writes the other take turns, so that whoever comes second
+-- sees the other. Only its own facility hands on what it names itself, so facilities do not wait for each other. rows: late of changes.
+CREATE FUNCTION await_late(p_late jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  facility CONSTANT int := hashtext('late ' || current_setting('referral.actor', true));
+  turn record;
+BEGIN
+  -- Few locks however much is written, and in one order.
+  FOR turn IN
+    SELECT hashtext(x->>0 || '/' || (x->>1)) & 63 AS place, bool_or((x->>3)::boolean) AS named FROM jsonb_array_elements(p_late) x
+    GROUP BY 1 ORDER BY 1
+  LOOP
+    IF turn.named THEN
+      PERFORM pg_advisory_xact_lock(facility, turn.place);
+    ELSE
+      PERFORM pg_advisory_xact_lock_shared(facility, turn.place);
+    END IF;
+  END LOOP;
+END $$;
+
+-- The changes with what is to be handed on because it was named before it was there: the packages that name it, and what else does, by
+-- the same facility, in the rows of `packages` and `attachments`.
+CREATE FUNCTION with_late(changes jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  more jsonb;
+BEGIN
+  SELECT jsonb_object_agg(named.part, coalesce(changes->named.part, '[]') || named.rows) INTO more FROM (
+    SELECT 'packages' AS part, jsonb_agg(jsonb_build_array(r.id, o.id, o.owner, r.sender, r.patient, x->>2)) AS rows
+    FROM jsonb_array_elements(changes->'late') x JOIN document d ON d.type = x->>0 AND d.id = x->>1 AND NOT d.deleted
+    JOIN search_reference n ON n.type = 'ServiceRequest' AND n.param = '_package' AND n.target_id = d.id AND n.target_type = d.type
+    JOIN referral r ON r.id = n.id AND r.sender = d.owner
+    JOIN offer o ON o.referral = r.id AND o.state IN ('requested', 'received', 'awaiting-information', 'accepted', 'scheduled', 'in-transit',
+      'no-show', 'arrived', 'completed')
+    UNION ALL
+    SELECT 'attachments', jsonb_agg(jsonb_build_array(p.type, p.id, x->>2))
+    FROM jsonb_array_elements(changes->'late') x JOIN document d ON d.type = x->>0 AND d.id = x->>1 AND NOT d.deleted
+    CROSS JOIN unnest(ARRAY['Communication', 'Composition', 'Condition', 'Consent', 'Coverage', 'DiagnosticReport', 'DocumentReference',
+      'Observation', 'Patient', 'RelatedPerson']) AS k (type)
+    JOIN search_reference n ON n.type = k.type AND n.param = '_package' AND n.target_id = d.id AND n.target_type = d.type
+    JOIN document p ON p.type = n.type AND p.id = n.id AND p.owner = d.owner
+  ) named WHERE named.rows IS NOT NULL;
+  RETURN changes || coalesce(more, '{}');
+END $$;
 
 -- Where the patients of these offers live, as far as the actor sees the patient: rows of load_for_write.
 CREATE FUNCTION homes_of(p_offers text[])
@@ -92,7 +136,8 @@ RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owne
   WHERE o.id = ANY (p_offers) AND is_visible(current_setting('referral.actor', true), 'Patient', p.id)
 $$;
 
-REVOKE ALL ON FUNCTION with_roots(text[]), journeys_of(text[]), keep_journeys(jsonb), hand_on(jsonb), homes_of(text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION with_roots(text[]), journeys_of(text[]), keep_journeys(jsonb), hand_on(jsonb), await_late(jsonb), with_late(jsonb),
+  homes_of(text[]) FROM PUBLIC;
 
 -- The journeys that have ended before: judged as domain/journey.py does, by what their offers say, for the log did not have it.
 INSERT INTO journey (number, network, loop, reason, since)

@@ -1,4 +1,4 @@
-DROP FUNCTION with_roots(text[]), journeys_of(text[]), keep_journeys(jsonb), hand_on(jsonb), homes_of(text[]);
+DROP FUNCTION with_roots(text[]), journeys_of(text[]), keep_journeys(jsonb), hand_on(jsonb), await_late(jsonb), with_late(jsonb), homes_of(text[]);
 DROP TABLE journey;
 DROP INDEX access_given;
 CREATE INDEX access_attached ON access (type, id) WHERE scope <> 'owner' AND until IS NULL

@@ -25,6 +25,12 @@ CREATE POLICY seen ON demand FOR SELECT TO referral_service USING (
           AND a.id = demand.referral AND a.until IS NULL OFFSET 0));
 GRANT SELECT ON demand TO referral_service;
 
+-- When the patient left, where that was said: an offer takes no harm from silence while he is on the way.
+ALTER TABLE offer ADD COLUMN departed_at timestamptz;
+UPDATE offer SET departed_at = updated_at WHERE state = 'in-transit';
+-- Prevents that who is in transit has not left.
+ALTER TABLE offer ADD CONSTRAINT offer_departed CHECK (state <> 'in-transit' OR departed_at IS NOT NULL);
+
 -- Claims that named no referral: who tried which number, which is kept as a hash alone. The service has no right to it.
 CREATE TABLE claim_try (
   client text NOT NULL,
@@ -50,10 +56,10 @@ BEGIN
   IF held THEN
     RETURN;
   END IF;
-  -- Of many a patient only the year is known: who knows the day knows that too.
+  -- Of many a patient only the year is known: a day of it would be guessed as soon, and is told by nobody.
   SELECT r.id INTO referral FROM referral r
     JOIN document d ON d.type = 'Patient' AND d.id = r.patient AND NOT d.deleted
-    WHERE r.number = p_number AND r.state NOT IN ('draft', 'entered-in-error') AND starts_with(p_birth_date, d.content->>'birthDate')
+    WHERE r.number = p_number AND r.state NOT IN ('draft', 'entered-in-error') AND d.content->>'birthDate' = p_birth_date
       AND EXISTS (SELECT FROM membership m WHERE m.network = r.network AND m.facility = current_setting('referral.actor', true)
                   AND (m.valid_from IS NULL OR m.valid_from <= current_date) AND (m.valid_to IS NULL OR m.valid_to >= current_date));
   IF referral IS NULL THEN

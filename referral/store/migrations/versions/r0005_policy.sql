@@ -35,3 +35,32 @@ BEGIN
   RETURN NULL;
 END $$;
 CREATE TRIGGER network_policy AFTER INSERT OR UPDATE OF policy ON network FOR EACH ROW EXECUTE FUNCTION keep_policy_version();
+
+-- What suggestions weigh beside the way, where the policy says so. None of it names a patient or a referral.
+
+-- Who has a waitlist, among all services there are.
+CREATE INDEX capacity_waitlist ON capacity (service) WHERE status = 'waitlist';
+
+-- How many patients are sent to each facility of a network and have not arrived; without those of the request p_referral.
+CREATE FUNCTION offers_ahead(p_network text, p_referral text) RETURNS TABLE (facility text, offers bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT o.owner, count(*) FROM offer o
+  WHERE o.network = p_network AND o.referral IS DISTINCT FROM p_referral
+    AND o.state IN ('requested', 'received', 'awaiting-information', 'accepted', 'scheduled', 'in-transit', 'no-show')
+  GROUP BY o.owner
+$$;
+
+-- How long receivers took to accept, reject or pass on, in minutes from when they were asked: the median of each facility in each network
+-- and (facility null) of each network, by the last 200,000 events of all.
+CREATE FUNCTION answer_times() RETURNS TABLE (network text, facility text, answers bigint, minutes double precision)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT o.network, o.owner, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.at - o.authored_on) / 60)
+  FROM event e JOIN offer o ON o.id = e.id
+  WHERE e.seq > (SELECT max(seq) - 200000 FROM event) AND e.type = 'Task' AND e.party = 'receiver'
+    AND e.from_state IN ('requested', 'received', 'awaiting-information') AND e.to_state IN ('accepted', 'rejected', 'redirected')
+    AND o.state <> 'entered-in-error'
+  GROUP BY GROUPING SETS ((o.network, o.owner), (o.network))
+$$;
+
+REVOKE ALL ON FUNCTION offers_ahead(text, text), answer_times() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION offers_ahead(text, text), answer_times() TO referral_service;

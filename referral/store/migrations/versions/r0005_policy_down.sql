@@ -1,3 +1,5 @@
+DROP FUNCTION offers_ahead(text, text), answer_times();
+DROP INDEX capacity_waitlist;
 DROP TRIGGER network_policy ON network;
 DROP FUNCTION keep_policy_version();
 -- 0.3.0 knows one policy: that of today.

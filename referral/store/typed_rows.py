@@ -1,4 +1,4 @@
-"""Rows of the typed tables, as `load_for_write` gives them in JSON."""
+"""Typed rows as `load_for_write` tells them: the columns of their tables, as JSON."""
 
 from datetime import datetime
 from typing import Any
@@ -10,25 +10,11 @@ from referral.domain.lifecycle import OfferState, Party, ReferralState
 from referral.domain.policy_rules import ClockKind
 from referral.domain.referral import Demand, DemandKind, Offer
 
-
-def read_journey(data: dict[str, Any]) -> Journey:
-    """How the journey of a referral stands."""
-    legs = [
-        Leg(name, ReferralState(state), datetime.fromisoformat(at) if at else None, code)
-        for name, state, at, code in data["legs"]
-    ]
-    if data["loop"] is None:
-        return Journey(data["network"], tuple(legs))
-    reason = LoopReason(data["reason"]) if data["reason"] else None
-    since = datetime.fromisoformat(data["since"])
-    return Journey(data["network"], tuple(legs), Loop(data["loop"]), reason, since)
-
-
 _MOMENTS = ("since", "due_at", "escalate_at", "next_at", "done_at")
 
 
 def read_deadline(data: dict[str, Any]) -> Deadline:
-    """What is owed of a referral, or was."""
+    """One row of `deadline`."""
     moments = {name: datetime.fromisoformat(data[name]) if data[name] else None for name in _MOMENTS}
     return Deadline(
         **data
@@ -46,7 +32,8 @@ def read_deadline(data: dict[str, Any]) -> Deadline:
 
 
 def read_offer(data: dict[str, Any]) -> Offer:
-    """An offer as it stands."""
+    """One row of `offer`."""
+    departed = data["departed_at"]
     return Offer(
         **data
         | {
@@ -54,12 +41,13 @@ def read_offer(data: dict[str, Any]) -> Offer:
             "priority": Priority(data["priority"]),
             "authored_on": datetime.fromisoformat(data["authored_on"]),
             "updated_at": datetime.fromisoformat(data["updated_at"]),
+            "departed_at": datetime.fromisoformat(departed) if departed else None,
         }
     )
 
 
 def read_demand(data: dict[str, Any]) -> Demand:
-    """A question, or the wish that a patient comes no more."""
+    """One row of `demand`."""
     settled = data["settled_at"]
     return Demand(
         **data
@@ -69,3 +57,16 @@ def read_demand(data: dict[str, Any]) -> Demand:
             "settled_at": datetime.fromisoformat(settled) if settled else None,
         }
     )
+
+
+def read_journey(data: dict[str, Any]) -> Journey:
+    """How a journey stands, with its referrals."""
+    legs = [
+        Leg(name, ReferralState(state), datetime.fromisoformat(at) if at else None, code)
+        for name, state, at, code in data["legs"]
+    ]
+    if data["loop"] is None:
+        return Journey(data["network"], tuple(legs))
+    reason = LoopReason(data["reason"]) if data["reason"] else None
+    since = datetime.fromisoformat(data["since"])
+    return Journey(data["network"], tuple(legs), Loop(data["loop"]), reason, since)
