@@ -201,3 +201,23 @@ async def test_who_leads_and_goes_leaves_nobody_behind(hub: Hub) -> None:
         await leads
     await asyncio.gather(other, return_exceptions=True)
     await hub.write(STATION, hub.new(patient()))
+
+
+async def test_what_ends_a_right_is_written_by_itself(hub: Hub) -> None:
+    (who,) = await hub.write(STATION, hub.new(patient()))
+    await hub.write(STATION, hub.new(request(who.id, HOSPITAL)))
+    task, asked, record = await hub.content("Task"), hub.new(patient()), hub.new(observation(who.id))
+    why = {"statusReason": {"text": "No bed is free"}}
+    found = await at_once(
+        hub.store,
+        hub.write(STATION, asked),
+        hub.write(HOSPITAL, hub.change(task, status="rejected", **why)),
+        hub.write(STATION, record),
+    )
+    assert [type(one) for one in found] == [list, list, list]
+    rows = await hub.rows(
+        "SELECT id, txid::text AS txid FROM document WHERE id = ANY ($1)", [task["id"], asked.id, record.id]
+    )
+    written = {row["id"]: row["txid"] for row in rows}
+    assert written[asked.id] == written[record.id] != written[task["id"]]
+    assert (await hub.content("Task"))["status"] == "rejected"
