@@ -127,7 +127,7 @@ def page_values(query: SearchQuery, include_types: Collection[str], most: int) -
         before,
         after,
         [include.param for include in query.includes],
-        [include.target for include in query.includes],
+        [f"{each.param}:{each.target}" if each.target else each.param for each in query.includes],
         ",".join(include_types),
         most,
     ]

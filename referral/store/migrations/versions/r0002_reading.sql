@@ -23,8 +23,8 @@ BEGIN
     WHERE d.type = p_type AND d.id = p_id
       -- OFFSET 0: else the planner may hash all that the actor sees, to look up one.
       AND (EXISTS (SELECT FROM access a WHERE a.facility = p_actor AND a.type = p_type AND a.id = p_id AND a.until IS NULL OFFSET 0)
-        OR EXISTS (SELECT FROM directory x JOIN actor_network n ON n.network = x.network
-                   WHERE n.facility = p_actor AND x.type = p_type AND x.id = p_id OFFSET 0));
+        -- The directory, by a call: written out here, its tables would be opened for each read.
+        OR is_visible(p_actor, p_type, p_id));
 END $$;
 
 -- What the matches of one page bring along: the targets of their references, and what refers to them. Under the policies of the one
@@ -96,18 +96,17 @@ END $$;
 -- One page of a worklist in one call: what one facility has not ended, newest first, and what that names. It looks over the wall:
 -- behind it each row would be asked of `access` three times. The rule stands here, once for each row.
 -- p_count: matches at most; the last of so many tells that there is a next page, and is not shown. p_before, p_after: time and
--- id of the last match of the page before. p_follow, p_targets: references to follow, to which type (null: any). p_types: what may
--- come along, with commas between, p_most of it at most.
+-- id of the last match of the page before. p_params: references to follow; p_follow: the same, `param:Type` where to that type
+-- alone. p_types: what may come along, with commas between, p_most of it at most.
 -- One row: the version keys of the matches in their order and of what comes along, null where there are none; whether there is a
 -- next page; the time of the last match shown. `read_versions` tells what they hold, where that is not known already.
 CREATE FUNCTION open_work(p_actor text, p_type text, p_param text, p_target text, p_statuses text[], p_count int,
-  p_before timestamptz, p_after text, p_follow text[], p_targets text[], p_types text, p_most int)
+  p_before timestamptz, p_after text, p_params text[], p_follow text[], p_types text, p_most int)
 RETURNS TABLE (matches text[], along text[], more boolean, last_at timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-  any_target CONSTANT boolean := array_remove(p_targets, NULL) = '{}';
   allowed CONSTANT text[] := string_to_array(p_types, ',');
   ids text[];
   times timestamptz[];
@@ -129,21 +128,20 @@ BEGIN
     matches := trim_array(matches, 1);
   END IF;
   last_at := times[cardinality(ids)];
-  IF p_follow <> '{}' THEN
+  IF p_params <> '{}' THEN
     SELECT array_agg(along.key ORDER BY along.key) INTO along FROM (
       SELECT version_key(d.type, d.id, d.version, d.updated_at) AS key
       FROM (
         SELECT DISTINCT s.target_type AS type, s.target_id AS id
-        FROM unnest(ids) AS m (id) JOIN search_reference s ON s.type = p_type AND s.id = m.id AND s.param = ANY (p_follow)
-        WHERE any_target OR EXISTS (SELECT FROM unnest(p_follow, p_targets) AS f (param, target)
-                                    WHERE f.param = s.param AND (f.target IS NULL OR f.target = s.target_type))
+        FROM unnest(ids) AS m (id) JOIN search_reference s ON s.type = p_type AND s.id = m.id AND s.param = ANY (p_params)
+        WHERE s.param = ANY (p_follow) OR s.param || ':' || s.target_type = ANY (p_follow)
       ) n JOIN document d ON d.type = n.type AND d.id = n.id
       WHERE NOT d.deleted AND d.type = ANY (allowed)
         AND NOT (d.type = p_type AND d.id = ANY (ids))
         AND (EXISTS (SELECT FROM access a
                      WHERE a.facility = p_actor AND a.type = d.type AND a.id = d.id AND a.until IS NULL OFFSET 0)
-          OR EXISTS (SELECT FROM directory x JOIN actor_network w ON w.network = x.network
-                     WHERE w.facility = p_actor AND x.type = d.type AND x.id = d.id OFFSET 0))
+          -- The directory, by a call: written out here, its tables would be opened for each page.
+          OR is_visible(p_actor, d.type, d.id))
       LIMIT p_most
     ) along;
   END IF;
