@@ -201,16 +201,10 @@ class Store:
             return await connection.fetch(statement, actor, *values)
 
     @asynccontextmanager
-    async def writing(
-        self, actor: str | None, *, lock_milliseconds: int | None = None
-    ) -> AsyncIterator[Connection]:
-        """One transaction for the facility `actor`: BEGIN and the actor are one message, COMMIT another.
-
-        lock_milliseconds: what it waits for a lock, if not as long as `open` said; see `is_locked`.
-        """
-        limit = f"SET LOCAL lock_timeout = {lock_milliseconds}; " if lock_milliseconds else ""
+    async def writing(self, actor: str | None) -> AsyncIterator[Connection]:
+        """One transaction for the facility `actor`: BEGIN and the actor are one message, COMMIT another."""
         async with self._connection() as connection:
-            await connection.execute(f"BEGIN; {limit}{_set_actor(actor)}")
+            await connection.execute(f"BEGIN; {_set_actor(actor)}")
             try:
                 yield connection
             except BaseException:

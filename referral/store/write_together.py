@@ -7,7 +7,6 @@ would have waited for: see `_held`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from referral.domain.errors import StoreUnavailable
 from referral.store.change_set import (
@@ -16,13 +15,9 @@ from referral.store.change_set import (
     WriteRequest,
     apply_changes,
     load_each,
-    load_for_write,
 )
 from referral.store.pool import Store, is_locked
 from referral.store.replay import Answer
-
-# A lock of somebody else: who waits for it waits alone.
-_LOCK_MILLISECONDS: Final = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -67,15 +62,10 @@ async def _write(store: Store, commands: Sequence[Command]) -> None:
 
 
 async def _write_all(store: Store, commands: Sequence[Command]) -> None:
-    first = commands[0].request
     changes = ChangeSet()
     held: set[tuple[str, str]] = set()
-    reads: Sequence[Callable[[], Loaded]]
-    async with store.writing(first.actor, lock_milliseconds=_LOCK_MILLISECONDS) as connection:
-        if len(commands) == 1:
-            reads = [partial(_as_it_is, await load_for_write(connection, first))]
-        else:
-            reads = await load_each(connection, [command.request for command in commands])
+    async with store.writing(commands[0].request.actor) as connection:
+        reads = await load_each(connection, [command.request for command in commands])
         for command, read in zip(commands, reads, strict=True):
             try:
                 loaded = read()
@@ -97,10 +87,6 @@ async def _write_all(store: Store, commands: Sequence[Command]) -> None:
 def _waits(changes: ChangeSet) -> bool:
     """Whether `apply_changes` takes locks for it, or goes by the facility that the connection acts for."""
     return bool(changes.ended or changes.late or changes.typed)
-
-
-def _as_it_is(loaded: Loaded) -> Loaded:
-    return loaded
 
 
 def _held(request: WriteRequest, loaded: Loaded) -> set[tuple[str, str]]:

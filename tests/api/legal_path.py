@@ -71,6 +71,9 @@ def _check_step(kind: str, event: Event) -> None:
     before, move, after, party = (event[name] for name in ("from_state", "move", "to_state", "party"))
     if move == "amend":
         assert before == after
+    elif kind == "Task" and move == "answer" and before == after:
+        # The offer waits until the last of its questions is answered.
+        assert (before, party) == ("awaiting-information", "sender"), event
     elif kind == "Task" and move == "claim":
         # The patient is somewhere else.
         assert (before in BEFORE_ARRIVAL, after, party) == (True, "redirected", "member"), event
