@@ -290,6 +290,7 @@ BEGIN
     JOIN offer o ON o.referral = r.id AND o.state IN ('requested', 'received', 'awaiting-information', 'accepted', 'scheduled', 'in-transit', 'no-show');
     EXIT WHEN onward IS NULL;
     -- As where it ended first: who gives more by these is waited for.
+    PERFORM FROM offer o WHERE o.id = ANY (onward) ORDER BY o.id FOR UPDATE;
     PERFORM FROM offer o JOIN access a ON a.via IN (o.id, o.referral) AND a.facility = o.owner
     WHERE o.id = ANY (onward) AND a.until IS NULL FOR UPDATE OF a;
     UPDATE access a SET until = at FROM offer o JOIN referral r ON r.id = o.referral

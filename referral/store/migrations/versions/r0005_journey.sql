@@ -110,6 +110,10 @@ CREATE FUNCTION with_late(changes jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   more jsonb;
 BEGIN
+  -- What ends at this moment is waited for: it has no lock of the referral, as others have who give packages.
+  PERFORM FROM jsonb_array_elements(changes->'late') x
+    JOIN search_reference n ON n.type = 'ServiceRequest' AND n.param = '_package' AND n.target_id = x->>1 AND n.target_type = x->>0
+    JOIN offer o ON o.referral = n.id ORDER BY o.id FOR SHARE OF o;
   SELECT jsonb_object_agg(named.part, coalesce(changes->named.part, '[]') || named.rows) INTO more FROM (
     SELECT 'packages' AS part, jsonb_agg(jsonb_build_array(r.id, o.id, o.owner, r.sender, r.patient, x->>2)) AS rows
     FROM jsonb_array_elements(changes->'late') x JOIN document d ON d.type = x->>0 AND d.id = x->>1 AND NOT d.deleted
