@@ -148,9 +148,9 @@ class Clocks:
         unanswered = due.kind in _BEFORE_ARRIVAL and due.owes is Party.RECEIVER
         if not unanswered or due.stage is not Stage.WARNED:
             return False
-        network = NetworkId(due.network)
-        snapshot = self._snapshots.current
-        return network in snapshot.policies and snapshot.policy(network, due.authored_on.date()).auto_redirect
+        day = due.authored_on.date()
+        policy = self._snapshots.current.known_policy(NetworkId(due.network), day)
+        return policy is not None and policy.auto_redirect
 
     async def _next_target(self, due: DueDeadline, now: datetime) -> str | None:
         """Whom to ask next when somebody has to be asked: the best target who is not silent already."""
