@@ -86,12 +86,6 @@ def need_code(content: Mapping[str, Any]) -> str | None:
     return specialty_of(content) if technique is None else technique[1]
 
 
-def need_code(content: Mapping[str, Any]) -> str | None:
-    """The code that a tie may be limited to: of the technique, else of the specialty asked for."""
-    technique = technique_of(content)
-    return specialty_of(content) if technique is None else technique[1]
-
-
 def codes_said(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The codes of a ServiceRequest that the lists of a policy may name: what for, and why."""
     for concept in (content.get("code"), *content.get("reasonCode", ())):
