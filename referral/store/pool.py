@@ -12,7 +12,7 @@ import asyncpg.pool
 from referral.domain.errors import DomainError, StoreUnavailable
 from referral.store.failures import domain_error
 from referral.store.schema import NEWEST, check_schema, check_server
-from referral.store.statements import name_of
+from referral.store.statements import name_of, statement
 
 if TYPE_CHECKING:
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -71,6 +71,8 @@ class Store:
         self._pool, self._patience = pool, patience
         self.large_writes = asyncio.Semaphore(_LARGE_WRITES)
         """Whose turn it is to write what takes long to decide: the rest of the pool is for all others."""
+        self.id_key = b""
+        """The secret behind ids that stand for running numbers, once the store is open."""
         self._waiting = self._uses = 0
         self._waited = 0.0
 
@@ -152,6 +154,7 @@ class Store:
             )
         async with self.reading(None) as connection:
             await check_schema(connection)
+            self.id_key = await connection.fetchval(statement("audit", "id_key"))
 
     @property
     def use(self) -> PoolUse:
@@ -202,7 +205,9 @@ class Store:
 
     def within(self, connection: Connection) -> "Store":
         """This store as the transaction of a connection sees it, for its own actor to read from."""
-        return _Within(self._pool, self._patience, connection)
+        found = _Within(self._pool, self._patience, connection)
+        found.id_key = self.id_key
+        return found
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
