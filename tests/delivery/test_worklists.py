@@ -141,3 +141,26 @@ async def test_what_cannot_be_meant_is_refused(clocked: ClockedHub, search: str)
     station = await clocked.service.system(LE_CHAN)
     answer = await station.get(search)
     assert answer.status_code == 400, answer.text
+
+
+async def test_both_sides_and_the_office_are_told_of_what_nobody_was_asked_for(clocked: ClockedHub) -> None:
+    station, office = await clocked.service.system(LE_CHAN), await clocked.service.system(OFFICE)
+    who = await created(station, patient())
+    name = (await created(station, request(who["id"], priority="urgent")))["id"]
+    for moment in ("due_at", "escalate_at"):
+        await clocked.fire((await clocked.deadline(name))[moment])
+    await clocked.fire((await clocked.deadline(name, "slip"))["due_at"])
+    told = {}
+    for viewer in (station, office):
+        found = (await viewer.get(f"Provenance?target=ServiceRequest/{name}")).json()["entry"]
+        by_the_clock = [one["resource"] for one in found if "display" in one["resource"]["agent"][0]["who"]]
+        told[viewer] = {
+            (one["activity"]["coding"][0]["code"], one["reason"][0]["coding"][0]["code"]): one
+            for one in by_the_clock
+        }
+    assert told[station] == told[office]
+    assert set(told[station]) == {("escalate", "place"), ("warn", "place"), ("warn", "slip")}
+    # Whom to ask next.
+    assert told[office]["escalate", "place"]["reason"][0]["text"].startswith("Organization/")
+    other = await clocked.service.system(AN_LAO)
+    assert "entry" not in (await other.get(f"Provenance?target=ServiceRequest/{name}")).json()

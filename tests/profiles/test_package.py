@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from referral.domain import codes
-from referral.domain.deadlines import ClockMove
+from referral.domain.deadlines import ClockMove, Slot
 from referral.domain.facility import AffiliationKind, CapacityStatus, Level, Tier
 from referral.domain.journey import Loop, LoopReason
 from referral.domain.lifecycle import OfferMove, Party, ReferralMove
+from referral.domain.policy_rules import ClockKind
 from referral.domain.suggestion import CostCode, Exclusion
 from referral.fhir import systems
 from referral.fhir.offer import _INPUTS, _OUTPUTS
@@ -157,6 +158,7 @@ def values(codes_of: type[StrEnum]) -> list[str]:
         ("loop-reason", values(LoopReason)),
         ("summary-section", list(SUMMARY_SECTIONS)),
         ("move", list(dict.fromkeys([*values(ReferralMove), *values(OfferMove), *values(ClockMove)]))),
+        ("clock", [*values(ClockKind), Slot.SLIP]),
         ("party", values(Party)),
         ("tier", values(Tier)),
         ("level", values(Level)),
