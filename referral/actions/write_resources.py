@@ -14,6 +14,7 @@ from referral.actions.check_search import check_search
 from referral.actions.delete_resource import check_deletable, check_unneeded
 from referral.actions.draft import Draft, Written
 from referral.actions.find_existing import find_existing
+from referral.actions.keep_summary import check_summaries
 from referral.actions.patch_resource import patched
 from referral.actions.plan_drafts import plan_drafts
 from referral.actions.referral_rules import RulesOf, program_rules
@@ -100,6 +101,7 @@ async def write_resources(
         await check_attached(connection, base, wanted)
         keys = await run_aside(size, plan_drafts, workspace, wanted)
         await check_unneeded(connection, workspace, wanted)
+        await check_summaries(connection, workspace, wanted)
         for match in existing.values():
             workspace.audit("read", (match.type, match.id), match.version)
         changes = await run_aside(size, workspace.finish)

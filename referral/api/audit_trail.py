@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
-from referral.actions.close_by_reading import SUMMARIES
+from referral.actions.take_summary import SUMMARY_TYPES
 from referral.api import (
     batch,
     claim,
@@ -112,7 +112,7 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
         if action is AuditAction.SEARCH:
             made = made._replace(patient=sought_patient(made))
         is_read = action in _READS and scope["method"] == "GET" and status < 400 and _asks_for_all(scope)
-        if actor is not None and is_read and made.type in SUMMARIES:
+        if actor is not None and is_read and made.type in SUMMARY_TYPES:
             reads.add(actor, str(made.type), str(made.id), made.request_id)
         # What a transaction asked for in the end; of one that was refused, what was refused.
         for asked, answered in state.get("asked", ()):

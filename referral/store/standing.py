@@ -1,5 +1,6 @@
 """How a referral or an offer stands at this moment, read by who may see it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +9,7 @@ import orjson
 from referral.domain.codes import Direction
 from referral.domain.lifecycle import OfferState, ReferralState
 from referral.domain.next_step import OfferStanding
-from referral.store.pool import Store
+from referral.store.pool import Connection, Store
 from referral.store.statements import statement
 
 
@@ -78,3 +79,11 @@ async def offers_with_summary(store: Store, sender: str, resource_type: str, res
             statement("standing", "summary_read"), sender, resource_type, resource_id
         )
     return [row["id"] for row in rows]
+
+
+async def summaries_given(connection: Connection, keys: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of the documents (type, id) that came back as a summary, as the connection's facility sees."""
+    rows = await connection.fetch(
+        statement("standing", "summaries_given"), [kind for kind, _ in keys], [name for _, name in keys]
+    )
+    return [(row["type"], row["id"]) for row in rows]

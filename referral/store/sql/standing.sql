@@ -8,3 +8,15 @@ FROM access a
 JOIN referral r ON r.id = a.via AND r.sender = a.facility AND r.state = 'completed'
 JOIN offer o ON o.referral = r.id AND o.state = 'completed'
 WHERE a.facility = $1 AND a.type = $2 AND a.id = $3 AND a.scope = 'package' AND a.until IS NULL
+
+-- name: summaries_given
+-- Those of these documents ($1: types, $2: ids) that an offer names as its summary whose care was completed.
+SELECT DISTINCT own.type, own.id
+FROM unnest($1::text[], $2::text[]) AS n (type, id)
+JOIN search_reference own ON own.type = n.type AND own.id = n.id AND own.param = '_patient'
+JOIN search_reference s ON s.type = 'Task' AND s.param = '_patient' AND s.target_type = 'Patient' AND s.target_id = own.target_id
+JOIN offer o ON o.id = s.id AND o.state IN ('completed', 'closed')
+JOIN document d ON d.type = 'Task' AND d.id = o.id
+CROSS JOIN LATERAL jsonb_array_elements(d.content->'output') AS part
+WHERE part->'type'->'coding' @> '[{"code": "summary"}]'
+  AND concat('/', part->'valueReference'->>'reference') LIKE concat('%/', n.type, '/', n.id)
