@@ -105,6 +105,7 @@ async def write_resources(
         for match in existing.values():
             workspace.audit("read", (match.type, match.id), match.version)
         changes = await run_aside(size, workspace.finish)
+        _tell_kinds(changes, workspace, wanted)
         written = [existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts]
         if follow is not None:
             await _leave(connection, changes)
@@ -117,6 +118,17 @@ async def write_resources(
         await _leave(connection, changes)
         await keep_attached(connection, workspace, wanted)
     return answer
+
+
+def _tell_kinds(changes: ChangeSet, workspace: Workspace, drafts: Sequence[Draft]) -> None:
+    """Tell the history what was made under an id of the client's, and what is there again."""
+    put = {draft.key for draft in drafts if not draft.is_create}
+    for document in changes.documents:
+        key = (document["type"], document["id"])
+        if workspace.tombstone(key) is not None:
+            document["kind"] = "restore"
+        elif document["version"] == 1 and key in put:
+            document["kind"] = "put"
 
 
 async def _leave(connection: Connection, changes: ChangeSet) -> None:

@@ -1,6 +1,7 @@
 """History of a resource and of a type. https://hl7.org/fhir/R4/http.html#history"""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import orjson
 from starlette.requests import Request
@@ -21,6 +22,15 @@ from referral.fhir.history_query import HistoryQuery, history_cursor, parse_hist
 from referral.fhir.primitives import ID
 from referral.fhir.resources import check_versioned
 from referral.store.history import Change, InstancePage, Place, instance_history, type_history
+
+# By its kind the request that made a version, and the answer to it. A patch is told by what it made.
+_ASKED: Final = {
+    "create": ("POST", "201 Created"),
+    "put": ("PUT", "201 Created"),
+    "update": ("PUT", "200 OK"),
+    "restore": ("PUT", "201 Created"),
+    "delete": ("DELETE", "204 No Content"),
+}
 
 # Transaction, row, and the first transaction to look at.
 _TYPE_NUMBERS = 3
@@ -62,7 +72,7 @@ async def _of_move(
     if told is None:
         return None
     is_in = query.cursor is None and (query.since is None or told.updated_at >= query.since)
-    change = Change(name, 1, told.updated_at, deleted=False, content=told.content)
+    change = Change(name, 1, told.updated_at, "create", told.content)
     return InstancePage((change,) if is_in else (), more=False)
 
 
@@ -118,16 +128,11 @@ def _bundle(
 def _entries(fhir_base: str, resource_type: str, changes: Iterable[Change]) -> Iterator[bytes]:
     for one in changes:
         address = f"{resource_type}/{one.id}"
-        if one.deleted:
-            method, url, status = "DELETE", address, "204 No Content"
-        elif one.version == 1:
-            method, url, status = "POST", resource_type, "201 Created"
-        else:
-            method, url, status = "PUT", address, "200 OK"
+        method, status = _ASKED[one.kind]
         entry: dict[str, object] = {"fullUrl": f"{fhir_base}/{address}"}
-        if one.content is not None and not one.deleted:
+        if one.content is not None and one.kind != "delete":
             entry["resource"] = orjson.Fragment(one.content)
-        entry["request"] = {"method": method, "url": url}
+        entry["request"] = {"method": method, "url": resource_type if method == "POST" else address}
         entry["response"] = {
             "status": status,
             "etag": f'W/"{one.version}"',

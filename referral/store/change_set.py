@@ -302,7 +302,8 @@ def _referral(data: dict[str, Any]) -> StoredReferral:
 class ChangeSet:
     """Everything that one transaction writes. Rows are in the order of the SQL function `apply_changes`.
 
-    documents: type, id, version, at, deleted, owner, content (JSON bytes).
+    documents: type, id, version, at, deleted, owner, content (JSON bytes); kind, where that tells
+    more: `put`, `restore`.
     tokens, references, dates, strings, quantities, positions: index rows, type and id first.
     rewritten: those of the last two that are written though they may be empty, since rows may stand there.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.

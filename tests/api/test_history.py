@@ -64,6 +64,34 @@ async def changed(station: httpx.AsyncClient) -> list[Resource]:
     return versions
 
 
+async def test_it_tells_each_request_as_it_was(service: RunningService) -> None:
+    """What was made under an id of the client's, and what is there again: 201, by PUT."""
+    office = await service.system(QUIET)
+    posted = await created(office, {"resourceType": "Practitioner", "active": True})
+    own, moment = f"kept-{posted['id']}", posted["meta"]["lastUpdated"]
+    address = f"Practitioner/{own}"
+    for active in (True, False):
+        await office.put(address, json={"resourceType": "Practitioner", "id": own, "active": active})
+    await office.delete(address)
+    await office.put(address, json={"resourceType": "Practitioner", "id": own})
+    patch = [{"op": "add", "path": "/active", "value": True}]
+    await office.patch(address, json=patch, headers={"Content-Type": "application/json-patch+json"})
+    expected = [
+        ("PUT", address, "200 OK", 'W/"5"'),
+        ("PUT", address, "201 Created", 'W/"4"'),
+        ("DELETE", address, "204 No Content", 'W/"3"'),
+        ("PUT", address, "200 OK", 'W/"2"'),
+        ("PUT", address, "201 Created", 'W/"1"'),
+    ]
+    assert [told(entry) for entry in await entries(office, f"{address}/_history")] == expected
+    of_both = [
+        told(entry)
+        for entry in await of_type(office, "Practitioner", 6, _since=moment)
+        if entry["fullUrl"].endswith((own, posted["id"]))
+    ]
+    assert of_both == [*expected, ("POST", "Practitioner", "201 Created", 'W/"1"')]
+
+
 async def test_a_resource_has_its_versions_the_last_one_first(
     service: RunningService, station: httpx.AsyncClient, changed: list[Resource]
 ) -> None:

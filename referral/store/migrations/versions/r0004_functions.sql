@@ -364,8 +364,8 @@ BEGIN
   END IF;
 
   INSERT INTO change (at, type, id, version, kind)
-  SELECT c.at, c.type, c.id, c.version, CASE WHEN c.deleted THEN 'delete' WHEN c.version = 1 THEN 'create' ELSE 'update' END
-  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int, at timestamptz, deleted boolean);
+  SELECT c.at, c.type, c.id, c.version, CASE WHEN c.deleted THEN 'delete' ELSE coalesce(c.kind, CASE WHEN c.version = 1 THEN 'create' ELSE 'update' END) END
+  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int, at timestamptz, deleted boolean, kind text);
 
   IF changes ? 'directory' THEN
     INSERT INTO directory (network, type, id)
