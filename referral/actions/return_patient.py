@@ -1,7 +1,7 @@
 """The way back: what comes back when care ends, and the down-referral of a patient who returns."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from referral.actions.draft import Draft
 from referral.actions.open_offer import open_offer, why_no_target
@@ -16,6 +16,8 @@ from referral.domain.referral import Offer, Referral
 from referral.fhir import systems
 from referral.fhir.elements import concept, reference
 from referral.fhir.offer import disposition_of, outcome_of
+
+_UNDER_WAY: Final = frozenset({ReferralState.UNPLACED, ReferralState.OFFERED, ReferralState.IN_CARE})
 
 
 def ended_as(content: Mapping[str, Any], move: OfferMove) -> str | None:
@@ -52,13 +54,16 @@ def end_care(
 
 
 def _has_return(workspace: Workspace, referral: Referral, receiver: str) -> bool:
-    """Whether the receiver has sent the patient down already, or does so in this very transaction."""
+    """Whether the receiver has sent the patient down already, or does so in this very transaction.
+
+    Only what is still under way brings anybody back.
+    """
     stored = workspace.loaded.referrals.get(referral.id)
     brought = any(
         other.based_on == referral.id
         and other.direction is Direction.DOWN
         and other.sender == receiver
-        and other.state is not ReferralState.DRAFT
+        and other.state in _UNDER_WAY
         for other in workspace.referrals.values()
     )
     return brought or (stored is not None and receiver in stored.returned_by)

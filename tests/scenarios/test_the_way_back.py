@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.factories import (
+    CAT_HAI,
     KIEN_AN,
     LE_CHAN,
     OFFICE,
@@ -153,6 +154,26 @@ async def test_moved_on_to_a_third_house_and_home_from_there(service: RunningSer
     again = await created(station, request(first.patient["id"], KIEN_AN, basedOn=more["basedOn"]))
     for client, one in ((station, again), (central, onward)):
         assert await loop(client, one["id"]) == "open"
+
+
+async def test_a_way_down_that_is_over_does_not_stand_in_for_the_next(service: RunningService):
+    up = await arrived(service)
+    hospital, other = up.receiver, await service.system(CAT_HAI)
+    based = [{"reference": f"ServiceRequest/{up.request['id']}"}]
+    first = await created(hospital, request(up.patient["id"], CAT_HAI, basedOn=based))
+    found = await other.get("Task", params={"focus": f"ServiceRequest/{first['id']}"})
+    task = found.json()["entry"][0]["resource"]["id"]
+    aside = Case(hospital, other, CAT_HAI, up.patient, first, task)
+    # Some weeks of exercise elsewhere, and back to the hospital.
+    await aside.moved(other, "accepted")
+    await aside.moved(other, "in-progress")
+    parts = [output("disposition", valueCodeableConcept={"coding": [{"code": "discharged"}]})]
+    await aside.moved(other, "completed", output=parts, note=[{"text": "Walks again."}])
+    letter = await created(hospital, summary(up.patient["id"]))
+    await up.moved(hospital, "completed", output=completion(letter["id"], "returned-to-referrer"))
+    found = await up.sender.get("Task", params={"owner": LE_CHAN, "patient": up.patient["id"]})
+    (entry,) = found.json()["entry"]
+    assert entry["resource"]["status"] == "requested"
 
 
 async def test_the_family_does_not_want_to_go(service: RunningService):

@@ -197,7 +197,7 @@ BEGIN
                    UNION SELECT j.id, j.sender, j.based_on FROM before b JOIN referral j ON j.id = b.based_on
                  ) SELECT jsonb_agg(DISTINCT b.sender) FROM before b),
                'returned_by', (SELECT jsonb_agg(DISTINCT b.sender) FROM referral b WHERE b.based_on = r.id
-                               AND b.direction = 'down' AND b.state NOT IN ('draft', 'cancelled', 'entered-in-error')))
+                               AND b.direction = 'down' AND b.state IN ('unplaced', 'offered', 'in-care')))
       -- A union, not OR: else the whole table is read.
       FROM (
         SELECT unnest(locked) AS id
