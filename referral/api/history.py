@@ -61,7 +61,7 @@ async def history_of_instance(request: Request) -> Response:
     if page is None:
         raise NotFound(f"There is no such {resource_type}, or you may not see it.")
     following = (page.changes[-1].version,) if page.more else None
-    return _bundle(services.fhir_base, about, query, page.changes, following)
+    return _bundle(services, about, query, page.changes, following)
 
 
 async def _of_move(
@@ -96,29 +96,30 @@ async def history_of_type(request: Request) -> Response:
         since=query.since,
         after=Place(*query.cursor) if query.cursor else None,
     )
-    return _bundle(services.fhir_base, resource_type, query, page.changes, page.next)
+    return _bundle(services, resource_type, query, page.changes, page.next)
 
 
 def _query(request: Request, about: str, numbers: int) -> HistoryQuery:
     pairs = read_pairs(request.scope["query_string"])
     lenient = preference(request, "handling") == "lenient"
-    return parse_history(about, pairs, numbers=numbers, lenient=lenient)
+    key = services_of(request).store.id_key
+    return parse_history(about, pairs, numbers=numbers, lenient=lenient, key=key)
 
 
 def _bundle(
-    fhir_base: str,
+    services: Services,
     about: str,
     query: HistoryQuery,
     changes: Iterable[Change],
     following: Iterable[int] | None,
 ) -> Response:
     """The Bundle; resources go in as the store gives them, without being read."""
-    address = f"{fhir_base}/{about}/_history"
+    address = f"{services.fhir_base}/{about}/_history"
     links = [{"relation": "self", "url": link(address, query.self_pairs)}]
     if following is not None:
-        cursor = history_cursor(about, tuple(following))
+        cursor = history_cursor(about, tuple(following), services.store.id_key)
         links.append({"relation": "next", "url": link(address, (*query.self_pairs, ("_cursor", cursor)))})
-    entries = b",".join(_entries(fhir_base, about.partition("/")[0], changes))
+    entries = b",".join(_entries(services.fhir_base, about.partition("/")[0], changes))
     # FHIR knows no empty lists.
     shown = b',"entry":[%b]' % entries if entries else b""
     body = b'{"resourceType":"Bundle","type":"history","link":%b%b}' % (orjson.dumps(links), shown)

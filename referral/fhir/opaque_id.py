@@ -11,6 +11,7 @@ from typing import Final
 
 AUDIT_ROW: Final = b"audit"
 MOVE: Final = b"move"
+PLACE: Final = b"place"
 """What is numbered: equal numbers of two kinds have different ids."""
 
 _ROUNDS: Final = range(4)

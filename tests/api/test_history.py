@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from referral.fhir.opaque_id import PLACE, number_behind
 from tests.api.refusals import outcome, refused
 from tests.factories import KIEN_AN, LE_CHAN, Resource, created, patient, rejected
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 QUIET = "vinh-bao-medical-centre"
@@ -163,6 +165,22 @@ async def test_the_directory_has_a_history_for_its_members(service: RunningServi
     assert made in [entry.get("resource") for entry in found]
 
 
+async def test_a_cursor_tells_nothing_of_what_others_write(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    await of_type(station, "Patient", 1)
+    await created(station, patient())
+    await of_type(station, "Patient", 2)
+    bundle = (await station.get("Patient/_history", params={"_count": 1})).json()
+    following = next(link["url"] for link in bundle["link"] if link["relation"] == "next")
+    cursor = httpx.URL(following).params["_cursor"]
+    about, *places = json.loads(base64.urlsafe_b64decode(cursor + "=="))
+    numbers = [number_behind(service.store.id_key, PLACE, place) for place in places]
+    async with behind_the_wall(service.store) as connection:
+        row = await connection.fetchrow("SELECT txid::text FROM change WHERE seq = $1", numbers[1] - 1)
+    assert (about, row["txid"]) == ("Patient", str(numbers[0] - 1))
+
+
 async def test_only_what_is_seen_now_is_told(service: RunningService) -> None:
     case, seen = await rejected(service)
     mine = await of_type(case.sender, "Observation", 1)
@@ -202,6 +220,8 @@ def forged(content: Any) -> str:
                 ["Patient", 1, 1, 2**63],
                 ["Patient", 1, True, 1],
                 ["Patient", "1", 1, 1],
+                ["Patient", 1, 1, 1],
+                ["Patient", *["0123456789abcde"] * 3],
                 ["Task", 1, 1, 1],
                 ["Patient/nobody", 1],
             )
