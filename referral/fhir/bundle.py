@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from referral.domain.errors import InvalidElement, MissingElement, NotSupported
 from referral.fhir.json_patch import Operation, patch_of_binary
-from referral.fhir.resources import check_written
+from referral.fhir.resources import SUPPORTED, check_written
 
 MOST_ENTRIES: Final = 10_000
 
@@ -88,16 +88,16 @@ def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base:
 
 
 def check_types(bundle: Mapping[str, Any]) -> None:
-    """Check that the types that a transaction writes are written at all, before what is sent is looked at.
+    """Check that clients write the types that a transaction writes, before what is sent is looked at.
 
-    bundle: as it was sent. Raises NotSupported and ReadOnly, as for a request alone.
+    bundle: as it was sent. Raises ReadOnly, as for a request alone.
     """
     entries = bundle.get("entry")
     for position, entry in enumerate(entries if isinstance(entries, list) else ()):
         request = entry.get("request") if isinstance(entry, dict) else None
         if isinstance(request, dict) and request.get("method") in {"POST", "PUT", "PATCH", "DELETE"}:
             named = _WRITTEN.match(str(request.get("url", "")))
-            if named is not None:
+            if named is not None and named[1] in SUPPORTED:
                 check_written(named[1], f"Bundle.entry[{position}].request.url")
 
 
