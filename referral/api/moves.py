@@ -52,7 +52,7 @@ async def moves_of_offer(request: Request) -> Response:
             rule.move.value,
             nearest(rule.by & parties),
             (rule.target or found.offer.state).value,
-            needs_of(rule, found.direction),
+            needs_of(rule, found.direction, goes_on=found.goes_on),
         )
         for rule in possible_offer_moves(found.offer, parties)
     ]

@@ -132,6 +132,7 @@ class StoredNetwork:
 class StoredReferral:
     """A referral with what its journey tells: the senders up to it, and who sent the patient down again.
 
+    goes_on_to: who had sent the patient up before the actor, to whom this referral down brings him.
     deadlines: what is owed of it, what was last where that is over. replaced: it lapsed or was cancelled,
     and a new one was sent in its place.
     """
@@ -139,6 +140,7 @@ class StoredReferral:
     row: Referral
     journey_senders: frozenset[str]
     returned_by: frozenset[str]
+    goes_on_to: str | None = None
     deadlines: Mapping[Slot, Deadline] = field(default_factory=dict)
     replaced: bool = False
 
@@ -278,6 +280,7 @@ def _journey(data: dict[str, Any]) -> Journey:
 
 def _referral(data: dict[str, Any]) -> StoredReferral:
     senders, returned_by = data.pop("journey_senders"), data.pop("returned_by")
+    goes_on_to = data.pop("goes_on_to", None)
     deadlines, replaced = [read_deadline(row) for row in data.pop("deadlines") or ()], data.pop("replaced")
     row = Referral(
         **data
@@ -293,6 +296,7 @@ def _referral(data: dict[str, Any]) -> StoredReferral:
         row,
         frozenset(senders or ()),
         frozenset(returned_by or ()),
+        goes_on_to,
         {deadline.slot: deadline for deadline in deadlines},
         replaced,
     )

@@ -17,7 +17,8 @@ from referral.store.statements import statement
 class ReferralStanding:
     """A referral by its rows: ids of its sender and its network. performers: how many its draft names.
 
-    replaced: a new one was sent in its place. member: who asks is a member of its network today. offer and
+    replaced: a new one was sent in its place. goes_on: the patient, sent down, is not with who sent him first
+    when the receiver of the offer has him. member: who asks is a member of its network today. offer and
     owner: of the offer that was asked for; of a referral the open one, else the last. due: until when the
     next step is owed, where a clock runs.
     """
@@ -34,6 +35,7 @@ class ReferralStanding:
     offer: OfferStanding | None
     owner: str | None
     due: datetime | None = None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ async def read_standing(store: Store, visible_to: str, resource_type: str, resou
             offer=OfferStanding(OfferState(offer["state"]), data["asked"], data["abort"]) if offer else None,
             owner=offer["owner"] if offer else None,
             due=datetime.fromisoformat(data["due"]) if data["due"] else None,
+            goes_on=data["goes_on"],
         ),
     )
 

@@ -196,6 +196,7 @@ BEGIN
                    SELECT r.id, r.sender, r.based_on
                    UNION SELECT j.id, j.sender, j.based_on FROM before b JOIN referral j ON j.id = b.based_on
                  ) SELECT jsonb_agg(DISTINCT b.sender) FROM before b),
+               'goes_on_to', CASE WHEN r.direction = 'down' THEN goes_on_to(r.id, actor) END,
                'returned_by', (SELECT jsonb_agg(DISTINCT b.sender) FROM referral b WHERE b.based_on = r.id
                                AND b.direction = 'down' AND b.state IN ('unplaced', 'offered', 'in-care')))
       -- A union, not OR: else the whole table is read.
@@ -219,6 +220,8 @@ BEGIN
         JOIN document d ON d.type = n.type AND d.id = n.id WHERE is_directory(n.type)
       UNION SELECT o.owner FROM offer o WHERE o.referral = ANY (locked)
       UNION SELECT r.sender FROM referral r WHERE r.id = ANY (locked)
+      UNION SELECT goes.sender FROM referral r CROSS JOIN LATERAL goes_on_to(r.id, actor) AS goes (sender)
+        WHERE r.id = ANY (locked) AND r.direction = 'down' AND goes.sender IS NOT NULL
     ) n LEFT JOIN facility f ON f.id = n.id;
 
   RETURN QUERY
