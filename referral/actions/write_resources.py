@@ -11,6 +11,7 @@ from datetime import datetime
 
 from referral.actions.attach import check_attached, keep_attached, with_bytes
 from referral.actions.check_search import check_search
+from referral.actions.check_visit import tell_of_visits
 from referral.actions.delete_resource import check_deletable, check_unneeded
 from referral.actions.draft import Draft, Written
 from referral.actions.find_existing import find_existing
@@ -102,6 +103,7 @@ async def write_resources(
         keys = await run_aside(size, plan_drafts, workspace, wanted)
         await check_unneeded(connection, workspace, wanted)
         await check_summaries(connection, workspace, wanted)
+        await tell_of_visits(connection, workspace, wanted)
         for match in existing.values():
             workspace.audit("read", (match.type, match.id), match.version)
         changes = await run_aside(size, workspace.finish)

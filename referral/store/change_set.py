@@ -83,9 +83,9 @@ class StoredReference:
     """A resource that is named: whether the actor sees it, and whom it is about or belongs to.
 
     codes: (system, code) of category, code and type, where they say what it is. born: of a Patient.
-    starts: of an Appointment or a Slot. identifiers: (system, value) of a Patient, where several are named.
-    through: the offers and referrals by which alone the actor sees what is another's, where that was asked;
-    empty where it sees it for good.
+    starts: of an Appointment or a Slot. status: of an Appointment. identifiers: (system, value) of a Patient,
+    where several are named. through: the offers and referrals by which alone the actor sees what is
+    another's, where that was asked; empty where it sees it for good.
     """
 
     version: int
@@ -98,6 +98,7 @@ class StoredReference:
     through: frozenset[str] = frozenset()
     born: datetime | None = None
     starts: datetime | None = None
+    status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,7 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
                     frozenset((system, value) for system, value in data["identifiers"] or ()),
                     frozenset(data["through"] or ()),
                     *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
+                    status=data.get("status"),
                 )
             case "identifier":
                 loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)

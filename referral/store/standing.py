@@ -90,3 +90,11 @@ async def summaries_given(connection: Connection, keys: Collection[tuple[str, st
         statement("standing", "summaries_given"), [kind for kind, _ in keys], [name for _, name in keys]
     )
     return [(row["type"], row["id"]) for row in rows]
+
+
+async def visits_by(
+    connection: Connection, receiver: str, appointments: Collection[str]
+) -> list[tuple[str, str]]:
+    """The offers of this receiver (id) whose visit is set by one of these appointments (id)."""
+    rows = await connection.fetch(statement("standing", "visits"), receiver, list(appointments))
+    return [(row["offer"], row["appointment"]) for row in rows]

@@ -109,6 +109,50 @@ async def test_a_visit_is_named_moved_and_seen_by_both(service: RunningService):
     await check_path(service, case.request["id"])
 
 
+async def test_a_visit_is_an_appointment_that_somebody_keeps(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    about = {"actor": {"reference": f"Patient/{case.patient['id']}"}, "status": "accepted"}
+    meeting: Resource = {"resourceType": "Appointment", "status": "booked", "participant": [about]}
+    times = {"start": "2099-01-06T08:00:00+07:00", "end": "2099-01-06T08:30:00+07:00"}
+    long_ago = {"start": "2019-01-06T08:00:00+07:00", "end": "2019-01-06T08:30:00+07:00"}
+
+    def visit(name: str) -> list[Resource]:
+        return [output("appointment", valueReference={"reference": f"Appointment/{name}"})]
+
+    for more, code in (
+        ({"status": "cancelled", **times}, "business-rule"),
+        ({"status": "noshow", **times}, "business-rule"),
+        ({"status": "fulfilled", **times}, "business-rule"),
+        ({"status": "entered-in-error", **times}, "business-rule"),
+        (long_ago, "business-rule"),
+        ({"status": "proposed"}, "required"),
+    ):
+        made = await created(case.receiver, meeting | more)
+        answer = await case.move(
+            case.receiver, "accepted", **word("visit-scheduled"), output=visit(made["id"])
+        )
+        refused(answer, 422, code, "Task.output")
+    # Without a start of its own it is by the time that the Task says.
+    await case.moved(
+        case.receiver,
+        "accepted",
+        **word("visit-scheduled"),
+        output=visit(made["id"]),
+        executionPeriod=AT_EIGHT,
+    )
+    kept = await created(case.receiver, meeting | times)
+    await case.moved(case.receiver, "accepted", **word("visit-scheduled"), output=visit(kept["id"]))
+    # Called off later, the offer still stands for it: who does that is told.
+    told = {"Prefer": "return=OperationOutcome"}
+    for one, still in ((made, False), (kept, True)):
+        off = one | {"status": "cancelled"}
+        answer = await case.receiver.put(f"Appointment/{one['id']}", json=off, headers=told)
+        assert answer.status_code == 200, answer.text
+        assert (f"Task/{case.offer_id} still says visit-scheduled" in answer.text) is still
+    assert (await case.task())["businessStatus"]["coding"][0]["code"] == "visit-scheduled"
+
+
 async def test_an_appointment_is_one_of_this_patient(service: RunningService):
     case = await offered(service)
     await case.moved(case.receiver, "accepted")

@@ -131,6 +131,8 @@ BEGIN
              'starts', CASE WHEN d.type IN ('Appointment', 'Slot') THEN (
                          SELECT s.low FROM search_date s
                          WHERE s.type = d.type AND s.id = d.id AND s.param IN ('date', 'start') LIMIT 1) END,
+             'status', CASE WHEN d.type = 'Appointment' THEN (
+                         SELECT t.code FROM search_token t WHERE t.type = d.type AND t.id = d.id AND t.param = 'status' LIMIT 1) END,
              -- What is another's, and who names it in a referral passes on.
              'through', CASE WHEN request ? 'passing' AND d.owner <> actor AND d.type <> 'Organization' THEN
                           held_through(actor, d.type, d.id) END)
