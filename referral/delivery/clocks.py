@@ -39,8 +39,8 @@ _log = structlog.get_logger(__name__)
 _AT_ONCE: Final = 500
 _LAPSES_AT_ONCE: Final = 10
 _LATER: Final = timedelta(minutes=1)
-_ARM_EVERY: Final = 600
-"""Ticks between two looks for referrals without a clock."""
+_ARM_EVERY: Final = 3600.0
+"""Seconds between two looks for referrals without a clock."""
 _ARMED_AT_ONCE: Final = 50
 
 _BEFORE_ARRIVAL: Final = {ClockKind.PLACE, ClockKind.ACKNOWLEDGE, ClockKind.ANSWER}
@@ -199,9 +199,34 @@ async def keep_clocks(
 
     until: when it is set, what is in hand is finished, and no more is begun; None: for ever.
     """
-    away, failed, ticks, done = False, "", 0, Counter[Effect]()
-    last: str | None = ""
     until = until or asyncio.Event()
+    async with asyncio.TaskGroup() as both:
+        both.create_task(_keep_firing(clocks, now, every, until))
+        both.create_task(_keep_armed(clocks, now, until))
+
+
+async def _keep_armed(clocks: Clocks, now: Callable[[], datetime], until: asyncio.Event) -> None:
+    """Begin the clocks that are missing: a look at all referrals, so seldom, and beside what is due."""
+    failed = ""
+    while not until.is_set():
+        last: str | None = ""
+        try:
+            while last is not None and not until.is_set():
+                last = await clocks.arm(now(), last)
+            failed = ""
+        except Exception as failure:  # noqa: BLE001 - as below
+            name = type(failure).__name__
+            if failed != name:
+                tell_failure("clocks_not_begun", failure)
+            failed = name
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), _LATER.total_seconds() if failed else _ARM_EVERY)
+
+
+async def _keep_firing(
+    clocks: Clocks, now: Callable[[], datetime], every: float, until: asyncio.Event
+) -> None:
+    away, failed, done = False, "", Counter[Effect]()
     while not until.is_set():
         done.clear()
         try:
@@ -210,13 +235,7 @@ async def keep_clocks(
                 _log.info("clocks_fired", **{effect.value: count for effect, count in done.items()})
             if away:
                 _log.info("clocks_resumed")
-            if ticks % _ARM_EVERY == 0:
-                last = ""
-            if last is not None:
-                # Some at a time: what is due does not wait for those who have waited longer.
-                last = await clocks.arm(now(), last)
             away, failed = False, ""
-            ticks += 1
         except StoreUnavailable as failure:
             if not away:
                 _log.warning("clocks_interrupted", reason=str(failure))

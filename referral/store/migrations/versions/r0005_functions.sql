@@ -337,7 +337,9 @@ BEGIN
   IF changes ? 'offers' THEN
     -- Those that end come before those that open, so that one referral never has two open offers on the way.
     WITH known AS (
-      UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at, departed_at = c.departed_at
+      -- A service that knows of no departure says nothing of it.
+      UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at,
+        departed_at = CASE WHEN c.state = 'in-transit' THEN coalesce(c.departed_at, o.departed_at, c.updated_at) ELSE c.departed_at END
       FROM jsonb_populate_recordset(NULL::offer, changes->'offers') c WHERE o.id = c.id RETURNING o.id
     ) SELECT array_agg(known.id) INTO known_offers FROM known;
     INSERT INTO offer
