@@ -47,7 +47,17 @@ async def test_the_sender_reads_the_summary_and_the_referral_is_closed(service: 
     for part in ({"_elements": "id"}, {"_summary": "true"}, {"_elements": ""}):
         answer = await other.sender.get(f"DocumentReference/{other_letter}", params=part)
         assert answer.status_code == 200, answer.text
-    reads = [case.sender.get(address) for _ in range(5)] + [case.sender.get(f"{address}/_history/1")]
+    # Nor is an answer without it, or what it said before it was corrected.
+    letter_of_it = await other.receiver.get(f"DocumentReference/{other_letter}")
+    known = {"If-None-Match": letter_of_it.headers["ETag"]}
+    not_again = await other.sender.get(f"DocumentReference/{other_letter}", headers=known)
+    assert not_again.status_code == 304
+    corrected = letter_of_it.json() | {"description": "Corrected: 5 mg, not 50"}
+    answer = await other.receiver.put(f"DocumentReference/{other_letter}", json=corrected)
+    assert answer.status_code == 200, answer.text
+    old = await other.sender.get(f"DocumentReference/{other_letter}/_history/1")
+    assert old.status_code == 200
+    reads = [case.sender.get(address) for _ in range(5)]
     assert {answer.status_code for answer in await asyncio.gather(*reads)} == {200}
     assert await closed(case) == "closed"
     assert (await case.referral())["status"] == "completed"
