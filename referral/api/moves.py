@@ -79,6 +79,8 @@ async def moves_of_referral(request: Request) -> Response:
     ]
     sends = _SENDING & {move.code for move in moves} if actor == found.sender else set()
     said = await _said(services_of(request), found, actor, advises=bool(sends), sends=sends)
+    if not found.follows:
+        return _answer(moves, None)
     return _answer(moves, who_owes(found.state, found.offer, replaced=found.replaced), said, due=found.due)
 
 

@@ -18,9 +18,9 @@ class ReferralStanding:
     """A referral by its rows: ids of its sender and its network. performers: how many its draft names.
 
     replaced: a new one was sent in its place. goes_on: the patient, sent down, is not with who sent him first
-    when the receiver of the offer has him. member: who asks is a member of its network today. offer and
-    owner: of the offer that was asked for; of a referral the open one, else the last. due: until when the
-    next step is owed, where a clock runs.
+    when the receiver of the offer has him. follows: who asks is told how it goes on; who said no is not.
+    member: who asks is a member of its network today. offer and owner: of the offer that was asked for; of a
+    referral the open one, else the last. due: until when the next step is owed, where a clock runs.
     """
 
     id: str
@@ -36,6 +36,7 @@ class ReferralStanding:
     owner: str | None
     due: datetime | None = None
     goes_on: bool = False
+    follows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ async def read_standing(store: Store, visible_to: str, resource_type: str, resou
             owner=offer["owner"] if offer else None,
             due=datetime.fromisoformat(data["due"]) if data["due"] else None,
             goes_on=data["goes_on"],
+            follows=data["follows"],
         ),
     )
 

@@ -43,10 +43,13 @@ CREATE INDEX deadline_debtor ON deadline (debtor, due_at, referral) WHERE done_a
 CREATE INDEX deadline_creditor ON deadline (creditor, due_at, referral) WHERE done_at IS NULL AND creditor IS NOT NULL;
 
 ALTER TABLE deadline ENABLE ROW LEVEL SECURITY;
--- Whoever sees a referral sees who owes what of it.
+-- Who owes what of a referral is seen by who sees the offer that it is about; without one by who sees the referral, but not by an
+-- offer: who said no still does, and is not told how it goes on.
 CREATE POLICY seen ON deadline FOR SELECT TO referral_service USING (
-  EXISTS (SELECT FROM access a WHERE a.facility = current_setting('referral.actor', true) AND a.type = 'ServiceRequest'
-          AND a.id = deadline.referral AND a.until IS NULL OFFSET 0));
+  EXISTS (SELECT FROM access a WHERE a.facility = current_setting('referral.actor', true) AND a.type = 'Task'
+          AND a.id = deadline.offer AND a.until IS NULL OFFSET 0)
+  OR EXISTS (SELECT FROM access a WHERE a.facility = current_setting('referral.actor', true) AND a.type = 'ServiceRequest'
+             AND a.id = deadline.referral AND a.via IN ('', deadline.referral) AND a.until IS NULL OFFSET 0));
 GRANT SELECT ON deadline TO referral_service;
 
 -- What is due at a moment, for the worker; names no patient. p_lapses: at most so many that lapse, behind all others.

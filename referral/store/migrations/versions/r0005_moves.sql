@@ -94,6 +94,9 @@ BEGIN
       'asked', EXISTS (SELECT FROM demand q WHERE q.referral = r.id AND q.offer = o.id AND q.kind = 'question' AND q.settled_at IS NULL),
       'abort', EXISTS (SELECT FROM demand q WHERE q.referral = r.id AND q.offer = o.id AND q.kind = 'abort' AND q.settled_at IS NULL),
       'due', (SELECT k.due_at FROM deadline k WHERE k.referral = r.id AND k.slot = 'step' AND k.done_at IS NULL),
+      'follows', EXISTS (SELECT FROM access a WHERE a.facility = p_actor AND a.type = 'ServiceRequest' AND a.id = r.id AND a.via IN ('', r.id)
+                         AND a.until IS NULL)
+        OR coalesce(o.owner = p_actor AND o.state NOT IN ('rejected', 'redirected', 'withdrawn', 'lapsed', 'entered-in-error'), false),
       'goes_on', o.id IS NOT NULL AND goes_on_to(r.id, o.owner) IS NOT NULL,
       'replaced', EXISTS (SELECT FROM event e WHERE e.type = 'ServiceRequest' AND e.id = r.id AND e.move = 'replace'),
       'member', EXISTS (SELECT FROM membership m WHERE m.network = r.network AND m.facility = p_actor
