@@ -45,7 +45,8 @@ One update of a Task may stand for two moves, each with its event: `requested` t
 acknowledge; completing an offer that was accepted, scheduled, in transit or a no-show includes arrive;
 arriving with a `preliminary` is a report, too.
 `time` and `place` together stand in for `appointment`. When the patient died or absconded, complete needs
-a `note` in place of the `summary`; completing a down-referral needs a `note` alone.
+a `note` in place of the `summary`; completing a down-referral needs a `note` alone, and a
+`disposition` besides where its receiver is not the one who first sent the patient up.
 Refer-onward opens the offer to the new target in the same transaction. A claim opens one that has arrived
 already, and ends another that is open as redirected. After acceptance, answer also needs a question that is
 open; an offer stays awaiting-information until all its questions are answered. Stop needs the sender's Task

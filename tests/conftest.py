@@ -110,7 +110,7 @@ async def _tables(database: Database) -> list[str]:
     owner = await asyncpg.connect(database.owner_dsn)
     tables = await owner.fetch(
         "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'"
-        " AND tablename NOT IN ('schema_revision', 'network_version')"
+        " AND tablename NOT IN ('schema_revision', 'network_version', 'id_key')"
         " AND tablename NOT LIKE 'document_version_%'"
     )
     await owner.close()

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from referral.embedded import EmbeddedError, EmbeddedPostgres, cluster
+from referral.embedded.account import find_account
 
 # Opens the directory, says so, and gives its share back when its input ends.
 _HOLDER = """
@@ -38,6 +39,14 @@ if not child:
 share.close()
 os.kill(child, signal.SIGKILL)
 os.waitpid(child, 0)
+"""
+# Starts the server, and kills one of its processes before anybody has spoken to it.
+_FALLING = """#!/bin/sh
+{pg_ctl} "$@" || exit
+if [ "$1" = start ]; then
+    server=$(head -n 1 '{pid}')
+    kill -9 "$(cut -d ' ' -f 1 "/proc/$server/task/$server/children")"
+fi
 """
 
 
@@ -230,6 +239,33 @@ async def test_a_server_that_does_not_come_to_its_end_is_ended_and_started(
         server.ensure_running()
         assert await _ask(server.dsn, "SELECT 1") == 1
         guest.terminate()
+
+
+@pytest.fixture
+def falling(made: Path) -> Iterator[Path]:
+    """The programs of PostgreSQL, with a pg_ctl that starts a server and kills one of its processes."""
+    programs = cluster.find_binaries(find_account(made / "postgres/cluster"))
+    pid = made / "postgres/cluster/postmaster.pid"
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        place = Path(name)
+        place.chmod(0o755)
+        for program in programs.iterdir():
+            if program.name != "pg_ctl":
+                (place / program.name).symlink_to(program)
+        (place / "pg_ctl").write_text(_FALLING.format(pg_ctl=programs / "pg_ctl", pid=pid))
+        (place / "pg_ctl").chmod(0o755)
+        yield place
+
+
+async def test_a_server_that_falls_over_as_it_comes_up_is_waited_for(
+    made: Path, falling: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped while it recovers, it would not end for a minute."""
+    monkeypatch.setattr(cluster, "find_binaries", lambda _account: falling)
+    with EmbeddedPostgres.open(made) as postgres:
+        assert await _ask(postgres.dsn, "SELECT 1") == 1
+    log = (made / "postgres/cluster/server.log").read_text()
+    assert "terminated by signal 9" in log[log.rindex("starting PostgreSQL") :]
 
 
 async def test_an_interrupted_initialisation_is_begun_again(place: Path) -> None:

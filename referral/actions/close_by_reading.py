@@ -26,9 +26,6 @@ from referral.store.change_set import WriteRequest, apply_changes, load_for_writ
 from referral.store.pool import Store
 from referral.store.standing import offers_with_summary
 
-SUMMARIES: Final = frozenset({"DocumentReference", "Composition"})
-"""What a summary may be."""
-
 _MOST_WAITING: Final = 10_000
 _EVERY: Final = 0.5  # seconds
 
@@ -80,8 +77,7 @@ async def _close(
 ) -> None:
     """Close the offer whose summary this is, unless somebody else just did."""
     async with store.writing(actor.facility) as connection:
-        # The summary too, for what it says of itself as the offer is closed.
-        request = WriteRequest(actor.facility, update=[("Task", offer_id), summary])
+        request = WriteRequest(actor.facility, update=[("Task", offer_id)])
         loaded = await load_for_write(connection, request)
         at = loaded.not_before(now)
         workspace = Workspace(actor, at, request_id, base, lambda: new_id(at), loaded, clock=now, rules=rules)
@@ -89,9 +85,6 @@ async def _close(
         if offer is None or content is None or offer.state is not OfferState.COMPLETED:
             return
         if target_of(output_reference(content, "summary"), base, workspace.resolve) != summary:
-            return
-        read = workspace.current(*summary)
-        if read is None or "entered-in-error" in {read.get("status"), read.get("docStatus")}:
             return
         carry_out(
             workspace,

@@ -7,7 +7,7 @@ import orjson
 
 from referral.fhir.audit_event import audit_event
 from referral.fhir.content import write_content
-from referral.store.audit_reading import find_rows, find_seals, note_export, one_moment
+from referral.store.audit_reading import find_rows, find_seals, note_export, one_moment, read_id_key
 from referral.store.owner import OwnerConnection
 
 
@@ -19,9 +19,10 @@ async def export_events(
     That they are read is recorded before. site: as of `audit_event`. account: who reads them on this machine.
     """
     await note_export(connection, now, f"since={since:%Y-%m-%d}&until={until:%Y-%m-%d}", account)
+    key = await read_id_key(connection)
     async with one_moment(connection):
         async for row in find_rows(connection, since, until):
-            yield write_content(audit_event(row, site)).decode()
+            yield write_content(audit_event(row, site, key)).decode()
 
 
 async def export_seals(connection: OwnerConnection, first: date, last: date) -> AsyncIterator[str]:

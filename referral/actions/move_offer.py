@@ -10,9 +10,9 @@ from referral.actions.draft import Draft, instant
 from referral.actions.end_referral import end_way_down
 from referral.actions.give_output import give_outputs
 from referral.actions.name_facility import named_facility
-from referral.actions.open_offer import open_offer, why_no_target
+from referral.actions.open_offer import check_direction, open_offer, why_no_target
 from referral.actions.question import QUESTION_OPEN, is_said_here, put_question
-from referral.actions.return_patient import end_care, ended_as
+from referral.actions.return_patient import end_care, ended_as, goes_on_to
 from referral.actions.workspace import Workspace, same_content
 from referral.domain.codes import CloseReason
 from referral.domain.errors import BrokenRule, Forbidden, IllegalMove, MissingElement
@@ -113,7 +113,13 @@ def _move(workspace: Workspace, update: _Update, move: OfferMove) -> _Update:
     given = given_needs(content, update.before)
     if standing.abort:
         given |= {Need.ABORT_TASK}
-    missing = missing_needs(rule, given, direction=update.referral.direction, disposition=disposition)
+    missing = missing_needs(
+        rule,
+        given,
+        direction=update.referral.direction,
+        disposition=disposition,
+        goes_on=goes_on_to(workspace, update.referral) is not None,
+    )
     require_needs(missing, move, "Task")
     reason: Reason = (ending, None)
     asked = content.get("statusReason", {})
@@ -172,6 +178,7 @@ def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:
     why = why_no_target(workspace, referral, target)
     if why is not None:
         raise BrokenRule(why, "Task.output")
+    check_direction(workspace, referral, target, "Task.output")
     if any(
         one.owner == target and one.state in {OfferState.REJECTED, OfferState.REDIRECTED}
         for one in workspace.offers_of(referral.id)

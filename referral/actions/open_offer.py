@@ -52,6 +52,7 @@ def plan_new_offer(workspace: Workspace, draft: Draft) -> Key:
     if content.get("status") != "requested":
         raise BrokenRule("A new offer has the status requested.", draft.at("status"))
     _check_parts(workspace, draft, referral)
+    check_direction(workspace, referral, owner, draft.at("owner"))
     offer = open_offer(workspace, referral, owner, content=content, offer_id=draft.id)
     return ("Task", offer.id)
 
@@ -138,7 +139,8 @@ def enter_offer(
     if before is None:
         raise LookupError(f"no referral {placed.id}")
     way = placed.direction
-    if not placed.directed:
+    # Who turns up somewhere else than was said is there.
+    if not placed.directed or (_contradicts(workspace, placed, offer.owner) and move == ReferralMove.CLAIM):
         way = direction_to(workspace, placed.network, placed.sender, offer.owner)
     placed = replace(placed, direction=way, updated_at=workspace.now)
     workspace.offers[offer.id] = offer
@@ -217,15 +219,53 @@ def direction_to(workspace: Workspace, network: str, sender: str, target: str | 
 
     Without a target it is a guess: up, but down from the highest tier.
     """
-    tiers = {
-        facility: Tier(stored.memberships[network])
-        for facility in (sender, target)
-        if facility and (stored := workspace.facility(facility)) and network in stored.memberships
-    }
-    if target is None or len(tiers) < len({sender, target}):
-        return Direction.DOWN if tiers.get(sender) is Tier.CENTRAL else Direction.UP
-    step = tiers[target].rank - tiers[sender].rank
+    known = _way_by_tiers(workspace, network, sender, target) if target is not None else None
+    if known is not None:
+        return known
+    return Direction.DOWN if _tier(workspace, network, sender) is Tier.CENTRAL else Direction.UP
+
+
+def check_direction(workspace: Workspace, referral: Referral, target: str, expression: str) -> None:
+    """Raises BrokenRule where the tiers of both contradict what the sender said: up or down.
+
+    Lateral may be said of any two, and of one tier anything: what is rehabilitation down may be the same
+    tier. Back to who sent the patient is down whatever the tiers.
+    """
+    if _contradicts(workspace, referral, target) and not _goes_back(workspace, referral, target):
+        way = _way_by_tiers(workspace, referral.network, referral.sender, target)
+        raise BrokenRule(
+            f"The extension `direction` says {referral.direction}; to this target it is {way} by the tiers"
+            " of the network: leave it out, or say that.",
+            expression,
+        )
+
+
+def _contradicts(workspace: Workspace, referral: Referral, target: str) -> bool:
+    if not referral.directed or referral.direction is Direction.LATERAL:
+        return False
+    way = _way_by_tiers(workspace, referral.network, referral.sender, target)
+    return way not in {None, Direction.LATERAL, referral.direction}
+
+
+def _goes_back(workspace: Workspace, referral: Referral, target: str) -> bool:
+    stored = workspace.loaded.referrals.get(referral.based_on or "")
+    if stored is None or referral.direction is not Direction.DOWN:
+        return False
+    return target == (stored.goes_on_to if stored.row.direction is Direction.DOWN else stored.row.sender)
+
+
+def _way_by_tiers(workspace: Workspace, network: str, sender: str, target: str) -> Direction | None:
+    """None where one of them has no tier that is known here."""
+    own, its = (_tier(workspace, network, one) for one in (sender, target))
+    if own is None or its is None:
+        return None
+    step = its.rank - own.rank
     return Direction.UP if step > 0 else Direction.DOWN if step < 0 else Direction.LATERAL
+
+
+def _tier(workspace: Workspace, network: str, facility: str) -> Tier | None:
+    stored = workspace.facility(facility)
+    return Tier(stored.memberships[network]) if stored and network in stored.memberships else None
 
 
 def why_no_target(workspace: Workspace, referral: Referral, target: str) -> str | None:

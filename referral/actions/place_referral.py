@@ -1,6 +1,6 @@
 """Place a referral: a draft, or one that is submitted and, where its target is clear, offered at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from referral.actions.carry_out import WITHOUT_CARE
 from referral.actions.draft import Draft
 from referral.actions.flag_missing import flag_missing
 from referral.actions.name_facility import named_facility, require_known, require_patient
-from referral.actions.open_offer import direction_to, open_offer
+from referral.actions.open_offer import check_direction, direction_to, open_offer
 from referral.actions.pass_on import brings
 from referral.actions.same_person import is_same_person
 from referral.actions.workspace import Workspace
@@ -72,7 +72,10 @@ def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: b
     journey = based_on.journey if based_on is not None else None
     if based_on is not None and journey is None:
         raise BrokenRule("The referral that this one continues is not submitted.", draft.at("basedOn"))
-    target = None if offered else _single_target(workspace, draft)
+    targets = _targets(workspace, draft)
+    for facility, _ in targets:
+        check_direction(workspace, referral, facility, draft.at("extension"))
+    target = None if offered else _single(targets)
     placed = replace(referral, number=number, journey=journey or number, state=ReferralState.UNPLACED)
     workspace.referrals[referral.id] = placed
     for name in stamp_referral(draft.content, placed):
@@ -177,9 +180,8 @@ def _targets(workspace: Workspace, draft: Draft) -> list[tuple[str, Mapping[str,
     return found
 
 
-def _single_target(workspace: Workspace, draft: Draft) -> tuple[str, Mapping[str, Any]] | None:
+def _single(targets: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, Mapping[str, Any]] | None:
     """The one performer that is a facility; several are a shortlist, of which none is asked by itself."""
-    targets = _targets(workspace, draft)
     return targets[0] if len({facility for facility, _ in targets}) == 1 else None
 
 

@@ -32,10 +32,12 @@ async def with_recognised_results(
     request = reread_content(content.encode())
     named = results_named(request, base)
     received = await _received(store, actor, request["id"]) if named else None
-    if received is None or received[0] not in snapshot.policies:
+    if received is None:
         return content
     network, ruled_on = received
-    policy, need = snapshot.policy(network, ruled_on), need_code(request)
+    policy, need = snapshot.known_policy(network, ruled_on), need_code(request)
+    if policy is None:
+        return content
 
     def tie_to(house: FacilityId) -> Affiliation | None:
         return recognised_by(snapshot.recognising(network, house), actor, need, today)

@@ -12,7 +12,7 @@ from referral.domain.errors import BrokenRule, Forbidden, IdNotAllowed, NeverCha
 from referral.domain.lifecycle import OfferState
 from referral.fhir.communication import is_said
 from referral.fhir.package import subjects
-from referral.fhir.provenance import move_number
+from referral.fhir.provenance import PREFIX
 from referral.fhir.references import Key, identifier_of, references_at, target_of
 from referral.fhir.resources import TOLD_ONCE
 
@@ -31,7 +31,7 @@ def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
         raise Forbidden("Only the facility that wrote this resource may change it.")
     if before is not None and draft.type in TOLD_ONCE:
         raise NeverChanged(f"A {draft.type} says what happened, and is never changed: write another one.")
-    if before is None and draft.type == "Provenance" and move_number(draft.id) is not None:
+    if before is None and draft.type == "Provenance" and draft.id.startswith(PREFIX):
         raise IdNotAllowed("The hub tells moves under ids of this form: POST it without an id.")
     stored = (workspace.current(*draft.key) or {}) if before is not None else {}
     _check_patient(workspace, draft, stored)

@@ -21,14 +21,14 @@ _OWN_CALENDAR: Final = WorkingCalendar()
 def rules_in(snapshots: SnapshotHolder) -> RulesOf:
     """The rules as the process knows them; the program's own for a network that it does not know (yet).
 
-    So a referral has its clocks although a policy was imported a moment ago. Where the stored policy cannot
-    be read and none is known, what needs its rules raises PolicyUnreadable: it is not judged by others.
+    So a referral has its clocks although a policy was imported a moment ago. Where the policy of its day
+    cannot be read, what needs its rules raises PolicyUnreadable: it is not judged by others.
     """
 
     def rules_of(referral: Referral) -> Rules:
         snapshot, day = snapshots.current, rules_day(referral)
         network = NetworkId(referral.network)
-        if network not in snapshot.policies and network not in snapshot.unreadable:
+        if network not in snapshot.policies:
             return _own_rules(network, day)
         return Rules(snapshot.policy(network, day), snapshot.calendar(network, day), day)
 

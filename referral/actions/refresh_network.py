@@ -3,7 +3,6 @@
 import asyncio
 import time
 import traceback
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -28,8 +27,8 @@ _PATIENCE = 20
 async def refresh_network(store: Store, holder: SnapshotHolder) -> bool:
     """Load, build in a thread and swap when the stored version is another one; tell whether it was.
 
-    A policy that this version cannot read stays as it was known; where it was not, `Snapshot.unreadable` has
-    its network. Raises StoreUnavailable when the database is away.
+    A policy that this version cannot read is told of, and `Snapshot.unread` has it. Raises StoreUnavailable
+    when the database is away.
     """
     if await _stored_version(store) == holder.current.version:
         holder.confirm()
@@ -87,12 +86,12 @@ async def _load(store: Store, holder: SnapshotHolder) -> None:
     async with store.reading(None) as connection:
         rows = await load_directory(connection)
     year = datetime.now(UTC).year
-    snapshot = await asyncio.to_thread(_build, rows, year, holder.current)
+    snapshot = await asyncio.to_thread(_build, rows, year)
     await _look_at_answers(store, snapshot)
     holder.swap(snapshot)
-    for network, faults in snapshot.unreadable.items():
-        kept = network in snapshot.policies
-        _log.error("network_policy_unreadable", network=network, faults=faults, kept=kept)
+    for network, versions in snapshot.unread.items():
+        for one in versions:
+            _log.error("network_policy_unreadable", network=network, number=one.number, faults=one.faults)
     for network, history in snapshot.policies.items():
         skipped = {key for version in history.versions for key in version.policy.unknown}
         if skipped:
@@ -105,11 +104,8 @@ async def _look_at_answers(store: Store, snapshot: Snapshot) -> None:
             snapshot.answers = await read_answer_times(connection)
 
 
-def _build(rows: DirectoryRows, year: int, before: Snapshot) -> Snapshot:
-    directory = rows.directory()
-    kept = {name: before.policies[name] for name in directory.unreadable if name in before.policies}
-    directory = replace(directory, policies={**directory.policies, **kept})
-    return build_snapshot(rows.version, directory, partial(working_calendar, year=year))
+def _build(rows: DirectoryRows, year: int) -> Snapshot:
+    return build_snapshot(rows.version, rows.directory(), partial(working_calendar, year=year))
 
 
 def _log_failure(failure: Exception, version: int, kept: int) -> None:

@@ -1,7 +1,7 @@
 """The way back: what comes back when care ends, and the down-referral of a patient who returns."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from referral.actions.draft import Draft
 from referral.actions.open_offer import open_offer, why_no_target
@@ -16,6 +16,8 @@ from referral.domain.referral import Offer, Referral
 from referral.fhir import systems
 from referral.fhir.elements import concept, reference
 from referral.fhir.offer import disposition_of, outcome_of
+
+_UNDER_WAY: Final = frozenset({ReferralState.UNPLACED, ReferralState.OFFERED, ReferralState.IN_CARE})
 
 
 def ended_as(content: Mapping[str, Any], move: OfferMove) -> str | None:
@@ -46,28 +48,42 @@ def end_care(
     """
     summary = take_summary(workspace, content, referral)
     # A patient whom the lower level sends back goes up again, by a new referral of its own.
-    returns = disposition is Disposition.RETURNED_TO_REFERRER and referral.direction is not Direction.DOWN
-    if returns and not _has_return(workspace, referral, offer.owner):
-        open_return(workspace, referral, offer, summary)
+    down = referral.direction is Direction.DOWN
+    target = goes_on_to(workspace, referral) if down else referral.sender
+    returns = disposition is Disposition.RETURNED_TO_REFERRER
+    if returns and target is not None and not _has_return(workspace, referral, offer.owner):
+        open_return(workspace, referral, offer, summary, target)
+
+
+def goes_on_to(workspace: Workspace, referral: Referral) -> str | None:
+    """Who gets the patient of a down-referral after its receiver, the actor: who sent him up before.
+
+    None where the actor sent him first, or nobody sent him up.
+    """
+    stored = workspace.loaded.referrals.get(referral.id)
+    return stored.goes_on_to if stored is not None else None
 
 
 def _has_return(workspace: Workspace, referral: Referral, receiver: str) -> bool:
-    """Whether the receiver has sent the patient down already, or does so in this very transaction."""
+    """Whether the receiver has sent the patient down already, or does so in this very transaction.
+
+    Only what is still under way brings anybody back.
+    """
     stored = workspace.loaded.referrals.get(referral.id)
     brought = any(
         other.based_on == referral.id
         and other.direction is Direction.DOWN
         and other.sender == receiver
-        and other.state is not ReferralState.DRAFT
+        and other.state in _UNDER_WAY
         for other in workspace.referrals.values()
     )
     return brought or (stored is not None and receiver in stored.returned_by)
 
 
 def open_return(
-    workspace: Workspace, first: Referral, offer: Offer, summary: Mapping[str, Any] | None
+    workspace: Workspace, first: Referral, offer: Offer, summary: Mapping[str, Any] | None, target: str
 ) -> Referral:
-    """Make and offer the down-referral of `first` to its sender, in the name of the receiver.
+    """Make and offer the down-referral that follows `first` to `target`, in the name of the receiver.
 
     summary: the reference to what comes back with the patient.
     """
@@ -82,7 +98,7 @@ def open_return(
         "subject": reference("Patient", first.patient),
         "basedOn": [reference("ServiceRequest", first.id)],
         "requester": reference("Organization", offer.owner),
-        "performer": [reference("Organization", first.sender)],
+        "performer": [reference("Organization", target)],
         "authoredOn": workspace.now.isoformat(timespec="seconds"),
     }
     if summary is not None:
@@ -105,11 +121,11 @@ def open_return(
     draft = Draft("ServiceRequest", request, content, is_create=True)
     submit(workspace, draft, down, offered=True)
     placed = workspace.referrals[request]
-    why = why_no_target(workspace, placed, first.sender)
+    why = why_no_target(workspace, placed, target)
     if why is None:
-        open_offer(workspace, placed, first.sender)
+        open_offer(workspace, placed, target)
     else:
         # The care has ended all the same; the receiver owes the patient another place.
         workspace.note(("Task", offer.id), f"The way down is unplaced. {why}")
-    suggest_nearer(workspace, placed, offer, first.sender)
+    suggest_nearer(workspace, placed, offer, target)
     return workspace.referrals[request]

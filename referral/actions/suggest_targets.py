@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from referral.domain.codes import Priority
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement, NotFound
 from referral.domain.facility import FacilityId, NetworkId
 from referral.domain.policy import Policy
@@ -90,6 +92,10 @@ async def suggest_targets(
                 overlay = await read_overlay(connection, actor, named, None, waits=True)
         else:
             overlay = await read_full_services(store, actor, named)
+    if case.need.priority is Priority.STAT:
+        # Who cannot wait goes where somebody is at work; all others are told when to come.
+        zone = ZoneInfo(snapshot.policy(named, day).calendar.zone)
+        overlay = replace(overlay, at=on.astimezone(zone))
     return suggest(
         snapshot,
         named,

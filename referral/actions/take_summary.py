@@ -12,7 +12,9 @@ from referral.fhir.offer import output_reference
 from referral.fhir.profile_rules import summary_faults
 
 _PLACE: Final = "Task.output"
-_TYPES: Final = frozenset({"Composition", "DocumentReference"})
+SUMMARY_TYPES: Final = frozenset({"Composition", "DocumentReference"})
+"""What a summary may be."""
+
 # It tells how it ended: what is still being written does not.
 _UNFINISHED: Final = frozenset({"preliminary", "entered-in-error", "superseded"})
 
@@ -29,7 +31,7 @@ def take_summary(
     if summary is None:
         return None
     key, known = require_known(workspace, summary, _PLACE)
-    if key[0] not in _TYPES:
+    if key[0] not in SUMMARY_TYPES:
         raise BrokenRule("A summary is a DocumentReference or a Composition.", _PLACE)
     if known.patient != referral.patient:
         raise BrokenRule("The summary must be about the patient of the referral.", _PLACE)
@@ -38,14 +40,17 @@ def take_summary(
     return summary
 
 
+def why_no_summary(content: Mapping[str, Any]) -> list[str]:
+    """What stands against taking a document as a summary: it is not finished, or does not say enough."""
+    if _UNFINISHED & {content.get("status"), content.get("docStatus")}:
+        return ["The summary is not finished, or holds no longer."]
+    return [f"The summary is incomplete. {text}" for _, text, _ in summary_faults(content)]
+
+
 def _check(summary: Mapping[str, Any] | None) -> None:
     if not summary:
         # Looked up by something else than its id, it is known, and not read.
         raise BrokenRule("Name the summary by its type and id.", _PLACE)
-    if _UNFINISHED & {summary.get("status"), summary.get("docStatus")}:
-        raise BrokenRule("The summary is not finished, or holds no longer.", _PLACE)
-    problems = [
-        Problem(f"The summary is incomplete. {text}", _PLACE) for _, text, _ in summary_faults(summary)
-    ]
+    problems = [Problem(text, _PLACE) for text in why_no_summary(summary)]
     if problems:
         raise BrokenRule(problems)

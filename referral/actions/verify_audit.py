@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import chain
 from typing import Final
 
+from referral.fhir.opaque_id import AUDIT_ROW, opaque_id
 from referral.store.audit_reading import (
     MARK,
     Seal,
@@ -15,6 +16,7 @@ from referral.store.audit_reading import (
     find_seals,
     find_unsealed,
     one_moment,
+    read_id_key,
     seal_before,
 )
 from referral.store.owner import OwnerConnection
@@ -28,8 +30,11 @@ SealKey = tuple[date, int]
 class AuditReport:
     """What was found. faults: lines for a person, `MOST_FAULTS` at most; none: everything agrees.
 
-    unsealed: rows too young to be sealed yet, the oldest of which is of `unsealed_since`.
+    unsealed: rows too young to be sealed yet, the oldest of which is of `unsealed_since`. key: of the ids of
+    rows.
     """
+
+    key: bytes
 
     days: int = 0
     seals: int = 0
@@ -43,6 +48,10 @@ class AuditReport:
         if len(self.faults) < MOST_FAULTS:
             self.faults.append(line)
 
+    def row(self, seq: int) -> str:
+        """A row by its number, and by the id that it has in exports."""
+        return f"row {seq} (AuditEvent {opaque_id(self.key, AUDIT_ROW, seq)})"
+
 
 async def verify_audit(
     connection: OwnerConnection, day: date | None, kept: Mapping[SealKey, str] | None = None
@@ -51,7 +60,7 @@ async def verify_audit(
 
     kept: hashes of seals (in hex) that were exported earlier; each must still be there.
     """
-    report = AuditReport()
+    report = AuditReport(await read_id_key(connection))
     first, last = (day, day) if day is not None else (date.min, date.max)
     missed = {key: value for key, value in (kept or {}).items() if first <= key[0] <= last}
     async with one_moment(connection):
@@ -96,9 +105,9 @@ def _check_seal(report: AuditReport, seal: Seal, before: bytes, lines: Mapping[i
     for place, seq in enumerate(seqs):
         line = lines.get(seq)
         if line is None:
-            report.fault(f"{where}: row {seq} is gone")
+            report.fault(f"{where}: {report.row(seq)} is gone")
         elif sha256(line.encode()).digest()[:MARK] != seal.marks[place * MARK : (place + 1) * MARK]:
-            report.fault(f"{where}: row {seq} was changed")
+            report.fault(f"{where}: {report.row(seq)} was changed")
         else:
             continue
         agrees = False
@@ -114,7 +123,8 @@ async def _check_unsealed(report: AuditReport, connection: OwnerConnection, firs
         until = datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1)
     async for row in find_unsealed(connection, since, until):
         if row.passed:
-            report.fault(f"{row.at:%Y-%m-%d}, row {row.seq}: it is in no seal, and came after its turn")
+            named = f"{row.at:%Y-%m-%d}, {report.row(row.seq)}"
+            report.fault(f"{named}: it is in no seal, and came after its turn")
             continue
         report.unsealed += 1
         report.unsealed_since = min(row.at, report.unsealed_since or row.at)

@@ -13,13 +13,16 @@ from functools import partial
 
 from referral.actions.attach import check_attached, keep_attached, with_bytes
 from referral.actions.check_search import check_search
+from referral.actions.check_visit import tell_of_visits
 from referral.actions.delete_resource import check_deletable, check_unneeded
 from referral.actions.draft import Draft, Written
 from referral.actions.find_existing import find_existing
+from referral.actions.keep_summary import check_summaries
 from referral.actions.patch_resource import patched
 from referral.actions.plan_drafts import plan_drafts
 from referral.actions.referral_rules import RulesOf, program_rules
 from referral.actions.run_aside import LONG, run_aside
+from referral.actions.take_summary import SUMMARY_TYPES
 from referral.actions.what_to_load import NAMED_BY_IDENTIFIER, what_to_load
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
@@ -115,6 +118,8 @@ async def write_resources(
         await check_attached(connection, base, wanted)
         keys = await run_aside(size, plan_drafts, workspace, wanted)
         await check_unneeded(connection, workspace, wanted)
+        await check_summaries(connection, workspace, wanted)
+        await tell_of_visits(connection, workspace, wanted)
         changes, written = await run_aside(size, write.finish, workspace, drafts, keys, existing)
         if follow is not None:
             await _leave(connection, changes)
@@ -125,6 +130,17 @@ async def write_resources(
         await _leave(connection, changes)
         await keep_attached(connection, workspace, wanted)
     return answer
+
+
+def _tell_kinds(changes: ChangeSet, workspace: Workspace, drafts: Sequence[Draft]) -> None:
+    """Tell the history what was made under an id of the client's, and what is there again."""
+    put = {draft.key for draft in drafts if not draft.is_create}
+    for document in changes.documents:
+        key = (document["type"], document["id"])
+        if workspace.tombstone(key) is not None:
+            document["kind"] = "restore"
+        elif document["version"] == 1 and key in put:
+            document["kind"] = "put"
 
 
 async def _leave(connection: Connection, changes: ChangeSet) -> None:
@@ -180,6 +196,7 @@ class _Write:
         for match in existing.values():
             workspace.audit("read", (match.type, match.id), match.version)
         changes = workspace.finish()
+        _tell_kinds(changes, workspace, drafts)
         return changes, [existing.get(draft.key) or workspace.written(keys[draft.key]) for draft in drafts]
 
     def answer(self, changes: ChangeSet, written: list[Written]) -> Answer:
@@ -200,6 +217,8 @@ def _needs_more(draft: Draft, base: str) -> bool:
         or draft.type == BINARY
         or draft.type in DIRECTORY
         or any(attached(draft.type, draft.content, base))
+        # Of these the store is asked what rests on them.
+        or (not draft.is_create and draft.type in {"Appointment", *SUMMARY_TYPES})
     )
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
-from referral.actions.close_by_reading import SUMMARIES
+from referral.actions.take_summary import SUMMARY_TYPES
 from referral.api import (
     batch,
     claim,
@@ -75,8 +75,6 @@ _WRITES: Final = {
     AuditAction.TOKEN,
 }
 
-_READS: Final = {AuditAction.READ, AuditAction.VREAD}
-
 _PARTS: Final = {"_elements", "_summary"}
 
 _QUESTIONS: Final = {AuditAction.SEARCH, AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
@@ -111,8 +109,11 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
         )
         if action is AuditAction.SEARCH:
             made = made._replace(patient=sought_patient(made))
-        is_read = action in _READS and scope["method"] == "GET" and status < 400 and _asks_for_all(scope)
-        if actor is not None and is_read and made.type in SUMMARIES:
+        # An older version, or none as the client has it (304), is not what it says now.
+        is_read = (
+            action is AuditAction.READ and scope["method"] == "GET" and status == 200 and _asks_for_all(scope)
+        )
+        if actor is not None and is_read and made.type in SUMMARY_TYPES:
             reads.add(actor, str(made.type), str(made.id), made.request_id)
         # What a transaction asked for in the end; of one that was refused, what was refused.
         for asked, answered in state.get("asked", ()):

@@ -12,12 +12,13 @@ from starlette.responses import Response
 from referral.actions.claim_referral import Claimed, claim_referral
 from referral.actions.draft import Written
 from referral.api.actor import current_actor
-from referral.api.body import read_body, read_resource
+from referral.api.body import read_asked, read_body, read_resource
 from referral.api.errors import MEDIA_TYPE
 from referral.api.replay import answer_once
 from referral.api.respond import location
 from referral.api.route import Route
 from referral.api.services import services_of
+from referral.domain.errors import InvalidElement
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.claim import read_claim
 from referral.store.replay import Answer, Once
@@ -33,6 +34,8 @@ async def claim(request: Request) -> Response:
     services = services_of(request)
     actor = await current_actor(request)
     check_scope(actor.scope, "Task", Interaction.CREATE)
+    if read_asked(request):
+        raise InvalidElement("$claim takes its parameters in the body.")
     body = await read_body(request)
     number, birth_date = read_claim(read_resource(body, "Parameters"))
 

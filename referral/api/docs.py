@@ -76,8 +76,12 @@ async def openapi(request: Request) -> Response:
 async def docs(request: Request) -> Response:
     """This document as a page to read and to try, by Swagger UI; all of it comes from here."""
     clients = urlsplit(services_of(request).base_url)
-    policy = _POLICY.format(f"{clients.scheme}://{clients.netloc}")
-    return Response(_PAGE, headers={"Content-Security-Policy": policy}, media_type="text/html")
+    policy, page = _POLICY.format(f"{clients.scheme}://{clients.netloc}"), _PAGE
+    if request.url.path.endswith("/"):
+        # What it names stands beside `/docs`.
+        policy = policy.replace("base-uri 'none'", "base-uri 'self'")
+        page = page.replace("<head>", '<head><base href="../">', 1)
+    return Response(page, headers={"Content-Security-Policy": policy}, media_type="text/html")
 
 
 async def page_part(request: Request) -> Response:
@@ -101,5 +105,6 @@ _ALL: Final[Mapping[Callable[..., Any], Operation]] = {
 routes = [
     Route(_PATH, openapi),
     Route("/docs", docs),
+    Route("/docs/", docs),
     *(Route(f"/docs/{name}", page_part) for name in (_STYLE, _PROGRAM, "start.js")),
 ]

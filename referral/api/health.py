@@ -16,7 +16,7 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 when the database answers, else 503 with Retry-After.
 
-    Networks whose stored policy cannot be read are named: their referrals alone wait for another policy.
+    Networks of whose policy a version cannot be read are named: what needs its rules alone is refused.
     """
     services = services_of(request)
     try:
@@ -24,7 +24,7 @@ async def readyz(request: Request) -> Response:
             await connection.execute("SELECT 1")
     except StoreUnavailable:
         return JSONResponse({"status": "no database"}, 503, {"Retry-After": "5"})
-    unreadable = sorted(services.snapshots.current.unreadable)
+    unreadable = sorted(services.snapshots.current.unread)
     return JSONResponse({"status": "ready"} | ({"unreadable_policies": unreadable} if unreadable else {}))
 
 

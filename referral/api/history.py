@@ -1,6 +1,7 @@
 """History of a resource and of a type. https://hl7.org/fhir/R4/http.html#history"""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import orjson
 from starlette.requests import Request
@@ -21,6 +22,15 @@ from referral.fhir.history_query import HistoryQuery, history_cursor, parse_hist
 from referral.fhir.primitives import ID
 from referral.fhir.resources import check_versioned
 from referral.store.history import Change, InstancePage, Place, instance_history, type_history
+
+# By its kind the request that made a version, and the answer to it. A patch is told by what it made.
+_ASKED: Final = {
+    "create": ("POST", "201 Created"),
+    "put": ("PUT", "201 Created"),
+    "update": ("PUT", "200 OK"),
+    "restore": ("PUT", "201 Created"),
+    "delete": ("DELETE", "204 No Content"),
+}
 
 # Transaction, row, and the first transaction to look at.
 _TYPE_NUMBERS = 3
@@ -51,7 +61,7 @@ async def history_of_instance(request: Request) -> Response:
     if page is None:
         raise NotFound(f"There is no such {resource_type}, or you may not see it.")
     following = (page.changes[-1].version,) if page.more else None
-    return _bundle(services.fhir_base, about, query, page.changes, following)
+    return _bundle(services, about, query, page.changes, following)
 
 
 async def _of_move(
@@ -62,7 +72,7 @@ async def _of_move(
     if told is None:
         return None
     is_in = query.cursor is None and (query.since is None or told.updated_at >= query.since)
-    change = Change(name, 1, told.updated_at, deleted=False, content=told.content)
+    change = Change(name, 1, told.updated_at, "create", told.content)
     return InstancePage((change,) if is_in else (), more=False)
 
 
@@ -86,29 +96,30 @@ async def history_of_type(request: Request) -> Response:
         since=query.since,
         after=Place(*query.cursor) if query.cursor else None,
     )
-    return _bundle(services.fhir_base, resource_type, query, page.changes, page.next)
+    return _bundle(services, resource_type, query, page.changes, page.next)
 
 
 def _query(request: Request, about: str, numbers: int) -> HistoryQuery:
     pairs = read_pairs(request.scope["query_string"])
     lenient = preference(request, "handling") == "lenient"
-    return parse_history(about, pairs, numbers=numbers, lenient=lenient)
+    key = services_of(request).store.id_key
+    return parse_history(about, pairs, numbers=numbers, lenient=lenient, key=key)
 
 
 def _bundle(
-    fhir_base: str,
+    services: Services,
     about: str,
     query: HistoryQuery,
     changes: Iterable[Change],
     following: Iterable[int] | None,
 ) -> Response:
     """The Bundle; resources go in as the store gives them, without being read."""
-    address = f"{fhir_base}/{about}/_history"
+    address = f"{services.fhir_base}/{about}/_history"
     links = [{"relation": "self", "url": link(address, query.self_pairs)}]
     if following is not None:
-        cursor = history_cursor(about, tuple(following))
+        cursor = history_cursor(about, tuple(following), services.store.id_key)
         links.append({"relation": "next", "url": link(address, (*query.self_pairs, ("_cursor", cursor)))})
-    entries = b",".join(_entries(fhir_base, about.partition("/")[0], changes))
+    entries = b",".join(_entries(services.fhir_base, about.partition("/")[0], changes))
     # FHIR knows no empty lists.
     shown = b',"entry":[%b]' % entries if entries else b""
     body = b'{"resourceType":"Bundle","type":"history","link":%b%b}' % (orjson.dumps(links), shown)
@@ -118,16 +129,11 @@ def _bundle(
 def _entries(fhir_base: str, resource_type: str, changes: Iterable[Change]) -> Iterator[bytes]:
     for one in changes:
         address = f"{resource_type}/{one.id}"
-        if one.deleted:
-            method, url, status = "DELETE", address, "204 No Content"
-        elif one.version == 1:
-            method, url, status = "POST", resource_type, "201 Created"
-        else:
-            method, url, status = "PUT", address, "200 OK"
+        method, status = _ASKED[one.kind]
         entry: dict[str, object] = {"fullUrl": f"{fhir_base}/{address}"}
-        if one.content is not None and not one.deleted:
+        if one.content is not None and one.kind != "delete":
             entry["resource"] = orjson.Fragment(one.content)
-        entry["request"] = {"method": method, "url": url}
+        entry["request"] = {"method": method, "url": resource_type if method == "POST" else address}
         entry["response"] = {
             "status": status,
             "etag": f'W/"{one.version}"',

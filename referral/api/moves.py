@@ -14,12 +14,12 @@ from starlette.responses import Response
 from referral.actions.advise import read_advice
 from referral.actions.flag_missing import read_missing
 from referral.api.actor import current_actor
-from referral.api.body import check_id
+from referral.api.body import check_id, read_asked
 from referral.api.errors import MEDIA_TYPE
 from referral.api.route import Route
 from referral.api.services import Services, services_of
 from referral.domain.advice import Advice
-from referral.domain.errors import Gone, NotFound
+from referral.domain.errors import Gone, InvalidElement, NotFound
 from referral.domain.facility import FacilityId, NetworkId
 from referral.domain.lifecycle import OPEN_OFFER, OfferState, Party
 from referral.domain.next_step import (
@@ -52,7 +52,7 @@ async def moves_of_offer(request: Request) -> Response:
             rule.move.value,
             nearest(rule.by & parties),
             (rule.target or found.offer.state).value,
-            needs_of(rule, found.direction),
+            needs_of(rule, found.direction, goes_on=found.goes_on),
         )
         for rule in possible_offer_moves(found.offer, parties)
     ]
@@ -79,6 +79,8 @@ async def moves_of_referral(request: Request) -> Response:
     ]
     sends = _SENDING & {move.code for move in moves} if actor == found.sender else set()
     said = await _said(services_of(request), found, actor, advises=bool(sends), sends=sends)
+    if not found.follows:
+        return _answer(moves, None)
     return _answer(moves, who_owes(found.state, found.offer, replaced=found.replaced), said, due=found.due)
 
 
@@ -104,10 +106,10 @@ async def _said(
 ) -> _Said:
     """What the policy says to the actor. advises: also of the disease. sends: moves that send a package."""
     snapshot, network = services.snapshots.current, NetworkId(found.network)
-    if network not in snapshot.policies:
-        return _Said()
     day = found.authored_on.astimezone(UTC).date()
-    policy = snapshot.policy(network, day)
+    policy = snapshot.known_policy(network, day)
+    if policy is None:
+        return _Said()
     missing: Mapping[str, Sequence[Item]] = {}
     advice: Sequence[Advice] = ()
     if sends:
@@ -125,6 +127,8 @@ async def _standing(request: Request, resource_type: str) -> tuple[str, Referral
     services = services_of(request)
     actor = await current_actor(request)
     check_scope(actor.scope, resource_type, Interaction.READ)
+    if read_asked(request):
+        raise InvalidElement("$moves takes no parameters.")
     resource_id = request.path_params["resource_id"]
     check_id(resource_id)
     found = await read_standing(services.store, actor.facility, resource_type, resource_id)

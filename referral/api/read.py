@@ -12,7 +12,7 @@ from referral.api.read_only import read_only
 from referral.api.route import Route
 from referral.api.services import services_of
 from referral.api.told_moves import read_move
-from referral.domain.errors import Gone, NotFound
+from referral.domain.errors import Gone, NotFound, NotSupported
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.attachment import BINARY
 from referral.fhir.primitives import ID
@@ -30,6 +30,8 @@ async def read(request: Request) -> Response:
     resource_type, resource_id = request.path_params["resource_type"], request.path_params["resource_id"]
     check_type(resource_type)
     check_scope(actor.scope, resource_type, Interaction.READ)
+    if resource_id.startswith("$"):
+        raise NotSupported("The service has no such operation, or it is not asked by GET.")
     if resource_type not in STORED:
         text = await read_only(services, actor, resource_type, resource_id)
         if text is None:

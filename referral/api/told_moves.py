@@ -12,7 +12,7 @@ from typing import Any, Final
 from referral.api.services import Services
 from referral.domain.search import Cursor, Kind, ReferenceCriterion, SearchQuery, SortKey
 from referral.fhir.content import reread_content, write_content
-from referral.fhir.provenance import move_number, move_provenance
+from referral.fhir.provenance import PREFIX, move_id, move_number, move_provenance
 from referral.fhir.search_index import IndexRows, index_rows
 from referral.fhir.search_match import meets
 from referral.store.document import StoredResource
@@ -28,9 +28,9 @@ async def read_move(
     services: Services, facility: str, resource_type: str, name: str
 ) -> StoredResource | None:
     """The Provenance of a move that the facility sees; None for anything else."""
-    number = move_number(name) if resource_type == PROVENANCE else None
+    number = move_number(services.store.id_key, name) if resource_type == PROVENANCE else None
     told = None if number is None else await told_move(services.store, facility, number)
-    return None if told is None else StoredResource(1, told.at, False, _rendered(told))
+    return None if told is None else StoredResource(1, told.at, False, _rendered(services, told).content)
 
 
 async def with_moves(
@@ -46,8 +46,7 @@ async def with_moves(
     if not follows or PROVENANCE not in types or query.resource_type not in _MOVED or not page.matches:
         return page
     told = await _told(services, facility, [(query.resource_type, found.id) for found in page.matches])
-    brought = tuple(FoundResource(PROVENANCE, f"move-{one.seq}", _rendered(one)) for one in told)
-    return replace(page, included=(*page.included, *brought))
+    return replace(page, included=(*page.included, *(_rendered(services, one) for one in told)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,7 @@ class _Item:
     found: FoundResource
     value: datetime | None
     """What is sorted by; None: it has none, or it is the id."""
+    place: str
 
 
 async def _merged(services: Services, facility: str, query: SearchQuery, page: SearchPage) -> SearchPage:
@@ -71,16 +71,15 @@ async def _merged(services: Services, facility: str, query: SearchQuery, page: S
         return page
     moves = []
     for told in await _told(services, facility, targets):
-        item, rows = _read(
-            services.fhir_base, sort, FoundResource(PROVENANCE, f"move-{told.seq}", _rendered(told))
-        )
+        item, rows = _read(services, sort, _rendered(services, told))
         if all(meets(each, rows, item.found.id, told.at) for each in query.criteria):
             moves.append(item)
     total = None if page.total is None else page.total + len(moves)
     if query.count == 0:
         return replace(page, total=total)
-    stored = [_read(services.fhir_base, sort, found)[0] for found in page.matches]
-    merged = _in_order([*stored, *(item for item in moves if _is_after(item, sort, query.cursor))], sort)
+    stored = [_read(services, sort, found)[0] for found in page.matches]
+    left = [item for item in moves if _is_after(services, item, sort, query.cursor)]
+    merged = _in_order([*stored, *left], sort)
     shown = merged[: query.count]
     more = len(merged) > query.count or page.next is not None
     following = Cursor(shown[-1].value, shown[-1].found.id) if more else None
@@ -98,9 +97,10 @@ async def _told(
     )
 
 
-def _rendered(told: ToldMove) -> str:
+def _rendered(services: Services, told: ToldMove) -> FoundResource:
+    name = move_id(services.store.id_key, told.seq)
     made = move_provenance(
-        told.seq,
+        name,
         told.at,
         moved=(told.type, told.id, told.version),
         referral=told.referral,
@@ -109,12 +109,21 @@ def _rendered(told: ToldMove) -> str:
         facility=told.facility,
         reason=(told.reason_code, told.reason_text),
     )
-    return write_content(made).decode()
+    return FoundResource(PROVENANCE, name, write_content(made).decode())
 
 
-def _read(base: str, sort: SortKey, found: FoundResource) -> tuple[_Item, IndexRows]:
+def _place(services: Services, name: str) -> str:
+    """What is sorted by where all else is equal: the id, but of moves in their order.
+
+    Their ids begin alike, and no other does: so among other ids they stand as these do.
+    """
+    number = move_number(services.store.id_key, name)
+    return name if number is None else f"{PREFIX}{number:020}"
+
+
+def _read(services: Services, sort: SortKey, found: FoundResource) -> tuple[_Item, IndexRows]:
     content: dict[str, Any] = reread_content(found.content.encode())
-    rows = index_rows(PROVENANCE, content, base=base)
+    rows = index_rows(PROVENANCE, content, base=services.fhir_base)
     value = None
     if sort.param == "_lastUpdated":
         value = datetime.fromisoformat(content["meta"]["lastUpdated"])
@@ -122,15 +131,15 @@ def _read(base: str, sort: SortKey, found: FoundResource) -> tuple[_Item, IndexR
         spans = [(low, high) for name, low, high in rows.dates if name == sort.param]
         if spans:
             value = max(high for _, high in spans) if sort.descending else min(low for low, _ in spans)
-    return _Item(found, value), rows
+    return _Item(found, value, _place(services, found.id)), rows
 
 
 def _in_order(items: list[_Item], sort: SortKey) -> list[_Item]:
-    """Ties go by id, ascending; what has no value comes last."""
-    by_id = sorted(items, key=lambda item: item.found.id, reverse=sort.param == "_id" and sort.descending)
+    """Ties go by their place, ascending; what has no value comes last."""
     if sort.param == "_id":
-        return by_id
-    return [*_valued(by_id, descending=sort.descending), *(item for item in by_id if item.value is None)]
+        return sorted(items, key=lambda item: item.found.id, reverse=sort.descending)
+    placed = sorted(items, key=lambda item: item.place)
+    return [*_valued(placed, descending=sort.descending), *(item for item in placed if item.value is None)]
 
 
 def _valued(items: list[_Item], *, descending: bool) -> Iterator[_Item]:
@@ -138,7 +147,7 @@ def _valued(items: list[_Item], *, descending: bool) -> Iterator[_Item]:
     yield from (item for _, item in sorted(pairs, key=lambda pair: pair[0], reverse=descending))
 
 
-def _is_after(item: _Item, sort: SortKey, cursor: Cursor | None) -> bool:
+def _is_after(services: Services, item: _Item, sort: SortKey, cursor: Cursor | None) -> bool:
     """Whether it comes after the last match of the page before."""
     if cursor is None:
         return True
@@ -148,5 +157,5 @@ def _is_after(item: _Item, sort: SortKey, cursor: Cursor | None) -> bool:
         # Moves have what is sorted by: they come before all that has not.
         return False
     if item.value == cursor.value:
-        return item.found.id > cursor.id
+        return item.place > _place(services, cursor.id)
     return item.value < cursor.value if sort.descending else item.value > cursor.value

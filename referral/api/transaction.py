@@ -22,6 +22,7 @@ from referral.domain.errors import InvalidElement, NotSupported
 from referral.domain.search import SearchQuery
 from referral.fhir.bundle import (
     Entry,
+    check_types,
     entries_of,
     is_read,
     read_transaction,
@@ -80,6 +81,7 @@ def _ids(bundle: Mapping[str, Any], written: list[Written]) -> dict[str, str]:
 
 
 def _drafts(bundle: dict[str, Any], services: Services) -> list[Draft]:
+    check_types(bundle)
     check_resource("Bundle", bundle)
     entries = read_transaction(bundle, services.new_id, services.fhir_base)
     return [_draft(entry, services.fhir_base) for entry in entries]

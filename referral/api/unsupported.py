@@ -12,7 +12,7 @@ from starlette.routing import Match, Route
 
 from referral.api.actor import current_actor
 from referral.api.errors import domain_error_response, outcome_response
-from referral.domain.errors import NotSignedIn, StoreUnavailable
+from referral.domain.errors import NotSignedIn, NotSupported, StoreUnavailable
 
 
 async def unsupported(request: Request, error: Exception) -> Response:
@@ -30,6 +30,8 @@ async def unsupported(request: Request, error: Exception) -> Response:
                 await current_actor(request)
         except StoreUnavailable as away:
             return domain_error_response(away)
+    if top == "fhir" and named and named[-1].startswith("$"):
+        return domain_error_response(NotSupported("The service has no such operation."))
     unknown = error.status_code == 404
     headers = error.headers if unknown else {"Allow": ", ".join(_methods(request))}
     text = "There is no such address here." if unknown else "This address has no such method."

@@ -12,11 +12,9 @@ from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
 from referral.cli.network import print_faults
 from referral.cli.policy_lines import difference, policy_lines
-from referral.domain.errors import BrokenRule
+from referral.domain.errors import BrokenRule, PolicyUnreadable
 from referral.domain.facility import NetworkId
-from referral.domain.policy import Policy
 from referral.domain.policy_history import PolicyHistory, PolicyVersion
-from referral.domain.policy_reader import PolicyError
 from referral.exchange.csv_table import RowFault
 from referral.exchange.policy_file import PolicyFile, read_policy
 from referral.store.policy import StoredPolicy, find_network_names, find_policies
@@ -41,7 +39,7 @@ def show(data: Path, network: str | None, day: datetime | None, number: int | No
     stored = asyncio.run(_stored(data, network))
     on = day.date() if day else _today()
     history = _history(stored)
-    shown = _numbered(history, number) if number is not None else history.version_on(on)
+    shown = _numbered(history, number) if number is not None else _on(history, on)
     for line in _versions(stored, history, on):
         click.echo(line)
     click.echo(f"Version {shown.number}:")
@@ -92,7 +90,7 @@ def diff(data: Path, network: str | None, first: str, second: str | None) -> Non
         found = read[word].policy if word in read else _numbered(_history(stored), int(word)).policy
         return policy_lines(found)
 
-    before = lines(first) if second else policy_lines(_history(stored).on(_today()))
+    before = lines(first) if second else policy_lines(_on(_history(stored), _today()).policy)
     found = difference(before, lines(second or first))
     for line in found:
         click.echo(line)
@@ -152,25 +150,32 @@ async def _stored(data: Path, network: str | None) -> list[StoredPolicy]:
 
 
 def _history(stored: Sequence[StoredPolicy]) -> PolicyHistory:
+    return PolicyHistory.from_stored((one.number, one.valid_from, one.mapping) for one in stored)
+
+
+def _on(history: PolicyHistory, day: date) -> PolicyVersion:
     try:
-        return PolicyHistory(
-            tuple(
-                PolicyVersion(one.number, one.valid_from, Policy.from_stored(one.mapping)) for one in stored
-            )
-        )
-    except PolicyError as error:
-        raise Refusal(f"a stored policy is one that this version cannot read: {error}") from error
+        return history.version_on(day)
+    except PolicyUnreadable as error:
+        told = "; ".join(f"{path}: {rule}" for one in history.unread for path, rule in one.faults)
+        raise Refusal(f"{error} What is wrong with it: {told}") from error
 
 
 def _numbered(history: PolicyHistory, number: int) -> PolicyVersion:
     found = next((one for one in history.versions if one.number == number), None)
+    unread = next((one for one in history.unread if one.number == number), None)
+    if unread is not None:
+        told = "; ".join(f"{path}: {rule}" for path, rule in unread.faults)
+        raise Refusal(f"version {number} is one that this version of the program cannot read: {told}")
     if found is None:
-        raise Refusal(f"there is no version {number}: there are 1 to {len(history.versions)}")
+        raise Refusal(
+            f"there is no version {number}: there are 1 to {len(history.versions) + len(history.unread)}"
+        )
     return found
 
 
 def _versions(stored: Sequence[StoredPolicy], history: PolicyHistory, on: date) -> list[str]:
-    holds = history.version_on(on).number
+    holds = history.number_on(on)
     last = {one.valid_from: one.number for one in stored}
     lines = []
     for one in stored:

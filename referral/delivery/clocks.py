@@ -37,9 +37,10 @@ from referral.store.pool import Store
 _log = structlog.get_logger(__name__)
 
 _AT_ONCE: Final = 500
+_LAPSES_AT_ONCE: Final = 10
 _LATER: Final = timedelta(minutes=1)
-_ARM_EVERY: Final = 600
-"""Ticks between two looks for referrals without a clock."""
+_ARM_EVERY: Final = 3600.0
+"""Seconds between two looks for referrals without a clock."""
 _ARMED_AT_ONCE: Final = 50
 
 _BEFORE_ARRIVAL: Final = {ClockKind.PLACE, ClockKind.ACKNOWLEDGE, ClockKind.ANSWER}
@@ -70,13 +71,26 @@ class Clocks:
         """
         done: Counter[Effect] = Counter()
         while until is None or not until.is_set():
-            async with self._store.reading(None) as connection:
-                due = await due_deadlines(connection, now, _AT_ONCE)
-            effects = await self._fire(due, now)
+            effects = await self.fire_some(now)
             done += effects
             # What is left is in the hands of others.
             if not effects:
                 break
+        return done
+
+    async def fire_some(self, now: datetime) -> Counter[Effect]:
+        """Do some of what is due at this moment, the most urgent of it first; as `fire_due`.
+
+        What one statement does for all comes first, then what has to look for the next target, then what
+        lapses: the slips of a whole network end at one midnight.
+        """
+        async with self._store.reading(None) as connection:
+            due = await due_deadlines(connection, now, _AT_ONCE, _LAPSES_AT_ONCE)
+        quick = [one for one in due if not self._takes_a_while(one)]
+        done = await self._together([(one, None) for one in quick], now)
+        for one in due:
+            if self._takes_a_while(one):
+                done += await self._by_itself(one, now)
         return done
 
     async def arm(self, now: datetime, after: str = "") -> str | None:
@@ -91,21 +105,16 @@ class Clocks:
                 await arm(self._hub, referral, network, now)
         return found[-1][0] if found else None
 
-    async def _fire(self, due: list[DueDeadline], now: datetime) -> Counter[Effect]:
-        done: Counter[Effect] = Counter()
-        together: list[tuple[DueDeadline, str | None]] = []
-        for one in due:
-            try:
-                effect = await self._alone(one, now)
-                if effect is not None:
-                    done += effect
-                else:
-                    together.append((one, await self._next_target(one, now)))
-            except StoreUnavailable:
-                raise
-            except Exception as failure:  # noqa: BLE001 - one referral must not stop the clocks of all others
-                done += await self._put_off(one, failure, now)
-        return done + await self._together(together, now)
+    async def _by_itself(self, due: DueDeadline, now: datetime) -> Counter[Effect]:
+        try:
+            effect = await self._alone(due, now)
+            if effect is None:
+                effect = await self._together([(due, await self._next_target(due, now))], now)
+        except StoreUnavailable:
+            raise
+        except Exception as failure:  # noqa: BLE001 - one referral must not stop the clocks of all others
+            return await self._put_off(due, failure, now)
+        return effect
 
     async def _together(
         self, due: Sequence[tuple[DueDeadline, str | None]], now: datetime
@@ -143,19 +152,25 @@ class Clocks:
             return _counted(Effect.REDIRECTED, True)
         return None
 
+    @staticmethod
+    def _takes_a_while(due: DueDeadline) -> bool:
+        """Whether it does more than to warn or escalate, or has to look for the facility to ask next."""
+        if due.stage is Stage.RUNNING:
+            return due.kind is ClockKind.CLOSE
+        return due.slot is Slot.SLIP or _asks_somebody(due)
+
     def _redirects(self, due: DueDeadline) -> bool:
         """Whether silence moves this offer: the receiver's, before an answer, where the policy lets it."""
         unanswered = due.kind in _BEFORE_ARRIVAL and due.owes is Party.RECEIVER
         if not unanswered or due.stage is not Stage.WARNED:
             return False
-        network = NetworkId(due.network)
-        snapshot = self._snapshots.current
-        return network in snapshot.policies and snapshot.policy(network, due.authored_on.date()).auto_redirect
+        day = due.authored_on.date()
+        policy = self._snapshots.current.known_policy(NetworkId(due.network), day)
+        return policy is not None and policy.auto_redirect
 
     async def _next_target(self, due: DueDeadline, now: datetime) -> str | None:
         """Whom to ask next when somebody has to be asked: the best target who is not silent already."""
-        asks = due.kind is ClockKind.PLACE or (due.kind in _BEFORE_ARRIVAL and due.owes is Party.RECEIVER)
-        if not asks or due.stage is not Stage.WARNED:
+        if due.stage is not Stage.WARNED or not _asks_somebody(due):
             return None
         try:
             found = await suggest_targets(
@@ -184,23 +199,43 @@ async def keep_clocks(
 
     until: when it is set, what is in hand is finished, and no more is begun; None: for ever.
     """
-    away, failed, ticks = False, "", 0
-    last: str | None = ""
     until = until or asyncio.Event()
+    async with asyncio.TaskGroup() as both:
+        both.create_task(_keep_firing(clocks, now, every, until))
+        both.create_task(_keep_armed(clocks, now, until))
+
+
+async def _keep_armed(clocks: Clocks, now: Callable[[], datetime], until: asyncio.Event) -> None:
+    """Begin the clocks that are missing: a look at all referrals, so seldom, and beside what is due."""
+    failed = ""
     while not until.is_set():
+        last: str | None = ""
         try:
-            done = await clocks.fire_due(now(), until)
+            while last is not None and not until.is_set():
+                last = await clocks.arm(now(), last)
+            failed = ""
+        except Exception as failure:  # noqa: BLE001 - as below
+            name = type(failure).__name__
+            if failed != name:
+                tell_failure("clocks_not_begun", failure)
+            failed = name
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), _LATER.total_seconds() if failed else _ARM_EVERY)
+
+
+async def _keep_firing(
+    clocks: Clocks, now: Callable[[], datetime], every: float, until: asyncio.Event
+) -> None:
+    away, failed, done = False, "", Counter[Effect]()
+    while not until.is_set():
+        done.clear()
+        try:
+            done = await clocks.fire_some(now())
             if done:
                 _log.info("clocks_fired", **{effect.value: count for effect, count in done.items()})
             if away:
                 _log.info("clocks_resumed")
-            if ticks % _ARM_EVERY == 0:
-                last = ""
-            if last is not None:
-                # Some at a time: what is due does not wait for those who have waited longer.
-                last = await clocks.arm(now(), last)
             away, failed = False, ""
-            ticks += 1
         except StoreUnavailable as failure:
             if not away:
                 _log.warning("clocks_interrupted", reason=str(failure))
@@ -210,8 +245,14 @@ async def keep_clocks(
             if failed != name:
                 tell_failure("clocks_failed", failure)
             failed = name
+        # Some of it may be left: that waits for no tick, but for what has become due meanwhile.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(until.wait(), every)
+            await asyncio.wait_for(until.wait(), 0 if done else every)
+
+
+def _asks_somebody(due: DueDeadline) -> bool:
+    """Whether the step is somebody's whom another facility could take the place of."""
+    return due.kind is ClockKind.PLACE or (due.kind in _BEFORE_ARRIVAL and due.owes is Party.RECEIVER)
 
 
 _EFFECTS: Final = {Stage.WARNED: Effect.WARNED, Stage.ESCALATED: Effect.ESCALATED}

@@ -234,10 +234,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """All typed rows of all networks at one version: what a snapshot is built from.
-
-    unreadable: networks of whose stored policy some version cannot be read, with what is wrong with it.
-    """
+    """All typed rows of all networks at one version: what a snapshot is built from."""
 
     facilities: tuple[Facility, ...] = ()
     memberships: tuple[Membership, ...] = ()
@@ -248,4 +245,3 @@ class Directory:
     links: tuple[Link, ...] = ()
     policies: Mapping[NetworkId, PolicyHistory] = field(default_factory=dict)
     network_names: Mapping[NetworkId, str] = field(default_factory=dict)
-    unreadable: Mapping[NetworkId, tuple[tuple[str, str], ...]] = field(default_factory=dict)

@@ -8,7 +8,7 @@ Everything here is pure: a state, a move and the parties of an actor go in, a ru
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from referral.domain.codes import Direction, Disposition
 from referral.domain.errors import IllegalMove
@@ -333,22 +333,31 @@ def referral_after(offer: OfferState, *, before: OfferState | None = None) -> Re
     return next((row.target for row in REFERRAL_FOLLOWS if offer in row.offer), None)
 
 
+DOWN_NEEDS: Final[Mapping[bool, tuple[Need, ...]]] = {
+    False: (Need.NOTE,),
+    True: (Need.DISPOSITION, Need.NOTE),
+}
+"""What completing a down-referral needs, by whether the patient is not yet with who sent him first."""
+
+
 def missing_needs(
     rule: Rule[Any, Any],
     given: frozenset[Need],
     *,
     direction: Direction | None = None,
     disposition: Disposition | None = None,
+    goes_on: bool = False,
 ) -> tuple[Need, ...]:
     """What the move still lacks, in the order of the rule.
 
-    Completing a down-referral needs a note alone; completing after the patient died or absconded a note
+    Completing a down-referral needs a note alone, or a disposition too where the patient goes on to who sent
+    him first; completing after the patient died or absconded a note
     in place of the summary. A summary is as good as a note.
     """
     needs = rule.needs
     if rule.move is OfferMove.COMPLETE:
         if direction is Direction.DOWN:
-            needs = (Need.NOTE,)
+            needs = DOWN_NEEDS[goes_on]
         elif disposition in {Disposition.DIED, Disposition.ABSCONDED}:
             needs = (Need.OUTCOME, Need.DISPOSITION, Need.NOTE)
     if Need.SUMMARY in given:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from referral.domain.codes import Direction
 from referral.domain.errors import IllegalMove
 from referral.domain.lifecycle import (
+    DOWN_NEEDS,
     Need,
     OfferMove,
     OfferRule,
@@ -77,13 +78,15 @@ def check_referral_possible(
     check_referral_move(state, move, parties)
 
 
-def needs_of(rule: OfferRule | ReferralRule, direction: Direction | None = None) -> tuple[Need, ...]:
+def needs_of(
+    rule: OfferRule | ReferralRule, direction: Direction | None = None, *, goes_on: bool = False
+) -> tuple[Need, ...]:
     """What a move needs as far as that can be said before it is made.
 
-    Completing a down-referral needs a note alone.
+    Completing a down-referral needs a note alone, or a disposition too where the patient goes on from there.
     """
     if rule.move is OfferMove.COMPLETE and direction is Direction.DOWN:
-        return (Need.NOTE,)
+        return DOWN_NEEDS[goes_on]
     return rule.needs
 
 

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from referral.domain.errors import PolicyUnreadable
+from referral.domain.policy import Policy
+from referral.domain.policy_reader import Fault, PolicyError
+
 if TYPE_CHECKING:
-    from referral.domain.policy import Policy
+    from collections.abc import Iterable
+
+    from referral.domain.policy_reader import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +26,59 @@ class PolicyVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadVersion:
+    """One that was stored and cannot be read, such as that of a later version of this program."""
+
+    number: int
+    valid_from: date | None
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyHistory:
-    """All versions of one network, at least one. Of two from the same day the later one counts."""
+    """All versions of one network, at least one. Of two from the same day the later one counts.
+
+    unread: those that cannot be read; on their days nobody knows what holds.
+    """
 
     versions: tuple[PolicyVersion, ...]
+    unread: tuple[UnreadVersion, ...] = ()
 
     @classmethod
     def of(cls, policy: Policy) -> PolicyHistory:
         """Give the history of a network that has always had one policy."""
         return cls((PolicyVersion(1, None, policy),))
 
-    @property
-    def in_order(self) -> list[PolicyVersion]:
-        """The versions in the order in which they hold."""
-        return sorted(self.versions, key=lambda one: (one.valid_from or date.min, one.number))
+    @classmethod
+    def from_stored(cls, stored: Iterable[tuple[int, date | None, Table]]) -> PolicyHistory:
+        """Read what was stored: numbers, days and mappings, of at least one version."""
+        versions: list[PolicyVersion] = []
+        unread: list[UnreadVersion] = []
+        for number, valid_from, mapping in stored:
+            try:
+                versions.append(PolicyVersion(number, valid_from, Policy.from_stored(mapping)))
+            except PolicyError as error:
+                unread.append(UnreadVersion(number, valid_from, error.faults))
+        return cls(tuple(versions), tuple(unread))
 
     def version_on(self, day: date) -> PolicyVersion:
-        """Give the version that holds on a day."""
-        first, *later = self.in_order
+        """Give the version that holds on a day. Raises PolicyUnreadable where that is one of `unread`."""
+        found = self._holding(day)
+        if isinstance(found, UnreadVersion):
+            text = f"Version {found.number} of the policy, which holds on {day}, is one that this version of"
+            raise PolicyUnreadable(f"{text} the service cannot read. Another has to be put in force.")
+        return found
+
+    def number_on(self, day: date) -> int:
+        """Give the number of the version that holds on a day, be it readable or not."""
+        return self._holding(day).number
+
+    def _holding(self, day: date) -> PolicyVersion | UnreadVersion:
+        known: list[PolicyVersion | UnreadVersion] = [*self.versions, *self.unread]
+        first, *later = sorted(known, key=lambda one: (one.valid_from or date.min, one.number))
         begun = [one for one in later if one.valid_from is None or one.valid_from <= day]
         return begun[-1] if begun else first
 
     def on(self, day: date) -> Policy:
-        """Give the policy that holds on a day."""
+        """Give the policy that holds on a day. Raises as `version_on` does."""
         return self.version_on(day).policy

@@ -8,7 +8,6 @@ from referral.domain.facility import Affiliation, FacilityId
 from referral.domain.policy import Policy
 from referral.domain.policy_rules import Code
 
-
 _DAY = timedelta(days=1)
 
 

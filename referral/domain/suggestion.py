@@ -5,6 +5,7 @@ The codes of `CostCode` and `Exclusion` are those of the code systems `cost-term
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -33,6 +34,7 @@ class Exclusion(StrEnum):
     POLICY = "policy"
     CAPABILITY = "capability"
     PATIENT = "patient"
+    HOURS = "hours"
     CAPACITY = "capacity"
     REJECTED = "rejected"
     DISTANCE = "distance"
@@ -72,12 +74,14 @@ class Overlay:
 
     ahead: how many other patients are sent to a facility and have not arrived. known: facilities that had the
     patient in care before, as far as the asker sees it; None where nothing tells who the patient is.
+    at: when the patient comes, in the time of the network, where what is closed then cannot take him.
     """
 
     capacity: Mapping[ServiceId, Capacity] = field(default_factory=dict)
     rejected: frozenset[FacilityId] = frozenset()
     ahead: Mapping[FacilityId, int] = field(default_factory=dict)
     known: frozenset[FacilityId] | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,9 @@ class Cluster:
                 raise EmbeddedError(f"the PostgreSQL in {self._home} neither answers nor ends")
             time.sleep(0.02)
         self._start()
+        if not self.accepts():
+            # It fell over as it came up, and recovers by itself; to stop it now would take longer.
+            self.adopt_or_start()
 
     def _start(self) -> None:
         self._clear_left_overs()
@@ -146,14 +149,14 @@ class Cluster:
         options = f"-p {PORT} -k {shlex.quote(str(self.sockets))}"
         command = ("-D", str(self._data), "-l", str(log), "-t", str(_START_SECONDS), "-o", options)
         code, output = self._run("pg_ctl", "start", "--wait", "--silent", *command)
-        if code != 0 or not self.accepts():
+        if code != 0:
             written = log.read_bytes()[seen:].decode(errors="replace") if log.exists() else ""
-            self.stop()
+            self.stop("immediate")
             raise EmbeddedError(f"PostgreSQL in {self._home} does not start: {_reason(written or output)}")
 
-    def stop(self) -> None:
-        """Ends the server, its clients' sessions too."""
-        for mode in ("fast", "immediate"):
+    def stop(self, *modes: str) -> None:
+        """Ends the server, its clients' sessions too. modes: of pg_ctl, one after the other."""
+        for mode in modes or ("fast", "immediate"):
             if self._stop(mode) or not self.postmaster():
                 break
         sockets = self._home / "socket"

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from referral.domain.audit import AuditAction, AuditRecord, AuditRow
 from referral.fhir import systems
+from referral.fhir.opaque_id import AUDIT_ROW, opaque_id
 from referral.fhir.primitives import ID
 
 Content = dict[str, Any]
@@ -78,13 +79,16 @@ _HISTORIES: Final = {AuditAction.HISTORY_INSTANCE, AuditAction.HISTORY_TYPE}
 _READS: Final = {AuditAction.READ, AuditAction.VREAD, AuditAction.REPLAY, AuditAction.EXPORT, *_HISTORIES}
 
 
-def audit_event(row: AuditRow, site: str) -> Content:
-    """The AuditEvent of a row. `site`: the base URL of the service, or the name of its host."""
+def audit_event(row: AuditRow, site: str, key: bytes) -> Content:
+    """The AuditEvent of a row. `site`: the base URL of the service, or the name of its host.
+
+    key: as of `opaque_id`.
+    """
     record, patient = row.record, row.patient or sought_patient(row.record)
     profile = _profile(row, patient)
     found: Content = {
         "resourceType": "AuditEvent",
-        "id": str(row.seq),
+        "id": opaque_id(key, AUDIT_ROW, row.seq),
         **coded(record.action),
         "recorded": record.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "outcome": outcome_code(refused=record.outcome >= 400),

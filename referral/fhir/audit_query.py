@@ -6,7 +6,7 @@ What a row becomes (`audit_event`) depends on its action and outcome in few ways
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from referral.domain.audit import AuditAction, AuditQuestion, Span
 from referral.domain.errors import InvalidElement
@@ -23,26 +23,26 @@ from referral.domain.search import (
 from referral.fhir import systems
 from referral.fhir.audit_event import coded, outcome_code
 from referral.fhir.intervals import BEGINNING, END
+from referral.fhir.opaque_id import AUDIT_ROW, number_behind
 from referral.fhir.resources import AUDIT_EVENT
 from referral.fhir.search_criteria import ranges_of
 from referral.fhir.search_index import IndexRows, index_rows
 from referral.fhir.search_match import meets
 
-_MOST_DIGITS: Final = 18
 
-
-def audit_question(query: SearchQuery) -> AuditQuestion:
-    """The rows that meet every criterion of a search of AuditEvents."""
+def audit_question(query: SearchQuery, key: bytes) -> AuditQuestion:
+    """The rows that meet every criterion of a search of AuditEvents. key: as of `opaque_id`."""
     question = AuditQuestion(((BEGINNING, END),))
     for criterion in query.criteria:
-        question = _narrowed(question, criterion)
+        question = _narrowed(question, criterion, key)
     return question
 
 
-def _narrowed(asked: AuditQuestion, criterion: Criterion) -> AuditQuestion:
+def _narrowed(asked: AuditQuestion, criterion: Criterion, key: bytes) -> AuditQuestion:
     match criterion:
         case IdCriterion(ids):
-            found = replace(asked, rows=_both(asked.rows, filter(None, map(row_number, ids))))
+            numbers = (number_behind(key, AUDIT_ROW, name) for name in ids)
+            found = replace(asked, rows=_both(asked.rows, filter(None, numbers)))
         case LastUpdatedCriterion(ranges):
             found = replace(asked, spans=_overlap(asked.spans, _apart(ranges)))
         case DateCriterion(_, comparisons):
@@ -108,12 +108,6 @@ def _refused(asked: AuditQuestion, met: set[bool]) -> AuditQuestion:
     if len(left) == 1:
         return replace(asked, refused=left.pop())
     return asked if left else replace(asked, spans=())
-
-
-def row_number(text: str) -> int | None:
-    """The row that an AuditEvent is of, by its id; None for an id that none has."""
-    known = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and text[0] != "0"
-    return int(text) if known else None
 
 
 _Each = TypeVar("_Each", str, int)

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from referral.domain.errors import InvalidElement, MissingElement, NotSupported
 from referral.fhir.json_patch import Operation, patch_of_binary
-from referral.fhir.resources import check_written
+from referral.fhir.resources import SUPPORTED, check_written
 
 MOST_ENTRIES: Final = 10_000
 
@@ -18,6 +18,7 @@ MOST_READS: Final = 100
 READS: Final = frozenset({"GET", "HEAD"})
 
 _ADDRESS: Final = re.compile(r"([A-Za-z]{1,64})(?:/([A-Za-z0-9\-.]{1,64}))?(?:\?(.*))?", re.DOTALL)
+_WRITTEN: Final = re.compile(r"/?([A-Z][A-Za-z]{1,63})(?:[/?]|$)")
 _BY_SEARCH: Final = re.compile(r"([A-Z][A-Za-z]{1,63})\?.+", re.DOTALL)
 _RELATIVE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 # The service that a resource was taken from, by its full address.
@@ -84,6 +85,20 @@ def read_transaction(bundle: Mapping[str, Any], new_id: Callable[[], str], base:
         patch = None if entry.patch is None else tuple(resolve_patch(entry.patch, meant))
         resolved.append(replace(entry, patch=patch))
     return resolved
+
+
+def check_types(bundle: Mapping[str, Any]) -> None:
+    """Check that clients write the types that a transaction writes, before what is sent is looked at.
+
+    bundle: as it was sent. Raises ReadOnly, as for a request alone.
+    """
+    entries = bundle.get("entry")
+    for position, entry in enumerate(entries if isinstance(entries, list) else ()):
+        request = entry.get("request") if isinstance(entry, dict) else None
+        if isinstance(request, dict) and request.get("method") in {"POST", "PUT", "PATCH", "DELETE"}:
+            named = _WRITTEN.match(str(request.get("url", "")))
+            if named is not None and named[1] in SUPPORTED:
+                check_written(named[1], f"Bundle.entry[{position}].request.url")
 
 
 def reads_of(bundle: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

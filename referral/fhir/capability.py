@@ -9,6 +9,7 @@ from typing import Any, Final
 from referral.fhir import json_patch, systems
 from referral.fhir.parameters import PARAMETERS, Parameter, reverse_references
 from referral.fhir.resources import STORED, SUPPORTED, TOLD_ONCE
+from referral.fhir.search_parameters import canonical_of
 
 FHIR_VERSION: Final = "4.0.1"
 MEDIA_TYPE: Final = "application/fhir+json"
@@ -37,10 +38,18 @@ _OPERATIONS: Final = {
     "ServiceRequest": ("claim", "everything", "moves", "suggest-targets"),
     "Task": ("moves",),
 }
-# Search parameters of every type.
-_COMMON: Final = (
-    {"name": "_id", "type": "token", "documentation": "Id of the resource"},
-    {"name": "_lastUpdated", "type": "date", "documentation": "Moment of the last change"},
+# Search parameters of every type, as HL7 has them; all others are published here.
+_COMMON: Final = tuple(
+    {
+        "name": name,
+        "definition": f"http://hl7.org/fhir/SearchParameter/Resource-{name[1:]}",
+        "type": kind,
+        "documentation": text,
+    }
+    for name, kind, text in (
+        ("_id", "token", "Id of the resource"),
+        ("_lastUpdated", "date", "Moment of the last change"),
+    )
 )
 
 
@@ -141,10 +150,9 @@ def _read_only(resource_type: str) -> dict[str, Any]:
 
 
 def _search_parameter(resource_type: str, parameter: Parameter) -> dict[str, str]:
-    definition = {"definition": f"{systems.BASE}/SearchParameter/{parameter.name}"} if parameter.owed else {}
     return {
         "name": parameter.name,
-        **definition,
+        "definition": canonical_of(resource_type, parameter),
         "type": parameter.kind.value,
         "documentation": parameter.expression(resource_type),
     }

@@ -13,11 +13,11 @@ from typing import Final, TypeVar
 
 from referral.domain.errors import InvalidElement, Problem
 from referral.fhir.intervals import interval
+from referral.fhir.opaque_id import PLACE, number_behind, opaque_id
 from referral.fhir.search_query import DEFAULT_COUNT, MAX_COUNT
 
 _PARAMETERS: Final = ("_count", "_since", "_cursor", "_format", "_pretty")
 _MAX_CURSOR: Final = 400
-_MAX_NUMBER: Final = 2**63
 _MOST_DIGITS: Final = 9
 
 Value = TypeVar("Value")
@@ -37,12 +37,12 @@ class HistoryQuery:
 
 
 def parse_history(
-    about: str, pairs: Sequence[tuple[str, str]], *, numbers: int, lenient: bool
+    about: str, pairs: Sequence[tuple[str, str]], *, numbers: int, lenient: bool, key: bytes
 ) -> HistoryQuery:
     """The query of the history of `about` (a type, or type and id) from decoded pairs.
 
-    numbers: how many a cursor of this history has. Raises InvalidElement naming every parameter at fault;
-    lenient: unknown ones are passed over.
+    numbers: how many a cursor of this history has. key: as of `opaque_id`. Raises InvalidElement naming every
+    parameter at fault; lenient: unknown ones are passed over.
     """
     problems: list[Problem] = []
     found: dict[str, str] = {}
@@ -66,16 +66,20 @@ def parse_history(
 
     count = read("_count", _count)
     since = read("_since", _since)
-    cursor = read("_cursor", lambda text: _decode(text, about, numbers))
+    cursor = read("_cursor", lambda text: _decode(text, about, numbers, key))
     if problems:
         raise InvalidElement(problems)
     kept = tuple((name, value) for name, value in found.items() if name != "_cursor")
     return HistoryQuery(DEFAULT_COUNT if count is None else count, since, cursor, kept)
 
 
-def history_cursor(about: str, numbers: Sequence[int]) -> str:
-    """The cursor of a next link: where the history of `about` goes on."""
-    content = json.dumps([about, *numbers], separators=(",", ":"))
+def history_cursor(about: str, numbers: Sequence[int], key: bytes) -> str:
+    """The cursor of a next link: where the history of `about` goes on.
+
+    numbers: from 0; those of transactions and rows would tell how much others write. key: as of `opaque_id`.
+    """
+    hidden = (opaque_id(key, PLACE, number + 1) for number in numbers)
+    content = json.dumps([about, *hidden], separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
@@ -92,7 +96,7 @@ def _since(text: str) -> datetime:
         raise ValueError("an instant, such as 2026-03-01T08:00:00Z.") from None
 
 
-def _decode(text: str, about: str, numbers: int) -> tuple[int, ...]:
+def _decode(text: str, about: str, numbers: int, key: bytes) -> tuple[int, ...]:
     wrong = ValueError("it is not from a next link of this history.")
     if len(text) > _MAX_CURSOR:
         raise wrong
@@ -103,6 +107,7 @@ def _decode(text: str, about: str, numbers: int) -> tuple[int, ...]:
         raise wrong from None
     match content:
         case [str() as named, *values] if named == about and len(values) == numbers:
-            if all(type(value) is int and 0 <= value < _MAX_NUMBER for value in values):
-                return tuple(values)
+            found = [number_behind(key, PLACE, value) if isinstance(value, str) else None for value in values]
+            if None not in found:
+                return tuple(number - 1 for number in found if number is not None)
     raise wrong

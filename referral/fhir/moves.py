@@ -7,6 +7,7 @@ from typing import Any
 
 from referral.domain.advice import Advice
 from referral.domain.lifecycle import Need, Party
+from referral.fhir.reasons import reasons_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ def _parts(move: PossibleMove) -> list[dict[str, Any]]:
         {"name": "party", "valueCode": move.party.value},
         {"name": "to", "valueCode": move.to},
         *_codes("needs", [need.value for need in move.needs]),
+        *(
+            {"name": "reason", "valueCoding": {"system": system, "code": code}}
+            for system, code in reasons_of(move.code)
+        ),
     ]
 
 

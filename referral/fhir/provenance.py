@@ -3,30 +3,40 @@
 The hub writes none: it renders them from the log of events, which is never changed.
 """
 
-import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from referral.domain.lifecycle import OfferMove, Party
 from referral.fhir import systems
 from referral.fhir.elements import concept, reference
+from referral.fhir.opaque_id import MOVE, number_behind, opaque_id
 from referral.fhir.reasons import REASONS
 
-_ID: Final = re.compile(r"move-([1-9][0-9]{0,17})")
+PREFIX: Final = "move-"
+"""Of the ids of moves, and of no other."""
+
 _REASON_SYSTEMS: Final = {move.value: system for move, (system, _) in REASONS.items()} | {
     OfferMove.COMPLETE.value: systems.DISPOSITION,
     "cancel": systems.WITHDRAW_REASON,
+    "warn": systems.CLOCK,
+    "escalate": systems.CLOCK,
 }
 
 
-def move_number(provenance_id: str) -> int | None:
+def move_id(key: bytes, number: int) -> str:
+    """The id of the Provenance of a move, by its number in the log. key: as of `opaque_id`."""
+    return PREFIX + opaque_id(key, MOVE, number)
+
+
+def move_number(key: bytes, provenance_id: str) -> int | None:
     """The number in the log of the move that a Provenance of the hub tells; None for any other id."""
-    found = _ID.fullmatch(provenance_id)
-    return None if found is None else int(found[1])
+    if not provenance_id.startswith(PREFIX):
+        return None
+    return number_behind(key, MOVE, provenance_id.removeprefix(PREFIX))
 
 
 def move_provenance(
-    seq: int,
+    own_id: str,
     at: datetime,
     *,
     moved: tuple[str, str, int],
@@ -36,7 +46,10 @@ def move_provenance(
     facility: str,
     reason: tuple[str | None, str | None],
 ) -> dict[str, Any]:
-    """The Provenance of one move. moved: type, id and version that it made. reason: code and text."""
+    """The Provenance of one move.
+
+    own_id: its id. moved: type, id and version that it made. reason: code and text.
+    """
     kind, name, version = moved
     moment = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     targets = [{"reference": f"{kind}/{name}/_history/{version}"}]
@@ -53,7 +66,7 @@ def move_provenance(
     who: dict[str, Any] = {"display": "The clock"} if party == Party.SYSTEM else {}
     return {
         "resourceType": "Provenance",
-        "id": f"move-{seq}",
+        "id": own_id,
         "meta": {"versionId": "1", "lastUpdated": moment},
         "target": targets,
         "occurredDateTime": moment,

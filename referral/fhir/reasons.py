@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from referral.domain.codes import MissReason, RejectReason, WithdrawReason
 from referral.domain.errors import MissingElement, UnknownCode
-from referral.domain.lifecycle import OfferMove
+from referral.domain.lifecycle import OfferMove, ReferralMove
 from referral.fhir import systems
 from referral.fhir.elements import code_of, extension
 
@@ -17,6 +17,17 @@ REASONS: Final[Mapping[OfferMove, tuple[str, type[StrEnum]]]] = {
     OfferMove.MISS: (systems.MISS_REASON, MissReason),
 }
 """The code system of a move's reasons, and its codes; other moves have a text alone."""
+
+
+_OF_REFERRALS: Final = {ReferralMove.CANCEL, ReferralMove.DISMISS}
+
+
+def reasons_of(move: str) -> list[tuple[str, str]]:
+    """System and code of each reason that a move of an offer or a referral takes beside its text."""
+    if move in _OF_REFERRALS:
+        return [(systems.WITHDRAW_REASON, code.value) for code in WithdrawReason]
+    system, codes = REASONS.get(OfferMove(move), ("", ())) if move in set(OfferMove) else ("", ())
+    return [(system, code.value) for code in codes]
 
 
 def reason_of(content: Mapping[str, Any], move: OfferMove) -> tuple[str | None, str | None]:

@@ -20,8 +20,20 @@ def search_parameters(version: str, date: str) -> Iterator[dict[str, Any]]:
         yield _search_parameter(resource_type, parameter) | {"version": version, "date": date}
 
 
+def canonical_of(resource_type: str, parameter: Parameter) -> str:
+    """Under which address the parameter of a type is published."""
+    if parameter.owed:
+        # In the package, for all types that have it.
+        return f"{_ADDRESS}/{parameter.name}"
+    return f"{_ADDRESS}/{_name(_ANY_TYPE if parameter in COMMON else resource_type, parameter.name)}"
+
+
+def _name(resource_type: str, code: str) -> str:
+    return f"{resource_type}-{code.removeprefix('_')}"
+
+
 def _search_parameter(resource_type: str, parameter: Parameter) -> dict[str, Any]:
-    name = f"{resource_type}-{parameter.name.removeprefix('_')}"
+    name = _name(resource_type, parameter.name)
     expression = parameter.expression(resource_type)
     found: dict[str, Any] = {
         "resourceType": "SearchParameter",

@@ -18,6 +18,7 @@ from referral.domain.facility import (
     ServiceId,
     Tier,
 )
+from referral.domain.opening_hours import is_open
 from referral.domain.policy_rules import ListKind
 from referral.domain.suggestion import Excluded, Exclusion, Need, Overlay
 from referral.network.capability import Group, Holders, holds
@@ -207,7 +208,10 @@ class Examination:
         fitting = [service for service in services if self._takes(service)]
         if services and not fitting:
             return Exclusion.PATIENT, "patient: no service there takes patients of this age or sex"
-        if fitting and not any(self._has_room(service) for service in fitting):
+        opened = [service for service in fitting if self._is_open(service)]
+        if fitting and not opened:
+            return Exclusion.HOURS, "hours: every service for this need is closed now"
+        if fitting and not any(self._has_room(service) for service in opened):
             return Exclusion.CAPACITY, "capacity: every service for this need says that it is full"
         if self.snapshot.places.id_of(place) in self.overlay.rejected:
             return Exclusion.REJECTED, "rejected: the facility has already rejected this referral"
@@ -226,16 +230,20 @@ class Examination:
         if not capabilities.names_service(place, self.need):
             return None
         services = capabilities.serving(place, self.need, self.on) or ()
-        return next((found.id for found in services if self._takes(found) and self._has_room(found)), None)
+        return next((found.id for found in services if self._can_take(found)), None)
 
     def has_waitlist(self, place: int) -> bool:
         """Tell whether all services that could take the patient say that there is a waitlist."""
         services = self.snapshot.capabilities.serving(place, self.need, self.on) or ()
-        known = (
-            self.overlay.capacity.get(one.id) for one in services if self._takes(one) and self._has_room(one)
-        )
+        known = (self.overlay.capacity.get(one.id) for one in services if self._can_take(one))
         told = [capacity is not None and capacity.status is CapacityStatus.WAITLIST for capacity in known]
         return bool(told) and all(told)
+
+    def _can_take(self, service: Service) -> bool:
+        return self._takes(service) and self._is_open(service) and self._has_room(service)
+
+    def _is_open(self, service: Service) -> bool:
+        return self.overlay.at is None or is_open(service.hours, self.overlay.at)
 
     def _takes(self, service: Service) -> bool:
         age, sex = self.need.age, self.need.sex

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from referral.domain.policy import Policy
-    from referral.domain.policy_history import PolicyHistory
+    from referral.domain.policy_history import PolicyHistory, UnreadVersion
     from referral.domain.policy_rules import TravelSettings
 
 _OPENING = (AffiliationKind.REFERS_TO, AffiliationKind.GREEN_CHANNEL)
@@ -58,7 +58,6 @@ class Snapshot:
         self.places = Places(directory.facilities)
         self.capabilities = Capabilities(self.places, directory)
         self.policies: Mapping[NetworkId, PolicyHistory] = dict(directory.policies)
-        self.unreadable = dict(directory.unreadable)
         self.answers = AnswerTimes()
         self.network_names: Mapping[NetworkId, str] = dict(directory.network_names)
         self._memberships: dict[FacilityId, tuple[Membership, ...]] = {}
@@ -114,16 +113,24 @@ class Snapshot:
     def policy(self, network: NetworkId, on: date) -> Policy:
         """Give the policy that a network has on a day.
 
-        Raises PolicyUnreadable for one whose policy is not known because it cannot be read, NotFound for a
-        network that has none.
+        Raises PolicyUnreadable where that is one that cannot be read, NotFound for a network that has none.
         """
         history = self.policies.get(network)
-        if history is None and network in self.unreadable:
-            text = f"The stored policy of the network {network} cannot be read by this version."
-            raise PolicyUnreadable(f"{text} Its operators have to put another one in force.")
         if history is None:
             raise NotFound(f"There is no network {network}.")
         return history.on(on)
+
+    def known_policy(self, network: NetworkId, on: date) -> Policy | None:
+        """Give the policy that a network has on a day; None where none is known, or it cannot be read."""
+        try:
+            return self.policy(network, on)
+        except (NotFound, PolicyUnreadable):
+            return None
+
+    @property
+    def unread(self) -> Mapping[NetworkId, tuple[UnreadVersion, ...]]:
+        """The versions of policies that cannot be read, by network."""
+        return {network: history.unread for network, history in self.policies.items() if history.unread}
 
     def calendar(self, network: NetworkId, on: date) -> WorkingCalendar:
         """Give the working calendar that a network has on a day. Raises as `policy` does."""

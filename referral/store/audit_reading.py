@@ -114,6 +114,12 @@ async def find_unsealed(
         yield Unsealed(row["seq"], row["at"], row["passed"])
 
 
+async def read_id_key(connection: OwnerConnection) -> bytes:
+    """The secret behind the ids of AuditEvents."""
+    key: bytes = await connection.fetchval(statement("audit", "id_key"))
+    return key
+
+
 async def note_export(connection: OwnerConnection, now: datetime, query: str, account: str) -> None:
     """Leave a row that somebody with the owner's rights reads the audit."""
     await connection.execute(statement("audit", "note_export"), now, query, json.dumps({"account": account}))

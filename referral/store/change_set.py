@@ -85,9 +85,9 @@ class StoredReference:
     """A resource that is named: whether the actor sees it, and whom it is about or belongs to.
 
     codes: (system, code) of category, code and type, where they say what it is. born: of a Patient.
-    starts: of an Appointment or a Slot. identifiers: (system, value) of a Patient, where several are named.
-    through: the offers and referrals by which alone the actor sees what is another's, where that was asked;
-    empty where it sees it for good.
+    starts: of an Appointment or a Slot. status: of an Appointment. identifiers: (system, value) of a Patient,
+    where several are named. through: the offers and referrals by which alone the actor sees what is
+    another's, where that was asked; empty where it sees it for good.
     """
 
     version: int
@@ -100,6 +100,7 @@ class StoredReference:
     through: frozenset[str] = frozenset()
     born: datetime | None = None
     starts: datetime | None = None
+    status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class StoredNetwork:
 class StoredReferral:
     """A referral with what its journey tells: the senders up to it, and who sent the patient down again.
 
+    goes_on_to: who had sent the patient up before the actor, to whom this referral down brings him.
     deadlines: what is owed of it, what was last where that is over. replaced: it lapsed or was cancelled,
     and a new one was sent in its place.
     """
@@ -141,6 +143,7 @@ class StoredReferral:
     row: Referral
     journey_senders: frozenset[str]
     returned_by: frozenset[str]
+    goes_on_to: str | None = None
     deadlines: Mapping[Slot, Deadline] = field(default_factory=dict)
     replaced: bool = False
 
@@ -226,6 +229,7 @@ def _loaded(rows: Sequence[asyncpg.Record], request: WriteRequest) -> Loaded:
                     frozenset((system, value) for system, value in data["identifiers"] or ()),
                     frozenset(data["through"] or ()),
                     *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
+                    status=data.get("status"),
                 )
             case "identifier":
                 loaded.identifiers.setdefault((data["system"], data["value"]), []).append(key)
@@ -282,6 +286,7 @@ def _asked(request: WriteRequest) -> dict[str, Any]:
 
 def _referral(data: dict[str, Any]) -> StoredReferral:
     senders, returned_by = data.pop("journey_senders"), data.pop("returned_by")
+    goes_on_to = data.pop("goes_on_to", None)
     deadlines, replaced = [read_deadline(row) for row in data.pop("deadlines") or ()], data.pop("replaced")
     row = Referral(
         **data
@@ -297,6 +302,7 @@ def _referral(data: dict[str, Any]) -> StoredReferral:
         row,
         frozenset(senders or ()),
         frozenset(returned_by or ()),
+        goes_on_to,
         {deadline.slot: deadline for deadline in deadlines},
         replaced,
     )
@@ -306,7 +312,8 @@ def _referral(data: dict[str, Any]) -> StoredReferral:
 class ChangeSet:
     """Everything that one transaction writes. Rows are in the order of the SQL function `apply_changes`.
 
-    documents: type, id, version, at, deleted, owner, content (JSON bytes).
+    documents: type, id, version, at, deleted, owner, content (JSON bytes); kind, where that tells
+    more: `put`, `restore`.
     tokens, references, dates, strings, quantities, positions: index rows, type and id first.
     rewritten: those of the last two that are written though they may be empty, since rows may stand there.
     events, audits: table rows as mappings. access: facility, type, id, scope, via, since.

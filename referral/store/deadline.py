@@ -44,9 +44,9 @@ class ClockCount:
     oldest: datetime | None
 
 
-async def due_deadlines(connection: Connection, now: datetime, most: int) -> list[DueDeadline]:
-    """What is due at a moment, the longest due first; at most so many."""
-    rows = await connection.fetch(statement("deadline", "due"), now, most)
+async def due_deadlines(connection: Connection, now: datetime, most: int, lapses: int) -> list[DueDeadline]:
+    """What is due at a moment, the longest due first: at most so many, and behind them so many that lapse."""
+    rows = await connection.fetch(statement("deadline", "due"), now, most, lapses)
     return [
         DueDeadline(
             row["referral"],

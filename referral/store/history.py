@@ -17,12 +17,16 @@ _NEWEST: Final = (2**63 - 1, 2**63 - 1)
 
 
 class Change(NamedTuple):
-    """One version of a resource; `content` is JSON text, none where it was deleted."""
+    """One version of a resource; `content` is JSON text, none where it was deleted.
+
+    kind: `create`, `put` (made under an id of the client's), `update`, `restore` (of what was deleted), or
+    `delete`.
+    """
 
     id: str
     version: int
     at: datetime
-    deleted: bool
+    kind: str
     content: str | None
 
 
@@ -87,7 +91,7 @@ async def instance_history(
     if not rows:
         return None
     found = [
-        Change(resource_id, row["version"], row["updated_at"], row["deleted"], row["content"])
+        Change(resource_id, row["version"], row["updated_at"], row["kind"], row["content"])
         for row in rows
         if row["version"] is not None
     ]
@@ -134,6 +138,6 @@ async def type_history(
     elif rows and rows[-1]["id"] is None:
         last = rows[-1]
     return TypePage(
-        tuple(Change(row["id"], row["version"], row["at"], row["deleted"], row["content"]) for row in shown),
+        tuple(Change(row["id"], row["version"], row["at"], row["kind"], row["content"]) for row in shown),
         None if last is None else Place(int(last["txid"]), last["seq"], first),
     )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from referral.domain.facility import (
@@ -22,9 +23,7 @@ from referral.domain.facility import (
     Technique,
     Tier,
 )
-from referral.domain.policy import Policy
-from referral.domain.policy_history import PolicyHistory, PolicyVersion
-from referral.domain.policy_reader import Fault, PolicyError
+from referral.domain.policy_history import PolicyHistory
 from referral.store.pool import Connection
 from referral.store.statements import statement
 
@@ -54,7 +53,6 @@ class DirectoryRows:
         tables = self.tables
         facilities = tuple(facility_of(row) for row in tables["facilities"])
         placed = {facility.id for facility in facilities}
-        policies, unreadable = _histories(tables["policies"])
         services = tuple(service_of(row) for row in tables["services"] if row["facility"] in placed)
         return Directory(
             facilities=facilities,
@@ -74,8 +72,7 @@ class DirectoryRows:
                 for row in tables["links"]
                 if row["origin"] in placed and row["destination"] in placed
             ),
-            policies=policies,
-            unreadable=unreadable,
+            policies=_histories(tables["policies"]),
             network_names={NetworkId(row["id"]): row["name"] for row in tables["networks"]},
         )
 
@@ -96,22 +93,12 @@ async def load_directory(connection: Connection) -> DirectoryRows:
         return DirectoryRows(version, tables)
 
 
-def _histories(
-    rows: Sequence[Row],
-) -> tuple[dict[NetworkId, PolicyHistory], dict[NetworkId, tuple[Fault, ...]]]:
-    """The policies; and what is wrong with those of which some version cannot be read."""
-    found: dict[NetworkId, list[PolicyVersion]] = {}
-    unreadable: dict[NetworkId, tuple[Fault, ...]] = {}
+def _histories(rows: Sequence[Row]) -> dict[NetworkId, PolicyHistory]:
+    stored: dict[NetworkId, list[tuple[int, date | None, Any]]] = {}
     for row in rows:
-        network = NetworkId(row["network"])
-        try:
-            policy = Policy.from_stored(json.loads(row["mapping"]))
-        except PolicyError as error:
-            unreadable[network] = (*unreadable.get(network, ()), *error.faults)
-            continue
-        found.setdefault(network, []).append(PolicyVersion(row["number"], row["valid_from"], policy))
-    whole = {network: tuple(versions) for network, versions in found.items() if network not in unreadable}
-    return {network: PolicyHistory(versions) for network, versions in whole.items()}, unreadable
+        version = (row["number"], row["valid_from"], json.loads(row["mapping"]))
+        stored.setdefault(NetworkId(row["network"]), []).append(version)
+    return {network: PolicyHistory.from_stored(versions) for network, versions in stored.items()}
 
 
 def facility_of(row: Row) -> Facility:

@@ -13,7 +13,7 @@ from referral.domain.errors import DomainError, StoreUnavailable
 from referral.store.failures import domain_error
 from referral.store.gathering import Gathering
 from referral.store.schema import NEWEST, check_schema, check_server
-from referral.store.statements import name_of
+from referral.store.statements import name_of, statement
 
 if TYPE_CHECKING:
     from referral.store.write_together import Command
@@ -84,6 +84,8 @@ class Store:
             longest=_MOST_WAITING * pool.get_max_size(),
         )
         """Writes that wait for others, to be done together."""
+        self.id_key = b""
+        """The secret behind ids that stand for running numbers, once the store is open."""
         self._waiting = self._uses = 0
         self._waited = 0.0
 
@@ -165,6 +167,7 @@ class Store:
             )
         async with self.reading(None) as connection:
             await check_schema(connection)
+            self.id_key = await connection.fetchval(statement("audit", "id_key"))
 
     @property
     def use(self) -> PoolUse:
@@ -216,7 +219,9 @@ class Store:
 
     def within(self, connection: Connection) -> "Store":
         """This store as the transaction of a connection sees it, for its own actor to read from."""
-        return _Within(self._pool, self._patience, connection)
+        found = _Within(self._pool, self._patience, connection)
+        found.id_key = self.id_key
+        return found
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:

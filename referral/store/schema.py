@@ -27,7 +27,7 @@ RELATIONS = (
     *("audit", "audit_concern", "audit_progress", "audit_seal", "blob", "capacity", "change", "claim_try"),
     *("client", "deadline", "demand", "directory"),
     *("document", "document_version", "document_version_0", "document_version_1", "document_version_2"),
-    *("document_version_3", "event", "facility", "journey", "link", "membership", "network"),
+    *("document_version_3", "event", "facility", "id_key", "journey", "link", "membership", "network"),
     *("network_version", "offer", "policy_version"),
     *("referral", "referral_identifier", "referral_sequence", "replay", "schema_revision", "search_date"),
     *("search_position", "search_quantity", "search_reference", "search_string", "search_token", "service"),

@@ -233,7 +233,7 @@ _KEPT: Final = {
     # A journey that nobody has judged yet is open; what was never sent is in none.
     "loop": "SELECT coalesce(j.loop, 'open') AS code"
     " FROM referral r LEFT JOIN journey j ON j.number = r.journey"
-    " WHERE r.id = {id} AND r.journey IS NOT NULL AND r.state <> 'entered-in-error'",
+    " WHERE r.id = {id} AND r.journey IS NOT NULL AND r.state <> 'entered-in-error' AND follows(r.id)",
 }
 
 

@@ -47,7 +47,8 @@ def move_change(
     match move:
         case OfferMove.SCHEDULE:
             change["executionPeriod"] = {"start": day}
-            added = [bodies.output("place", valueString="Ward 3")]
+            # Never the visit that stands already: that would be no move.
+            added = [bodies.output("place", valueString=f"Ward 3. {reason}")]
         case OfferMove.REPORT:
             added = [bodies.output("preliminary", valueReference={"reference": written})]
         case OfferMove.COMPLETE:

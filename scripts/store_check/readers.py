@@ -152,6 +152,8 @@ def _end(play: _Play, event: Row) -> None:
     if offer is not None and event["to_state"] in _WITHOUT_CARE and event["move"] != "amend":
         in_error = event["to_state"] == OfferState.ENTERED_IN_ERROR
         play.end(offer["owner"], offer["id"], event["at"], in_error=in_error)
+        # What was said between the two goes with it on both sides.
+        play.end(offer["requester"], offer["id"], event["at"], in_error=False)
 
 
 def _give(play: _Play, event: Row) -> None:

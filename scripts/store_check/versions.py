@@ -39,7 +39,8 @@ def check_records(facts: Facts) -> Iterator[Violation]:
         version = written.get((row["type"], row["id"], row["version"]))
         where = f"{row['type']}/{row['id']}"
         deleted = version is not None and version.deleted
-        if row["kind"] != ("delete" if deleted else "create" if row["version"] == 1 else "update"):
+        kinds = {"delete"} if deleted else {"create", "put"} if row["version"] == 1 else {"update", "restore"}
+        if row["kind"] not in kinds:
             yield Violation("change-kind", where, f"version {row['version']} is told as {row['kind']}")
         if version is not None and row["tx"] != version.tx:
             yield Violation("change-apart", where, f"version {row['version']} is of another transaction")

@@ -80,7 +80,7 @@ async def test_a_load_leaves_what_single_writes_leave(store: Store) -> None:
     assert {(row["owner"], row["version"]) for row in rows} == {(STATION, 1)}
     for table, expected in {
         "SELECT count(*) FROM access WHERE facility = 'station' AND scope = 'owner'": 4,
-        "SELECT count(*) FROM change WHERE kind = 'create' AND type IN ('Patient', 'Observation')": 4,
+        "SELECT count(*) FROM change WHERE kind = 'put' AND type IN ('Patient', 'Observation')": 4,
         "SELECT count(*) FROM audit WHERE client = 'load' AND actor = 'station' AND action = 'create'": 4,
         "SELECT count(*) FROM event WHERE client = 'load' AND move = 'create'": 4,
         "SELECT count(*) FROM search_reference WHERE type = 'Observation' AND param = '_patient'": 1,

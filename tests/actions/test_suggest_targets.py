@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network
 from referral.actions.suggest_targets import suggest_targets
 from referral.domain.actor import Actor
-from referral.domain.codes import Direction
+from referral.domain.codes import Direction, Priority
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement, NotFound
 from referral.domain.facility import FacilityId, NetworkId
 from referral.domain.policy import Policy
@@ -47,10 +48,10 @@ near,Near hospital,satellite,20.1,106.0
 far,Far hospital,satellite,20.3,106.0
 children,Children's hospital,satellite,20.2,106.0
 """,
-    "services.csv": """facility,id,name,specialty,age_max,capacity
-near,surgery,Surgery,surgery,,capacity
-far,surgery,Surgery,surgery,,capacity
-children,surgery,Surgery,surgery,15,capacity
+    "services.csv": """facility,id,name,specialty,age_max,capacity,hours
+near,surgery,Surgery,surgery,,capacity,Mon-Fri 07:00-16:30
+far,surgery,Surgery,surgery,,capacity,24/7
+children,surgery,Surgery,surgery,15,capacity,
 """,
     "policy.toml": '[network]\nid = "harbour"\nname = "Harbour"\nprefix = "HN"\n',
 }
@@ -176,6 +177,21 @@ async def test_a_full_service_of_another_network_is_none_of_this(harbour: Store)
         await connection.execute("UPDATE capacity SET status = 'no-capacity'")
     assert targets(await asked(harbour, SURGERY, network=OTHER)) == []
     assert set((await read_full_services(harbour, STATION, OTHER)).capacity) == {"far.surgery"}
+
+
+async def test_who_cannot_wait_goes_where_it_is_open(harbour: Store) -> None:
+    holder, found = SnapshotHolder(), list[Suggestions]()
+    await refresh_network(harbour, holder)
+    # A Sunday and the Monday after, at the same time.
+    for days, priority in ((0, Priority.STAT), (1, Priority.STAT), (0, Priority.URGENT)):
+        about, on = replace(SURGERY, priority=priority, age=40), NOW + timedelta(days=days)
+        found.append(
+            await suggest_targets(
+                harbour, holder.current, actor=STATION, about=about, base=BASE, on=on, with_excluded=True
+            )
+        )
+    assert [targets(each) for each in found] == [[FAR], [NEAR, FAR], [NEAR, FAR]]
+    assert rules(found[0])[NEAR] is Exclusion.HOURS
 
 
 @pytest.mark.parametrize("about", [SURGERY, {"subject": {"display": "somebody"}}])

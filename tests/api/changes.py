@@ -137,7 +137,9 @@ def moves_of_the_offers(scene: Scene, viewer: str) -> Iterator[Attempt]:
         for move, (status, business, more) in MOVES.items():
             if move in SELDOM and not (is_party and move in by_anybody):
                 continue
-            answer = "same" if move == stands else "ok" if move in own else "409"
+            # What is given back once more, and otherwise, is not dropped without a word.
+            otherwise = move == "complete" and viewer == "receiver"
+            answer = "same" if move == stands and not otherwise else "ok" if move in own else "409"
             content = stored | more | {"status": status, "businessStatus": {"coding": [{"code": business}]}}
             if not business:
                 del content["businessStatus"]

@@ -224,7 +224,7 @@ async def test_a_body_of_another_type_than_its_address(station: httpx.AsyncClien
         ("GET", "/fhir/Patient/a/b/c", (404, "not-found")),
         ("GET", "/fhir/Patient/", (404, "not-found")),
         ("POST", "/fhir/Patient/", (404, "not-found")),
-        ("POST", "/fhir/Patient/1/$everything", (404, "not-found")),
+        ("POST", "/fhir/Patient/1/$everything", (404, "not-supported")),
         ("GET", "/fhir/Patient/%00", (404, "not-found")),
         ("GET", "/fhir/Patient/%0A", (404, "not-found")),
         ("GET", "/fhir/Patient/%FF", (404, "not-found")),

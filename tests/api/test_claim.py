@@ -207,6 +207,14 @@ async def test_what_is_no_claim_is_refused_by_its_form(service: RunningService):
         assert (answer.status_code, issue["code"]) == (status, code), answer.text
 
 
+async def test_a_claim_has_nothing_in_its_address(service: RunningService):
+    case = await offered(service)
+    number = number_of(case.request)
+    there = await service.system(AN_LAO)
+    answer = await there.post(f"ServiceRequest/$claim?number={number}", json=parameters(number))
+    refused(answer, 400, "invalid")
+
+
 async def test_of_whom_only_the_year_is_known_is_claimed_by_the_year(service: RunningService):
     station, there = await service.system(LE_CHAN), await service.system(VIET_TIEP)
     for known, others in (("1948", ["1948-07-01", "1948-07"]), ("1948-07", ["1948-07-01", "1948"])):

@@ -149,11 +149,18 @@ async def test_nobody_writes_them(service: RunningService, station: httpx.AsyncC
             await client.delete("CodeSystem/tier"),
         ):
             assert "published with the service" in refused(answer, 405, "not-supported")["diagnostics"]
-        answer = await client.post("", json=bundle)
-        refused(answer, 405, "not-supported", "Bundle.entry[0].request.url")
+        for resource in (tier, {"resourceType": "CodeSystem", "id": "tier"}):
+            answer = await client.post("", json=bundle | {"entry": [entry | {"resource": resource}]})
+            refused(answer, 405, "not-supported", "Bundle.entry[0].request.url")
     for address in ("CodeSystem/tier/_history", "CodeSystem/_history", "CodeSystem/tier/_history/1"):
         refused(await office.get(address), 404, "not-supported")
     refused(await office.post("CodeSystem/$validate", json=tier), 404, "not-supported")
+
+
+async def test_they_have_no_operations(station: httpx.AsyncClient) -> None:
+    for address in ("ValueSet/$expand?url=x", "CodeSystem/tier/$lookup", "Patient/$match", "$export"):
+        refused(await station.get(address), 404, "not-supported")
+        refused(await station.post(address, json={"resourceType": "Parameters"}), 404, "not-supported")
 
 
 async def test_a_subscription_is_refused_with_what_to_do_instead(station: httpx.AsyncClient) -> None:

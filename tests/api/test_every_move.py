@@ -18,6 +18,7 @@ from tests.factories import (
     LE_CHAN,
     OFFICE,
     VIET_TIEP,
+    B,
     Case,
     Resource,
     arrived,
@@ -54,8 +55,10 @@ async def moves_of(client: httpx.AsyncClient, case: Case, kind: str = "Task") ->
     found: dict[str, Any] = {}
     for one in answer.json().get("parameter", []):
         if one["name"] == "move":
-            parts = {part["name"]: part["valueCode"] for part in one["part"] if part["name"] != "needs"}
+            several = ("needs", "reason")
+            parts = {part["name"]: part["valueCode"] for part in one["part"] if part["name"] not in several}
             parts["needs"] = [part["valueCode"] for part in one["part"] if part["name"] == "needs"]
+            parts["reasons"] = [part["valueCoding"] for part in one["part"] if part["name"] == "reason"]
             found[parts["code"]] = parts
         elif one["name"] == "owes":
             found["owes"] = one["valueCode"]
@@ -104,6 +107,50 @@ async def test_a_visit_is_named_moved_and_seen_by_both(service: RunningService):
     await case.moved(case.receiver, "accepted", output=named)
     assert (await case.sender.get(f"Appointment/{booked['id']}")).status_code == 200
     await check_path(service, case.request["id"])
+
+
+async def test_a_visit_is_an_appointment_that_somebody_keeps(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    about = {"actor": {"reference": f"Patient/{case.patient['id']}"}, "status": "accepted"}
+    meeting: Resource = {"resourceType": "Appointment", "status": "booked", "participant": [about]}
+    times = {"start": "2099-01-06T08:00:00+07:00", "end": "2099-01-06T08:30:00+07:00"}
+    long_ago = {"start": "2019-01-06T08:00:00+07:00", "end": "2019-01-06T08:30:00+07:00"}
+
+    def visit(name: str) -> list[Resource]:
+        return [output("appointment", valueReference={"reference": f"Appointment/{name}"})]
+
+    for more, code in (
+        ({"status": "cancelled", **times}, "business-rule"),
+        ({"status": "noshow", **times}, "business-rule"),
+        ({"status": "fulfilled", **times}, "business-rule"),
+        ({"status": "entered-in-error", **times}, "business-rule"),
+        (long_ago, "business-rule"),
+        ({"status": "proposed"}, "required"),
+    ):
+        made = await created(case.receiver, meeting | more)
+        answer = await case.move(
+            case.receiver, "accepted", **word("visit-scheduled"), output=visit(made["id"])
+        )
+        refused(answer, 422, code, "Task.output")
+    # Without a start of its own it is by the time that the Task says.
+    await case.moved(
+        case.receiver,
+        "accepted",
+        **word("visit-scheduled"),
+        output=visit(made["id"]),
+        executionPeriod=AT_EIGHT,
+    )
+    kept = await created(case.receiver, meeting | times)
+    await case.moved(case.receiver, "accepted", **word("visit-scheduled"), output=visit(kept["id"]))
+    # Called off later, the offer still stands for it: who does that is told.
+    told = {"Prefer": "return=OperationOutcome"}
+    for one, still in ((made, False), (kept, True)):
+        off = one | {"status": "cancelled"}
+        answer = await case.receiver.put(f"Appointment/{one['id']}", json=off, headers=told)
+        assert answer.status_code == 200, answer.text
+        assert (f"Task/{case.offer_id} still says visit-scheduled" in answer.text) is still
+    assert (await case.task())["businessStatus"]["coding"][0]["code"] == "visit-scheduled"
 
 
 async def test_an_appointment_is_one_of_this_patient(service: RunningService):
@@ -364,8 +411,37 @@ async def test_what_is_neither_has_no_moves(service: RunningService, kind: str):
     plain: Resource = {"resourceType": kind, "status": "active", "intent": "plan"}
     plain |= {"subject": {"reference": f"Patient/{who['id']}"}} if kind == "ServiceRequest" else {}
     stored = await created(station, plain | ({"status": "draft"} if kind == "Task" else {}))
-    answer = await station.get(f"{kind}/{stored['id']}/$moves")
+    wrong = await station.get(f"{kind}/{stored['id']}/$moves?x=1")
+    refused(wrong, 400, "invalid")
+    answer = await station.get(f"{kind}/{stored['id']}/$moves?_pretty=false")
     assert (answer.status_code, answer.json()) == (200, {"resourceType": "Parameters"})
+
+
+async def test_the_reasons_of_a_move_are_listed_and_taken(service: RunningService):
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    listed = {
+        name: (client, move["reasons"])
+        for client, kind in ((case.receiver, "Task"), (case.sender, "Task"), (case.sender, "ServiceRequest"))
+        for name, move in (await moves_of(client, case, kind)).items()
+        if name != "owes" and move["reasons"]
+    }
+    assert listed.keys() == {"reject", "refer-onward", "miss", "withdraw", "cancel"}
+    for name, (_, reasons) in listed.items():
+        value_set = {"reject": "reject-reason", "refer-onward": "reject-reason", "miss": "miss-reason"}
+        (system,) = {one["system"] for one in reasons}
+        assert system == f"{B}/CodeSystem/{value_set.get(name, 'withdraw-reason')}"
+        defined = await case.sender.get("CodeSystem", params={"url": system})
+        concepts = defined.json()["entry"][0]["resource"]["concept"]
+        assert {one["code"] for one in reasons} <= {one["code"] for one in concepts}
+    for code in (one["code"] for one in listed["miss"][1]):
+        await case.moved(
+            case.receiver, "accepted", **word("no-show"), statusReason=WHY | {"coding": [{"code": code}]}
+        )
+        place = [output("place", valueString="Ward 3")]
+        await case.moved(
+            case.receiver, "accepted", **word("visit-scheduled"), executionPeriod=AT_EIGHT, output=place
+        )
 
 
 async def test_who_owes_the_next_step_is_told_to_all_who_see_it(service: RunningService):
@@ -375,6 +451,7 @@ async def test_who_owes_the_next_step_is_told_to_all_who_see_it(service: Running
         assert (await moves_of(client, case))["owes"] == "receiver"
         assert (await moves_of(client, case, "ServiceRequest"))["owes"] == "receiver"
     listed = await moves_of(case.receiver, case)
+    del listed["reject"]["reasons"]
     assert listed["reject"] == {"code": "reject", "party": "receiver", "to": "rejected", "needs": ["reason"]}
     assert (await moves_of(office, case))["withdraw"]["party"] == "office"
     await case.moved(case.receiver, "rejected", statusReason=WHY)

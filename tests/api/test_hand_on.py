@@ -163,3 +163,14 @@ async def test_words_bring_nothing_of_another_patient_or_of_others(service: Runn
     about = {"subject": {"reference": f"Patient/{second.patient['id']}"}}
     await created(case.receiver, _named_in(words(case, "As at An Lao?", **about), theirs))
     assert await _status(case.sender, theirs) == 404
+
+
+async def test_what_comes_while_the_offer_ends_is_not_handed_over(service: RunningService):
+    for _ in range(5):
+        name = _chosen()
+        case = await offered(service, supportingInfo=[{"reference": f"DocumentReference/{name}"}])
+        address, _ = await asyncio.gather(
+            _put(case.sender, summary(case.patient["id"], id=name)),
+            case.moved(case.sender, "cancelled", **NO_BED),
+        )
+        assert await _status(case.receiver, address) == 404

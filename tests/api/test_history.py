@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from referral.fhir.opaque_id import PLACE, number_behind
 from tests.api.refusals import outcome, refused
 from tests.factories import KIEN_AN, LE_CHAN, Resource, created, patient, rejected
+from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 QUIET = "vinh-bao-medical-centre"
@@ -62,6 +64,34 @@ async def changed(station: httpx.AsyncClient) -> list[Resource]:
         versions.append(sent.json())
     assert (await station.delete(f"Patient/{versions[0]['id']}")).status_code == 204
     return versions
+
+
+async def test_it_tells_each_request_as_it_was(service: RunningService) -> None:
+    """What was made under an id of the client's, and what is there again: 201, by PUT."""
+    office = await service.system(QUIET)
+    posted = await created(office, {"resourceType": "Practitioner", "active": True})
+    own, moment = f"kept-{posted['id']}", posted["meta"]["lastUpdated"]
+    address = f"Practitioner/{own}"
+    for active in (True, False):
+        await office.put(address, json={"resourceType": "Practitioner", "id": own, "active": active})
+    await office.delete(address)
+    await office.put(address, json={"resourceType": "Practitioner", "id": own})
+    patch = [{"op": "add", "path": "/active", "value": True}]
+    await office.patch(address, json=patch, headers={"Content-Type": "application/json-patch+json"})
+    expected = [
+        ("PUT", address, "200 OK", 'W/"5"'),
+        ("PUT", address, "201 Created", 'W/"4"'),
+        ("DELETE", address, "204 No Content", 'W/"3"'),
+        ("PUT", address, "200 OK", 'W/"2"'),
+        ("PUT", address, "201 Created", 'W/"1"'),
+    ]
+    assert [told(entry) for entry in await entries(office, f"{address}/_history")] == expected
+    of_both = [
+        told(entry)
+        for entry in await of_type(office, "Practitioner", 6, _since=moment)
+        if entry["fullUrl"].endswith((own, posted["id"]))
+    ]
+    assert of_both == [*expected, ("POST", "Practitioner", "201 Created", 'W/"1"')]
 
 
 async def test_a_resource_has_its_versions_the_last_one_first(
@@ -135,6 +165,22 @@ async def test_the_directory_has_a_history_for_its_members(service: RunningServi
     assert made in [entry.get("resource") for entry in found]
 
 
+async def test_a_cursor_tells_nothing_of_what_others_write(
+    service: RunningService, station: httpx.AsyncClient, who: str
+) -> None:
+    await of_type(station, "Patient", 1)
+    await created(station, patient())
+    await of_type(station, "Patient", 2)
+    bundle = (await station.get("Patient/_history", params={"_count": 1})).json()
+    following = next(link["url"] for link in bundle["link"] if link["relation"] == "next")
+    cursor = httpx.URL(following).params["_cursor"]
+    about, *places = json.loads(base64.urlsafe_b64decode(cursor + "=="))
+    numbers = [number_behind(service.store.id_key, PLACE, place) for place in places]
+    async with behind_the_wall(service.store) as connection:
+        row = await connection.fetchrow("SELECT txid::text FROM change WHERE seq = $1", numbers[1] - 1)
+    assert (about, row["txid"]) == ("Patient", str(numbers[0] - 1))
+
+
 async def test_only_what_is_seen_now_is_told(service: RunningService) -> None:
     case, seen = await rejected(service)
     mine = await of_type(case.sender, "Observation", 1)
@@ -174,6 +220,8 @@ def forged(content: Any) -> str:
                 ["Patient", 1, 1, 2**63],
                 ["Patient", 1, True, 1],
                 ["Patient", "1", 1, 1],
+                ["Patient", 1, 1, 1],
+                ["Patient", *["0123456789abcde"] * 3],
                 ["Task", 1, 1, 1],
                 ["Patient/nobody", 1],
             )

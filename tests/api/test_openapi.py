@@ -194,8 +194,12 @@ async def test_metrics_with_an_address_of_their_own_are_not_in_it(document: Docu
 
 async def test_the_page_shows_it(service: RunningService) -> None:
     async with service.anonymous() as somebody:
-        page = await somebody.get("/docs")
+        page, below = await somebody.get("/docs"), await somebody.get("/docs/")
     assert page.status_code == 200
+    # What it names stands at the same addresses.
+    assert below.text == page.text.replace("<head>", '<head><base href="../">')
+    assert "base-uri 'self'" in below.headers["content-security-policy"]
+    assert "base-uri 'none'" in page.headers["content-security-policy"]
     assert page.headers["content-type"].startswith("text/html")
     assert "openapi.json" in page.text
 

@@ -1,5 +1,6 @@
 """Referring on a patient whom another facility sent: by whom, and for how long. See decision 0019."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,6 +171,10 @@ async def test_who_has_accepted_sends_on_what_it_was_given_by_its_referral(servi
         third = await passed_on(service, case, VIET_TIEP, basedOn=[logical])
         assert extension(third.request, "journey") == extension(await case.referral(), "journey")
         assert await sees(case, third.receiver) == SEEN
+    # So do words that name it.
+    told = {"resourceType": "Communication", "status": "completed", "basedOn": [{"identifier": number}]}
+    heard = await created(case.sender, told)
+    assert (await hospital.get(f"Communication/{heard['id']}")).status_code == 200
     # What it sent on is continued, too, by who names where the patient came from.
     both = [*second.based_on["basedOn"], *case.based_on["basedOn"]]
     again = await passed_on(service, case, CAT_HAI, basedOn=both)
@@ -228,6 +233,21 @@ async def test_care_that_has_begun_keeps_what_it_was_given(service: RunningServi
     await first.moved(first.sender, "cancelled", **NO_BED)
     assert await sees(first, first.receiver) == await sees(first, waiting.receiver) == HIDDEN
     assert await sees(first, second.receiver) == await sees(first, third.receiver) == SEEN
+
+
+async def test_what_is_passed_on_while_the_offer_ends_ends_too(service: RunningService):
+    third = await service.system(AN_LAO)
+    for _ in range(5):
+        case = await sent(service)
+        await case.moved(case.receiver, "accepted")
+        named = {"supportingInfo": [{"reference": case.document}], **case.based_on}
+        content = request(case.patient["id"], AN_LAO, **named)
+        answer, _ = await asyncio.gather(
+            case.receiver.post("ServiceRequest", json=content),
+            case.moved(case.sender, "cancelled", **NO_BED),
+        )
+        assert answer.status_code in {201, 422}, answer.text
+        assert await sees(case, third) == HIDDEN
 
 
 async def test_an_error_of_the_office_takes_back_what_has_not_arrived(service: RunningService):

@@ -28,6 +28,40 @@ def _number(resource):
     return next(i["value"] for i in resource["identifier"] if i["system"] == f"{B}/sid/referral-number")
 
 
+@pytest.mark.parametrize(
+    ("sender", "target", "said", "taken"),
+    [
+        (LE_CHAN, KIEN_AN, "down", False),
+        (KIEN_AN, LE_CHAN, "up", False),
+        (LE_CHAN, KIEN_AN, "up", True),
+        (KIEN_AN, LE_CHAN, "down", True),
+        (LE_CHAN, KIEN_AN, "lateral", True),
+        (LE_CHAN, CAT_HAI, "down", True),
+        (AN_LAO, KIEN_AN, "up", True),
+    ],
+)
+async def test_what_is_said_of_the_direction_does_not_contradict_the_tiers(
+    service: RunningService, sender: str, target: str, said: str, taken: bool
+):
+    system = await service.system(sender)
+    who = await created(system, patient())
+    told = {"extension": [{"url": f"{B}/StructureDefinition/direction", "valueCode": said}]}
+    answer = await system.post("ServiceRequest", json=request(who["id"], target, **told))
+    assert answer.status_code == (201 if taken else 422), answer.text
+    if not taken:
+        assert answer.json()["issue"][0]["expression"] == ["ServiceRequest.extension"]
+    # So it is where the target is named later, and in a draft nothing is refused yet.
+    await created(system, request(who["id"], target, status="draft", **told))
+    unplaced = await created(system, request(who["id"], **told))
+    later = await system.post("Task", json=offer(unplaced["id"], target))
+    assert later.status_code == answer.status_code, later.text
+    if not taken:
+        assert later.json()["issue"][0]["expression"] == ["Task.owner"]
+        return
+    stored = (await system.get(f"ServiceRequest/{unplaced['id']}")).json()
+    assert extension(stored, "direction") == told["extension"][0]
+
+
 async def test_a_submitted_referral_gets_its_number_journey_direction_and_network(service: RunningService):
     station = await service.system(LE_CHAN)
     who = await created(station, patient())

@@ -5,7 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.refusals import refused as refusal
 from tests.factories import (
+    OFFICE,
     Case,
     arrived,
     completion,
@@ -84,6 +86,37 @@ async def test_a_summary_is_one_and_about_the_patient(case: Case):
     hidden = await created(case.sender, summary(case.patient["id"]))
     refused(await completing(case, hidden))
     assert (await case.task())["status"] == "in-progress"
+
+
+async def test_a_summary_that_came_back_is_corrected_and_not_taken_away(service: RunningService):
+    done, office = await arrived(service), await service.system(OFFICE)
+    letter = await created(done.receiver, summary(done.patient["id"]))
+    # Until it has come back it is the author's.
+    address = f"DocumentReference/{letter['id']}"
+    for status in ("entered-in-error", "current"):
+        letter = (await done.receiver.put(address, json=letter | {"status": status})).json()
+    await done.moved(done.receiver, "completed", output=completion(letter["id"]))
+    empty = [{"attachment": {"contentType": "text/plain"}}]
+    for change in (
+        {"status": "entered-in-error"},
+        {"status": "superseded"},
+        {"docStatus": "entered-in-error"},
+        {"content": empty},
+    ):
+        answer = await done.receiver.put(address, json=letter | change)
+        refusal(answer, 409, "conflict", "DocumentReference.status")
+    patch = [{"op": "replace", "path": "/status", "value": "entered-in-error"}]
+    patched = await done.receiver.patch(
+        address, json=patch, headers={"Content-Type": "application/json-patch+json"}
+    )
+    refusal(patched, 409, "conflict", "DocumentReference.status")
+    better = [{"attachment": {"contentType": "text/plain", "data": "QmV0dGVy"}}]
+    assert (await done.receiver.put(address, json=letter | {"content": better})).status_code == 200
+    assert (await done.sender.get(address)).json()["content"] == better
+    # Of another patient, care was not completed by it.
+    await done.moved(office, "entered-in-error", statusReason={"text": "Of another patient"})
+    wrong = await done.receiver.put(address, json=letter | {"status": "entered-in-error"})
+    assert wrong.status_code == 200, wrong.text
 
 
 async def test_a_summary_of_the_same_transaction_is_checked_too(service: RunningService):

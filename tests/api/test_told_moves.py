@@ -74,9 +74,10 @@ async def test_it_is_read_by_its_id_with_its_one_version(service: RunningService
     late = (await case.receiver.get(f"{address}/_history?_since=2999-01-01")).json()
     assert "entry" not in late
     stranger = await service.system("vinh-bao-medical-centre")
-    for one in (address, f"{address}/_history/1", f"{address}/_history", "Provenance/move-99999999999"):
+    for one in (address, f"{address}/_history/1", f"{address}/_history", "Provenance/move-1"):
         assert (await stranger.get(one)).status_code == 404
-    for one in (f"{address}/_history/2", "Provenance/move-0", "Provenance/move-99999999999"):
+    other = address[:-1] + ("1" if address.endswith("0") else "0")
+    for one in (f"{address}/_history/2", "Provenance/move-0", "Provenance/move-7", other, f"{address}0"):
         assert (await case.sender.get(one)).status_code == 404
     assert await told(stranger, target=request_of(case)) == []
 
@@ -89,8 +90,9 @@ async def test_nobody_writes_one_that_looks_like_the_hubs(service: RunningServic
         "recorded": "2026-03-01T08:00:00Z",
         "agent": [{"who": {"reference": f"Organization/{LE_CHAN}"}}],
     }
-    own = await case.sender.put("Provenance/move-1", json=written | {"id": "move-1"})
-    assert (own.status_code, own.json()["issue"][0]["code"]) == (405, "not-supported")
+    for name in ("move-1", "move-abc", "move-", "move-0123456789abcdef"):
+        own = await case.sender.put(f"Provenance/{name}", json=written | {"id": name})
+        assert (own.status_code, own.json()["issue"][0]["code"]) == (405, "not-supported")
 
 
 async def test_they_stand_among_those_that_clients_wrote(service: RunningService):

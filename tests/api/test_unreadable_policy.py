@@ -35,5 +35,5 @@ async def test_a_start_refuses_what_needs_it_and_nothing_else(store: Store, data
             answer = await station.post("ServiceRequest/$suggest-targets", json=parameters)
             assert answer.status_code == (200 if name == "vale" else 503), answer.text
             if name == "hill":
-                assert "hill cannot be read" in answer.json()["issue"][0]["diagnostics"]
+                assert "this version of the service cannot read" in answer.json()["issue"][0]["diagnostics"]
                 assert answer.headers["Retry-After"]

@@ -26,6 +26,7 @@ Route = tuple[str, str]
 OPEN: frozenset[Route] = frozenset(
     {
         ("GET", "/docs"),
+        ("GET", "/docs/"),
         ("GET", "/docs/start.js"),
         ("GET", "/docs/swagger-ui-bundle.js"),
         ("GET", "/docs/swagger-ui.css"),

@@ -16,6 +16,7 @@ from fhir.resources.R4B.auditevent import AuditEvent
 
 from referral.cli.audit import audit
 from referral.fhir.content import read_content
+from referral.fhir.opaque_id import AUDIT_ROW, opaque_id
 from referral.fhir.validation import check_resource
 from referral.store.audit import seal_audit
 from referral.store.pool import Store
@@ -124,10 +125,12 @@ async def test_what_was_changed_is_named_with_exit_code_1(
     await owner.execute("UPDATE audit SET outcome = 200 WHERE seq = $1", place["seq"])
     await owner.close()
     assert done.returncode == 1
-    assert (
-        done.stdout.splitlines()[0]
-        == f"{place['day']}, seal {place['number']}: row {place['seq']} was changed"
-    )
+    # By the id that it has over FHIR, too.
+    event = opaque_id(service.store.id_key, AUDIT_ROW, place["seq"])
+    row = f"row {place['seq']} (AuditEvent {event})"
+    assert done.stdout.splitlines()[0] == f"{place['day']}, seal {place['number']}: {row} was changed"
+    told = (await station.get(f"AuditEvent/{event}")).text
+    assert headers["X-Request-ID"] in told
     assert (await program.run("audit", "verify")).returncode == 0
 
 

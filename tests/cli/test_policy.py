@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from referral.actions.import_network import import_network
@@ -96,3 +97,23 @@ async def test_a_policy_is_checked_put_in_force_shown_and_compared(
 async def test_what_is_not_there_is_one_line(program: Program, tmp_path: Path) -> None:
     unknown = await program.run("policy", "show", "--network", "sea")
     assert (unknown.returncode, unknown.stderr) == (2, "referral: there is no network sea\n")
+
+
+async def test_a_version_that_cannot_be_read_is_told_and_replaced(
+    program: Program, store: Store, database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "facilities.csv").write_text(FACILITIES)
+    (tmp_path / "policy.toml").write_text(NETWORK)
+    await import_network(store, read_network(tmp_path), datetime.now(UTC))
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute('UPDATE policy_version SET mapping = mapping || \'{"weights": {"level": -1}}\'')
+    await owner.close()
+    refused = await program.run("policy", "show")
+    assert refused.returncode == 2
+    assert "Version 1 of the policy" in refused.stderr
+    assert "weights.level: must be a number" in refused.stderr
+    (tmp_path / "new.toml").write_text(NEW)
+    put = await program.run("policy", "activate", str(tmp_path / "new.toml"))
+    assert put.returncode == 0, put.stderr
+    shown = await program.run("policy", "show")
+    assert "Version 2:" in shown.stdout

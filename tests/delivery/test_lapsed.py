@@ -9,7 +9,20 @@ from tests.api.test_claim import claim
 from tests.api.test_lapsed import REASON_URL, put
 from tests.delivery.conftest import ClockedHub
 from tests.delivery.test_worklists import ids
-from tests.factories import AN_LAO, KIEN_AN, LE_CHAN, OFFICE, Case, created, offered, request
+from tests.factories import (
+    AN_LAO,
+    CAT_HAI,
+    KIEN_AN,
+    LE_CHAN,
+    OFFICE,
+    Case,
+    arrived,
+    completion,
+    created,
+    offered,
+    request,
+    summary,
+)
 
 DAY = timedelta(days=1)
 
@@ -109,3 +122,16 @@ async def test_what_lapsed_before_gets_its_clock_unless_it_was_replaced(clocked:
             after = await clocks.arm(datetime.now(UTC), after)
     found = await clocked.owner.fetch("SELECT referral, kind FROM deadline WHERE referral = ANY ($1)", names)
     assert [tuple(row) for row in found] == [(names[0], "place")]
+
+
+async def test_a_way_down_that_lapsed_does_not_stand_in_for_the_next(clocked: ClockedHub) -> None:
+    case = await arrived(clocked.service)
+    based = [{"reference": f"ServiceRequest/{case.request['id']}"}]
+    down = await created(case.receiver, request(case.patient["id"], CAT_HAI, basedOn=based))
+    end = (await clocked.deadline(down["id"], "slip"))["escalate_at"]
+    await clocked.fire(end - timedelta(seconds=1))
+    await clocked.fire(end)
+    letter = await created(case.receiver, summary(case.patient["id"]))
+    await case.moved(case.receiver, "completed", output=completion(letter["id"], "returned-to-referrer"))
+    (back,) = await ids(case.sender, f"Task?owner={LE_CHAN}&patient={case.patient['id']}")
+    assert (await case.sender.get(f"Task/{back}")).json()["status"] == "requested"

@@ -64,3 +64,18 @@ async def test_who_is_diverted_stays_on_the_way(clocked: ClockedHub) -> None:
     slip = await clocked.deadline(case.request["id"], "slip")
     await at_once(clocked, slip["escalate_at"] + DAY)
     assert (await case.referral())["status"] == "active"
+
+
+async def test_a_service_that_knows_no_departure_still_moves_offers(clocked: ClockedHub) -> None:
+    case = await offered(clocked.service)
+    for state in ("accepted", "in-transit", "arrived"):
+        known = await clocked.owner.fetchval(
+            "SELECT (to_jsonb(o) - 'departed_at' || jsonb_build_object('state', $2::text))::text"
+            " FROM offer o WHERE id = $1",
+            case.offer_id,
+            state,
+        )
+        await clocked.owner.execute(
+            "SELECT apply_changes(jsonb_build_object('offers', jsonb_build_array($1::text::jsonb)))", known
+        )
+    assert await clocked.owner.fetchval("SELECT state FROM offer WHERE id = $1", case.offer_id) == "arrived"

@@ -1,5 +1,6 @@
 """Who owes the next step, who waits for it, since when too long: over HTTP, for each who may see it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import httpx
@@ -14,6 +15,7 @@ from tests.factories import (
     VIET_TIEP,
     Case,
     created,
+    offer,
     offered,
     patient,
     request,
@@ -141,3 +143,67 @@ async def test_what_cannot_be_meant_is_refused(clocked: ClockedHub, search: str)
     station = await clocked.service.system(LE_CHAN)
     answer = await station.get(search)
     assert answer.status_code == 400, answer.text
+
+
+async def test_both_sides_and_the_office_are_told_of_what_nobody_was_asked_for(clocked: ClockedHub) -> None:
+    station, office = await clocked.service.system(LE_CHAN), await clocked.service.system(OFFICE)
+    who = await created(station, patient())
+    name = (await created(station, request(who["id"], priority="urgent")))["id"]
+    for moment in ("due_at", "escalate_at"):
+        await clocked.fire((await clocked.deadline(name))[moment])
+    await clocked.fire((await clocked.deadline(name, "slip"))["due_at"])
+    told = {}
+    for viewer in (station, office):
+        found = (await viewer.get(f"Provenance?target=ServiceRequest/{name}")).json()["entry"]
+        by_the_clock = [one["resource"] for one in found if "display" in one["resource"]["agent"][0]["who"]]
+        told[viewer] = {
+            (one["activity"]["coding"][0]["code"], one["reason"][0]["coding"][0]["code"]): one
+            for one in by_the_clock
+        }
+    assert told[station] == told[office]
+    assert set(told[station]) == {("escalate", "place"), ("warn", "place"), ("warn", "slip")}
+    # Whom to ask next.
+    assert told[office]["escalate", "place"]["reason"][0]["text"].startswith("Organization/")
+    other = await clocked.service.system(AN_LAO)
+    assert "entry" not in (await other.get(f"Provenance?target=ServiceRequest/{name}")).json()
+
+
+async def test_who_said_no_is_not_told_who_is_asked_now_and_how_it_ends(clocked: ClockedHub) -> None:
+    case = await offered(clocked.service, priority="urgent")
+    name, gone = case.request["id"], case.receiver
+    seen_before = await ids(gone, f"ServiceRequest?_id={name}&waiting-for={KIEN_AN}")
+    assert seen_before == [name]
+    await case.moved(gone, "rejected", statusReason={"text": "No bed"})
+    office, other = await clocked.service.system(OFFICE), await clocked.service.system(VIET_TIEP)
+    criteria = {
+        f"waiting-for={LE_CHAN}": "unplaced",
+        f"waiting-for={VIET_TIEP}": "offered",
+        f"awaited-by={LE_CHAN}": "offered",
+        "owes=sender": "unplaced",
+        "owes=receiver": "offered",
+        "overdue=false": "both",
+        "escalated=false": "both",
+        "due=ge2026": "both",
+        "loop=open": "both",
+        "owes:missing=false": "both",
+        "loop:missing=false": "both",
+    }
+    for stage in ("unplaced", "offered"):
+        if stage == "offered":
+            await created(case.sender, offer(name, VIET_TIEP))
+        for viewer in (case.sender, office, *([other] if stage == "offered" else [])):
+            for criterion, when in criteria.items():
+                found = await ids(viewer, f"ServiceRequest?_id={name}&{criterion}")
+                assert (found == [name]) is (when in {stage, "both"}), (stage, criterion)
+        assert (await gone.get(f"ServiceRequest/{name}")).status_code == 200
+        for criterion in criteria:
+            assert await ids(gone, f"ServiceRequest?_id={name}&{criterion}") == [], (stage, criterion)
+        told = (await gone.get(f"ServiceRequest/{name}/$moves")).json()
+        assert {part["name"] for part in told["parameter"]} <= {"move"}
+        assert "owes" in (await case.sender.get(f"ServiceRequest/{name}/$moves")).text
+    # Asked once more it is told again, from then on.
+    (asked,) = await ids(case.sender, f"Task?focus=ServiceRequest/{name}&status=requested")
+    withdrawn = replace(case, offer_id=asked)
+    await withdrawn.moved(case.sender, "cancelled", statusReason={"text": "Too far"})
+    await created(case.sender, offer(name, KIEN_AN, reasonCode={"text": "A bed is free now"}))
+    assert await ids(gone, f"ServiceRequest?_id={name}&waiting-for={KIEN_AN}&loop=open") == [name]

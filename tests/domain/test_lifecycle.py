@@ -307,3 +307,10 @@ def test_what_a_move_still_needs(rule, given_needs, direction, disposition, miss
         disposition=Disposition(disposition) if disposition else None,
     )
     assert list(found) == missing.split()
+
+
+def test_a_patient_who_goes_on_down_needs_a_disposition_too():
+    rule = check_offer_move(OfferState.ARRIVED, OfferMove.COMPLETE, frozenset({Party.RECEIVER}))
+    for told, missing in (({Need.NOTE}, (Need.DISPOSITION,)), ({Need.NOTE, Need.DISPOSITION}, ())):
+        found = missing_needs(rule, frozenset(told), direction=Direction.DOWN, goes_on=True)
+        assert found == missing

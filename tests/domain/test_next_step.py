@@ -89,6 +89,7 @@ def test_what_is_needed_before_more_is_known():
     complete = check_offer_move(OfferState.ARRIVED, OfferMove.COMPLETE, RECEIVER)
     assert needs_of(complete, Direction.UP) == (Need.OUTCOME, Need.DISPOSITION, Need.SUMMARY)
     assert needs_of(complete, Direction.DOWN) == (Need.NOTE,)
+    assert needs_of(complete, Direction.DOWN, goes_on=True) == (Need.DISPOSITION, Need.NOTE)
     offer = check_referral_move(ReferralState.UNPLACED, ReferralMove.OFFER, SENDER)
     assert needs_of(offer, Direction.DOWN) == (Need.TARGET,)
 

@@ -7,6 +7,7 @@ import pytest
 
 from referral.domain.calendar import WorkingCalendar
 from referral.domain.codes import Direction, Priority
+from referral.domain.errors import PolicyUnreadable
 from referral.domain.facility import Facility, FacilityId, Level, Tier
 from referral.domain.policy import Policy, default_clocks
 from referral.domain.policy_history import PolicyHistory, PolicyVersion
@@ -402,3 +403,14 @@ def test_what_the_insured_pay_more_for_needs_its_source() -> None:
 def test_of_several_windows_for_a_result_the_strictest_holds() -> None:
     of = policy(recognition=[{"days": 9, "codes": ["1-1"]}, {"days": 4, "codes": ["2-2"]}])
     assert of.recognised_days({(LOINC, "1-1"), (LOINC, "2-2")}, TODAY) == 4
+
+
+def test_a_version_that_cannot_be_read_is_missed_on_its_days_alone() -> None:
+    known, broken = {"network": NETWORK}, {"network": NETWORK, "weights": {"level": -1}}
+    history = PolicyHistory.from_stored([(1, None, known), (2, date(2026, 1, 1), broken)])
+    assert history.on(date(2025, 12, 31)) == policy()
+    assert history.number_on(date(2026, 1, 1)) == 2
+    with pytest.raises(PolicyUnreadable, match="Version 2 of the policy, which holds on 2026-01-01"):
+        history.on(date(2026, 1, 1))
+    ((path, _),) = history.unread[0].faults
+    assert path == "weights.level"

@@ -11,6 +11,7 @@ from fhir.resources.R4B.auditevent import AuditEvent
 from referral.domain.audit import AuditAction, AuditRecord, AuditRow
 from referral.fhir.audit_event import audit_event
 from referral.fhir.content import read_content, write_content
+from referral.fhir.opaque_id import AUDIT_ROW, opaque_id
 from referral.fhir.validation import check_resource
 
 AT = datetime(2026, 3, 1, 8, 0, 0, 123456, tzinfo=timezone(timedelta(hours=7)))
@@ -21,7 +22,7 @@ def event(action: str, patient: str | None = None, site: str = SITE, **more: Any
     """The event of one row, which is valid R4."""
     given: dict[str, Any] = {"actor": "station", "client": "ehr", "address": "10.0.0.7", "request_id": "r-1"}
     record = AuditRecord(AT, action=action, **(given | more))
-    written = write_content(audit_event(AuditRow(7, record, patient), site))
+    written = write_content(audit_event(AuditRow(7, record, patient), site, bytes(32)))
     check_resource("AuditEvent", read_content(written))
     AuditEvent.model_validate(json.loads(written))
     return dict(json.loads(written))
@@ -36,7 +37,7 @@ def test_a_read_of_a_patient_record_has_every_part_of_its_pattern():
     found = event("read", "p1", type="Observation", id="o1", version=3)
     assert found == {
         "resourceType": "AuditEvent",
-        "id": "7",
+        "id": opaque_id(bytes(32), AUDIT_ROW, 7),
         "meta": {
             "profile": ["https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead"]
         },

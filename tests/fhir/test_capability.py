@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from referral.fhir.capability import capability_statement
+from referral.fhir.definitions import find_definitions
 from referral.fhir.parameters import PARAMETERS
 from referral.fhir.resources import STORED, SUPPORTED
 from referral.fhir.search_query import parse_search
@@ -50,6 +52,26 @@ def test_every_type_stands_in_it():
         assert {entry["code"] for entry in resource["interaction"]} == reading | changing
         assert resource["conditionalDelete"] == ("single" if changing else "not-supported")
     assert REST["interaction"] == [{"code": "transaction"}, {"code": "batch"}]
+
+
+def test_every_parameter_is_defined_where_it_is_published():
+    query = parse_search("SearchParameter", [("_count", "1000")], lenient=False, base="https://hub.example")
+    published, page = {}, None
+    while page is None or page.next is not None:
+        page = find_definitions(replace(query, cursor=page.next if page else None), "https://hub.example")
+        published |= {found["url"]: found for found in (json.loads(each.content) for each in page.found)}
+    own = {"_id", "_lastUpdated"}
+    for name, resource in RESOURCES.items():
+        for parameter in resource["searchParam"]:
+            if parameter["name"] in own:
+                hl7 = f"http://hl7.org/fhir/SearchParameter/Resource-{parameter['name'][1:]}"
+                assert parameter["definition"] == hl7
+                continue
+            found = published[parameter["definition"]]
+            assert (found["code"], found["type"]) == (parameter["name"], parameter["type"])
+            assert set(found["base"]) & {name, "Resource"}
+    used = {each["definition"] for one in RESOURCES.values() for each in one["searchParam"]}
+    assert used >= published.keys()
 
 
 def test_operations_of_our_own_stand_at_referrals_and_offers_only():

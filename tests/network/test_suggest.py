@@ -1,7 +1,7 @@
 """Where to send a patient: who is ruled out and why, in what order the others stand."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
@@ -181,6 +181,25 @@ def test_only_when_every_service_for_the_need_is_full_the_facility_is_ruled_out(
     full = ask(of, surgery, overlay=Overlay({ServiceId("s1"): FULL, ServiceId("s2"): FULL}))
     assert rules(full)["near"] == Exclusion.CAPACITY
     assert rules(full)["far"] == Exclusion.CAPABILITY
+
+
+def test_what_is_closed_takes_nobody_who_cannot_wait() -> None:
+    of = coast(
+        services=(
+            service("s1", "near", hours="Mon-Fri 07:00-16:30"),
+            service("s2", "far", hours="Mon-Fri 07:00-16:30"),
+            service("s3", "far", hours="24/7"),
+        )
+    )
+    surgery = Need(specialty="surgery", priority=Priority.STAT)
+    night = datetime.fromisoformat("2025-07-01T22:00:00+07:00")
+    found = ask(of, surgery, overlay=Overlay(at=night))
+    assert [(str(x.target), x.service) for x in found.ranked] == [("far", "s3")]
+    assert rules(found)["near"] == Exclusion.HOURS
+    full = ask(of, surgery, overlay=Overlay({ServiceId("s3"): FULL}, at=night))
+    assert rules(full)["far"] == Exclusion.CAPACITY
+    day = ask(of, surgery, overlay=Overlay(at=night.replace(hour=8)))
+    assert [(str(x.target), x.service) for x in day.ranked] == [("near", "s1"), ("far", "s2")]
 
 
 def test_a_waiting_list_rules_nothing_out() -> None:

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from referral.domain import codes
-from referral.domain.deadlines import ClockMove
+from referral.domain.deadlines import ClockMove, Slot
 from referral.domain.facility import AffiliationKind, CapacityStatus, Level, Tier
 from referral.domain.journey import Loop, LoopReason
 from referral.domain.lifecycle import OfferMove, Party, ReferralMove
+from referral.domain.policy_rules import ClockKind
 from referral.domain.suggestion import CostCode, Exclusion
 from referral.fhir import systems
 from referral.fhir.offer import _INPUTS, _OUTPUTS
@@ -157,6 +158,7 @@ def values(codes_of: type[StrEnum]) -> list[str]:
         ("loop-reason", values(LoopReason)),
         ("summary-section", list(SUMMARY_SECTIONS)),
         ("move", list(dict.fromkeys([*values(ReferralMove), *values(OfferMove), *values(ClockMove)]))),
+        ("clock", [*values(ClockKind), Slot.SLIP]),
         ("party", values(Party)),
         ("tier", values(Tier)),
         ("level", values(Level)),
@@ -172,8 +174,8 @@ def test_a_code_system_lists_what_the_code_knows(name: str, known: list[str]) ->
     assert listed(name) == known
 
 
-def test_a_suggestion_says_nothing_that_is_not_listed() -> None:
-    assert set(values(CostCode)) <= set(listed("cost-term"))
+def test_a_suggestion_says_all_terms_and_no_rule_that_is_not_listed() -> None:
+    assert set(values(CostCode)) == set(listed("cost-term"))
     assert set(values(Exclusion)) <= set(listed("exclusion"))
 
 
@@ -184,8 +186,9 @@ def test_each_code_system_and_extension_of_the_code_is_there() -> None:
     assert named <= set(artefacts())
     extensions = {url for url, found in artefacts().items() if found.get("type") == "Extension"}
     code_systems = {url for url, found in artefacts().items() if found["resourceType"] == "CodeSystem"}
-    # A referral-ground is kept as sent, no code of ours asks for it.
-    assert extensions | code_systems == named | {f"{BASE}/CodeSystem/referral-ground"}
+    # A referral-ground is kept as sent; the others stand on the wire as plain codes, without a system.
+    plain = ("referral-ground", "capacity-status", "cost-term", "exclusion")
+    assert extensions | code_systems == named | {f"{BASE}/CodeSystem/{name}" for name in plain}
 
 
 def included(name: str) -> set[tuple[str, str]]:

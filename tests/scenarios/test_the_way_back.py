@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.factories import (
+    CAT_HAI,
     KIEN_AN,
     LE_CHAN,
     OFFICE,
@@ -153,6 +154,70 @@ async def test_moved_on_to_a_third_house_and_home_from_there(service: RunningSer
     again = await created(station, request(first.patient["id"], KIEN_AN, basedOn=more["basedOn"]))
     for client, one in ((station, again), (central, onward)):
         assert await loop(client, one["id"]) == "open"
+
+
+async def test_down_step_by_step_until_who_sent_the_patient_has_him(service: RunningService):
+    first = await arrived(service)
+    station, hospital, central = first.sender, first.receiver, await service.system(VIET_TIEP)
+    based = [{"reference": f"ServiceRequest/{first.request['id']}"}]
+    onward = await created(hospital, request(first.patient["id"], VIET_TIEP, basedOn=based))
+    letter = await created(hospital, summary(first.patient["id"]))
+    await first.moved(hospital, "completed", output=completion(letter["id"], "moved-on"))
+    found = await central.get("Task", params={"focus": f"ServiceRequest/{onward['id']}"})
+    task = found.json()["entry"][0]["resource"]["id"]
+    second = Case(hospital, central, VIET_TIEP, first.patient, onward, task)
+    await second.moved(central, "in-progress")
+    letter = await created(central, summary(first.patient["id"]))
+    await second.moved(central, "completed", output=completion(letter["id"], "returned-to-referrer"))
+
+    # Back in the hospital, which sent the patient second: a note alone would leave the station without.
+    down = await sent_down(second)
+    await down.moved(hospital, "in-progress")
+    (complete,) = [
+        part["part"]
+        for part in (await hospital.get(f"Task/{down.offer_id}/$moves")).json()["parameter"]
+        if {"name": "code", "valueCode": "complete"} in part.get("part", ())
+    ]
+    needs = [each["valueCode"] for each in complete if each["name"] == "needs"]
+    assert needs == ["disposition", "note"]
+    note = {"note": [{"text": "A night here, and home."}]}
+    bare = await down.move(hospital, "completed", **note)
+    assert (bare.status_code, "disposition" in bare.text) == (422, True)
+    back = [output("disposition", valueCodeableConcept={"coding": [{"code": "returned-to-referrer"}]})]
+    await down.moved(hospital, "completed", output=back, **note)
+    for case, client in ((first, station), (second, hospital), (down, central)):
+        await case.moved(client, "completed", **CLOSED)
+    assert await loop(station, first.request["id"]) == "open"
+
+    # The way goes on to the station, for which a note is enough.
+    (entry,) = (await station.get("Task", params={"owner": LE_CHAN, "patient": first.patient["id"]})).json()[
+        "entry"
+    ]
+    home = Case(hospital, station, LE_CHAN, first.patient, down.request, entry["resource"]["id"])
+    await home.moved(station, "in-progress")
+    await home.moved(station, "completed", **note)
+    await home.moved(hospital, "completed", **CLOSED)
+    assert await loop(station, first.request["id"]) == "closed"
+
+
+async def test_a_way_down_that_is_over_does_not_stand_in_for_the_next(service: RunningService):
+    up = await arrived(service)
+    hospital, other = up.receiver, await service.system(CAT_HAI)
+    based = [{"reference": f"ServiceRequest/{up.request['id']}"}]
+    first = await created(hospital, request(up.patient["id"], CAT_HAI, basedOn=based))
+    found = await other.get("Task", params={"focus": f"ServiceRequest/{first['id']}"})
+    task = found.json()["entry"][0]["resource"]["id"]
+    aside = Case(hospital, other, CAT_HAI, up.patient, first, task)
+    # Some weeks of exercise elsewhere, and back to the hospital.
+    await aside.moved(other, "accepted")
+    await aside.moved(other, "in-progress")
+    parts = [output("disposition", valueCodeableConcept={"coding": [{"code": "discharged"}]})]
+    await aside.moved(other, "completed", output=parts, note=[{"text": "Walks again."}])
+    letter = await created(hospital, summary(up.patient["id"]))
+    await up.moved(hospital, "completed", output=completion(letter["id"], "returned-to-referrer"))
+    found = await up.sender.get("Task", params={"owner": LE_CHAN, "patient": up.patient["id"]})
+    (entry,) = found.json()["entry"]
+    assert entry["resource"]["status"] == "requested"
 
 
 async def test_the_family_does_not_want_to_go(service: RunningService):

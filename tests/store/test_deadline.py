@@ -19,11 +19,13 @@ async def planner(database: Database) -> AsyncIterator[asyncpg.Connection]:
 
 async def test_the_tick_looks_at_what_has_something_to_do_alone(planner: asyncpg.Connection) -> None:
     body = await planner.fetchval("SELECT prosrc FROM pg_proc WHERE proname = 'due_deadlines'")
-    query = body[body.index("SELECT") : body.index("p_most;")].replace("p_now", "now()") + "500"
+    query = body[body.index("SELECT") : body.rindex(";\nEND")].replace("p_now", "now()")
+    query = query.replace("p_most", "500").replace("p_lapses", "10")
     for name in ("hashjoin", "mergejoin", "bitmapscan", "sort"):
         await planner.execute(f"SET enable_{name} = off")
     plan = "\n".join(row[0] for row in await planner.fetch(f"EXPLAIN {query}"))
     assert "Index Scan using deadline_due" in plan
-    # The index has the order.
+    assert "Index Scan using deadline_lapse" in plan
+    # The indexes have the order.
     assert "Sort" not in plan
     assert "Seq Scan" not in plan

@@ -108,10 +108,11 @@ async def test_content_is_that_of_the_version(store: Store) -> None:
     await put(store, "Patient", "a", version=3, deleted=True)
     page = await type_history(store, "station", "Patient", count=10)
     assert [one.content and '"male"' in one.content for one in page.changes] == [None, False, True]
-    assert [one.deleted for one in page.changes] == [True, False, False]
+    assert [one.kind for one in page.changes] == ["delete", "update", "create"]
     instance = await instance_history(store, "station", "Patient", "a", count=10)
     assert instance is not None
-    assert [(one.version, one.deleted) for one in instance.changes] == [(3, True), (2, False), (1, False)]
+    told = [(one.version, one.kind) for one in instance.changes]
+    assert told == [(3, "delete"), (2, "update"), (1, "create")]
     assert await instance_history(store, "stranger", "Patient", "a", count=10) is None
     for version, seen in {0: False, 1: True, 3: True, 4: False, 2**31: False, -1: False}.items():
         assert (await read_version(store, "station", "Patient", "a", version) is not None) is seen

@@ -55,6 +55,7 @@ OPEN = {
     "client",
     "directory",
     "facility",
+    "id_key",
     "link",
     "membership",
     "network",

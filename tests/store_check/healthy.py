@@ -142,8 +142,24 @@ async def _asked_and_claimed(service: RunningService) -> None:
     answers = {"inResponseTo": [{"reference": f"Communication/{first['id']}"}]}
     await created(case.sender, asks | answers)
     assert business(await case.task()) == "awaiting-information"
+    await _asked_of_who_passes_on(service)
     gone = await offered(service)
     assert (await claim(await service.system(AN_LAO), gone)).status_code == 200
+
+
+async def _asked_of_who_passes_on(service: RunningService) -> None:
+    """A hospital sends a patient on; what it is told of her in a question ends with the offer."""
+    case = await arrived(service)
+    based = [{"reference": f"ServiceRequest/{case.request['id']}"}]
+    further = await created(case.receiver, request(case.patient["id"], VIET_TIEP, basedOn=based))
+    last = await service.system(VIET_TIEP)
+    found = await last.get("Task", params={"focus": f"ServiceRequest/{further['id']}"})
+    task = found.json()["entry"][0]["resource"]
+    asks = {"resourceType": "Communication", "status": "completed", "payload": [{"contentString": "Why?"}]}
+    about = {"partOf": [{"reference": f"Task/{task['id']}"}], "subject": further["subject"]}
+    await created(last, asks | about)
+    on = Case(case.receiver, last, VIET_TIEP, case.patient, further, task["id"])
+    await on.moved(last, "rejected", statusReason=REASON)
 
 
 async def _take_down(service: RunningService, case: Case) -> None:

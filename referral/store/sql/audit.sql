@@ -46,3 +46,6 @@ WHERE a.at >= $1 AND a.at < $2 AND NOT EXISTS (SELECT FROM audit_seal s WHERE s.
 
 -- name: note_export
 INSERT INTO audit (at, action, query, details) VALUES ($1, 'export', $2, $3::text::jsonb)
+
+-- name: id_key
+SELECT key FROM id_key

@@ -1,5 +1,5 @@
 -- name: due
-SELECT * FROM due_deadlines($1, $2)
+SELECT * FROM due_deadlines($1, $2, $3)
 
 -- name: fire
 SELECT * FROM fire_deadlines($1, $2::text::jsonb)

@@ -14,12 +14,13 @@ WHERE d.type = $2 AND d.id = $3
 -- name: instance
 -- The versions of a resource that the facility sees now, since $4 and before version $5, the last one first. No row at all: it
 -- does not see it; one without a version: there is none.
-SELECT v.version, v.updated_at, v.deleted, v.content
+SELECT v.version, v.updated_at, v.content,
+  (SELECT c.kind FROM change c WHERE c.type = $2 AND c.txid = v.txid AND c.id = $3 AND c.version = v.version) AS kind
 FROM document d LEFT JOIN LATERAL (
-  SELECT n.version, n.updated_at, n.deleted, n.content::text AS content FROM (
-    SELECT d.version, d.updated_at, d.deleted, d.content
+  SELECT n.version, n.updated_at, n.txid, n.content::text AS content FROM (
+    SELECT d.version, d.updated_at, d.txid, d.content
     UNION ALL
-    SELECT o.version, o.updated_at, o.deleted, o.content FROM document_version o WHERE o.type = $2 AND o.id = $3
+    SELECT o.version, o.updated_at, o.txid, o.content FROM document_version o WHERE o.type = $2 AND o.id = $3
   ) n WHERE n.updated_at >= $4 AND n.version < $5 ORDER BY n.version DESC LIMIT $6
 ) v ON true
 WHERE d.type = $2 AND d.id = $3
@@ -32,5 +33,5 @@ ORDER BY v.version DESC
 SELECT first_change($1, $2)
 
 -- name: type
-SELECT txid, seq, id, version, at, deleted, content
+SELECT txid, seq, id, version, at, kind, content
 FROM type_history($1, $2, $3, $4::text::xid8, $5::text::xid8, $6, $7, $8)

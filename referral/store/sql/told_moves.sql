@@ -7,7 +7,7 @@ WHERE (e.type = 'Task' AND e.id = ANY ($2::text[]) OR e.referral = ANY ($1::text
   AND e.party IS NOT NULL
   AND (e.type = 'Task' AND e.move <> 'amend'
     OR e.type = 'ServiceRequest'
-      AND (e.move IN ('submit', 'discard', 'cancel', 'lapse', 'replace', 'dismiss') OR e.move = 'mark-error' AND e.to_state = 'entered-in-error'))
+      AND (e.move IN ('submit', 'discard', 'cancel', 'lapse', 'replace', 'dismiss', 'warn', 'escalate') OR e.move = 'mark-error' AND e.to_state = 'entered-in-error'))
 ORDER BY e.seq LIMIT $3
 
 -- name: one
@@ -17,4 +17,4 @@ WHERE e.seq = $1
   AND e.party IS NOT NULL
   AND (e.type = 'Task' AND e.move <> 'amend'
     OR e.type = 'ServiceRequest'
-      AND (e.move IN ('submit', 'discard', 'cancel', 'lapse', 'replace', 'dismiss') OR e.move = 'mark-error' AND e.to_state = 'entered-in-error'))
+      AND (e.move IN ('submit', 'discard', 'cancel', 'lapse', 'replace', 'dismiss', 'warn', 'escalate') OR e.move = 'mark-error' AND e.to_state = 'entered-in-error'))

@@ -28,7 +28,7 @@ Description: "Takes in a patient who turned up with a referral, by its number an
 * parameter[=].use = #in
 * parameter[=].min = 1
 * parameter[=].max = "1"
-* parameter[=].documentation = "The day on which the patient was born."
+* parameter[=].documentation = "When the patient was born, as far as the sender has it: a day, or a month or a year of whom no more is known."
 * parameter[=].type = #date
 * parameter[+].name = #return
 * parameter[=].use = #out

@@ -48,6 +48,12 @@ Description: "What the caller may do now with a referral or an offer, and who ow
 * parameter[=].part[=].max = "*"
 * parameter[=].part[=].documentation = "What must come with it."
 * parameter[=].part[=].type = #code
+* parameter[=].part[+].name = #reason
+* parameter[=].part[=].use = #out
+* parameter[=].part[=].min = 0
+* parameter[=].part[=].max = "*"
+* parameter[=].part[=].documentation = "A code that its reason may have, beside the text that it needs."
+* parameter[=].part[=].type = #Coding
 * parameter[=].part[+].name = #missing
 * parameter[=].part[=].use = #out
 * parameter[=].part[=].min = 0

@@ -290,6 +290,7 @@ BEGIN
     JOIN offer o ON o.referral = r.id AND o.state IN ('requested', 'received', 'awaiting-information', 'accepted', 'scheduled', 'in-transit', 'no-show');
     EXIT WHEN onward IS NULL;
     -- As where it ended first: who gives more by these is waited for.
+    PERFORM FROM offer o WHERE o.id = ANY (onward) ORDER BY o.id FOR UPDATE;
     PERFORM FROM offer o JOIN access a ON a.via IN (o.id, o.referral) AND a.facility = o.owner
     WHERE o.id = ANY (onward) AND a.until IS NULL FOR UPDATE OF a;
     UPDATE access a SET until = at FROM offer o JOIN referral r ON r.id = o.referral
@@ -363,8 +364,8 @@ BEGIN
   END IF;
 
   INSERT INTO change (at, type, id, version, kind)
-  SELECT c.at, c.type, c.id, c.version, CASE WHEN c.deleted THEN 'delete' WHEN c.version = 1 THEN 'create' ELSE 'update' END
-  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int, at timestamptz, deleted boolean);
+  SELECT c.at, c.type, c.id, c.version, CASE WHEN c.deleted THEN 'delete' ELSE coalesce(c.kind, CASE WHEN c.version = 1 THEN 'create' ELSE 'update' END) END
+  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int, at timestamptz, deleted boolean, kind text);
 
   IF changes ? 'directory' THEN
     INSERT INTO directory (network, type, id)

@@ -1,6 +1,9 @@
 -- The changes of a type in the order of their commits, and what must not be deleted.
 
 CREATE INDEX change_type ON change (type, txid, seq);
+-- Also told: put (made under an id of the client's) and restore (a deletion was taken back). The rows that there are need no look.
+ALTER TABLE change DROP CONSTRAINT change_kind_check,
+  ADD CONSTRAINT change_kind_check CHECK (kind IN ('create', 'put', 'update', 'restore', 'delete')) NOT VALID;
 -- For "since": small, and nothing to a write, since time and place in the table run together.
 CREATE INDEX change_at ON change USING brin (at) WITH (pages_per_range = 16, autosummarize = on);
 
@@ -17,7 +20,7 @@ $$;
 -- how far that was. Over the wall: behind it each row would be asked twice.
 CREATE FUNCTION type_history(p_actor text, p_type text, p_since timestamptz, p_from xid8, p_txid xid8, p_seq bigint,
   p_count int, p_most int)
-RETURNS TABLE (txid text, seq bigint, id text, version int, at timestamptz, deleted boolean, content text)
+RETURNS TABLE (txid text, seq bigint, id text, version int, at timestamptz, kind text, content text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
@@ -27,7 +30,7 @@ DECLARE
   found int;
 BEGIN
   RETURN QUERY
-    SELECT c.txid::text, c.seq, c.id, c.version, c.at, c.kind = 'delete', CASE WHEN c.kind <> 'delete' THEN (
+    SELECT c.txid::text, c.seq, c.id, c.version, c.at, c.kind, CASE WHEN c.kind <> 'delete' THEN (
         SELECT d.content::text FROM document d WHERE d.type = p_type AND d.id = c.id AND d.version = c.version
         UNION ALL
         SELECT v.content::text FROM document_version v WHERE v.type = p_type AND v.id = c.id AND v.version = c.version
@@ -44,7 +47,7 @@ BEGIN
   GET DIAGNOSTICS found = ROW_COUNT;
   IF found < p_count THEN
     RETURN QUERY
-      SELECT w.txid::text, w.seq, NULL::text, NULL::int, NULL::timestamptz, NULL::boolean, NULL::text FROM change w
+      SELECT w.txid::text, w.seq, NULL::text, NULL::int, NULL::timestamptz, NULL::text, NULL::text FROM change w
       WHERE w.type = p_type AND (w.txid, w.seq) < (before, CASE WHEN before = p_txid THEN p_seq ELSE 0 END) AND w.txid >= p_from
       ORDER BY w.txid DESC, w.seq DESC OFFSET p_most - 1 LIMIT 1;
   END IF;

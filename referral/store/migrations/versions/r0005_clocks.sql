@@ -34,29 +34,39 @@ CREATE TABLE deadline (
   -- this prevents an escalation before the warning
   CONSTRAINT deadline_order CHECK (due_at <= escalate_at)
 );
--- What the tick looks at: those that have something to do yet, the first one first.
-CREATE INDEX deadline_due ON deadline (next_at) WHERE next_at IS NOT NULL;
+-- What the tick looks at: those that have something to do yet, the first one first; apart from them the slips that are to lapse, of
+-- which all of a network end at one midnight.
+CREATE INDEX deadline_due ON deadline (next_at) WHERE next_at IS NOT NULL AND NOT (slot = 'slip' AND stage = 1);
+CREATE INDEX deadline_lapse ON deadline (next_at) WHERE next_at IS NOT NULL AND slot = 'slip' AND stage = 1;
 -- What waits for a facility, and what it waits for, the most urgent first.
 CREATE INDEX deadline_debtor ON deadline (debtor, due_at, referral) WHERE done_at IS NULL AND debtor IS NOT NULL;
 CREATE INDEX deadline_creditor ON deadline (creditor, due_at, referral) WHERE done_at IS NULL AND creditor IS NOT NULL;
 
 ALTER TABLE deadline ENABLE ROW LEVEL SECURITY;
--- Whoever sees a referral sees who owes what of it.
+-- Who owes what of a referral is seen by who sees the offer that it is about; without one by who sees the referral, but not by an
+-- offer: who said no still does, and is not told how it goes on.
 CREATE POLICY seen ON deadline FOR SELECT TO referral_service USING (
-  EXISTS (SELECT FROM access a WHERE a.facility = current_setting('referral.actor', true) AND a.type = 'ServiceRequest'
-          AND a.id = deadline.referral AND a.until IS NULL OFFSET 0));
+  EXISTS (SELECT FROM access a WHERE a.facility = current_setting('referral.actor', true) AND a.type = 'Task'
+          AND a.id = deadline.offer AND a.until IS NULL OFFSET 0)
+  OR EXISTS (SELECT FROM access a WHERE a.facility = current_setting('referral.actor', true) AND a.type = 'ServiceRequest'
+             AND a.id = deadline.referral AND a.via IN ('', deadline.referral) AND a.until IS NULL OFFSET 0));
 GRANT SELECT ON deadline TO referral_service;
 
--- What is due at a moment, for the worker; names no patient.
-CREATE FUNCTION due_deadlines(p_now timestamptz, p_most int)
+-- What is due at a moment, for the worker; names no patient. p_lapses: at most so many that lapse, behind all others.
+CREATE FUNCTION due_deadlines(p_now timestamptz, p_most int, p_lapses int)
 RETURNS TABLE (referral text, slot text, network text, offer text, kind text, owes text, debtor text, stage int, authored_on timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
   RETURN QUERY
     SELECT k.referral, k.slot, k.network, k.offer, k.kind, k.owes, k.debtor, k.stage, r.authored_on
-    FROM deadline k JOIN referral r ON r.id = k.referral
-    WHERE k.next_at <= p_now ORDER BY k.next_at LIMIT p_most;
+    FROM (
+      (SELECT d.* FROM deadline d
+       WHERE d.next_at <= p_now AND NOT (d.slot = 'slip' AND d.stage = 1) ORDER BY d.next_at LIMIT p_most)
+      UNION ALL
+      (SELECT d.* FROM deadline d
+       WHERE d.next_at <= p_now AND d.slot = 'slip' AND d.stage = 1 ORDER BY d.next_at LIMIT p_lapses)
+    ) k JOIN referral r ON r.id = k.referral;
 END $$;
 
 -- Warns of what is due, or escalates it: the row, the event, what the office then owes. rows: [[referral, slot, stage, suggested]]
@@ -156,10 +166,12 @@ RETURNS TABLE (kind text, running bigint, overdue bigint, escalated bigint, olde
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT k.kind, count(*), count(*) FILTER (WHERE k.due_at <= p_now), count(*) FILTER (WHERE k.stage = 2), min(k.due_at)
   FROM deadline k WHERE k.done_at IS NULL AND k.debtor IS NOT NULL AND k.slot = 'step' AND k.kind IS NOT NULL GROUP BY k.kind
-  UNION ALL SELECT NULL, 0, 0, 0, (SELECT min(k.next_at) FROM deadline k WHERE k.next_at IS NOT NULL)
+  UNION ALL SELECT NULL, 0, 0, 0, least(
+    (SELECT min(k.next_at) FROM deadline k WHERE k.next_at IS NOT NULL AND NOT (k.slot = 'slip' AND k.stage = 1)),
+    (SELECT min(k.next_at) FROM deadline k WHERE k.next_at IS NOT NULL AND k.slot = 'slip' AND k.stage = 1))
 $$;
 
-REVOKE ALL ON FUNCTION due_deadlines(timestamptz, int), fire_deadlines(timestamptz, jsonb), take_referral(text), postpone_deadline(text, text, timestamptz),
+REVOKE ALL ON FUNCTION due_deadlines(timestamptz, int, int), fire_deadlines(timestamptz, jsonb), take_referral(text), postpone_deadline(text, text, timestamptz),
   without_deadline(text, int), clock_counts(timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION due_deadlines(timestamptz, int), fire_deadlines(timestamptz, jsonb), take_referral(text), postpone_deadline(text, text, timestamptz),
+GRANT EXECUTE ON FUNCTION due_deadlines(timestamptz, int, int), fire_deadlines(timestamptz, jsonb), take_referral(text), postpone_deadline(text, text, timestamptz),
   without_deadline(text, int), clock_counts(timestamptz) TO referral_service;

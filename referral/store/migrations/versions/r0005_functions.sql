@@ -131,6 +131,8 @@ BEGIN
              'starts', CASE WHEN d.type IN ('Appointment', 'Slot') THEN (
                          SELECT s.low FROM search_date s
                          WHERE s.type = d.type AND s.id = d.id AND s.param IN ('date', 'start') LIMIT 1) END,
+             'status', CASE WHEN d.type = 'Appointment' THEN (
+                         SELECT t.code FROM search_token t WHERE t.type = d.type AND t.id = d.id AND t.param = 'status' LIMIT 1) END,
              -- What is another's, and who names it in a referral passes on.
              'through', CASE WHEN request ? 'passing' AND d.owner <> actor AND d.type <> 'Organization' THEN
                           held_through(actor, d.type, d.id) END)
@@ -196,8 +198,9 @@ BEGIN
                    SELECT r.id, r.sender, r.based_on
                    UNION SELECT j.id, j.sender, j.based_on FROM before b JOIN referral j ON j.id = b.based_on
                  ) SELECT jsonb_agg(DISTINCT b.sender) FROM before b),
+               'goes_on_to', CASE WHEN r.direction = 'down' THEN goes_on_to(r.id, actor) END,
                'returned_by', (SELECT jsonb_agg(DISTINCT b.sender) FROM referral b WHERE b.based_on = r.id
-                               AND b.direction = 'down' AND b.state NOT IN ('draft', 'cancelled', 'entered-in-error')))
+                               AND b.direction = 'down' AND b.state IN ('unplaced', 'offered', 'in-care')))
       -- A union, not OR: else the whole table is read.
       FROM (
         SELECT unnest(locked) AS id
@@ -219,6 +222,8 @@ BEGIN
         JOIN document d ON d.type = n.type AND d.id = n.id WHERE is_directory(n.type)
       UNION SELECT o.owner FROM offer o WHERE o.referral = ANY (locked)
       UNION SELECT r.sender FROM referral r WHERE r.id = ANY (locked)
+      UNION SELECT goes.sender FROM referral r CROSS JOIN LATERAL goes_on_to(r.id, actor) AS goes (sender)
+        WHERE r.id = ANY (locked) AND r.direction = 'down' AND goes.sender IS NOT NULL
     ) n LEFT JOIN facility f ON f.id = n.id;
 
   RETURN QUERY
@@ -302,8 +307,8 @@ BEGIN
   END IF;
 
   INSERT INTO change (at, type, id, version, kind)
-  SELECT c.at, c.type, c.id, c.version, CASE WHEN c.deleted THEN 'delete' WHEN c.version = 1 THEN 'create' ELSE 'update' END
-  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int, at timestamptz, deleted boolean);
+  SELECT c.at, c.type, c.id, c.version, CASE WHEN c.deleted THEN 'delete' ELSE coalesce(c.kind, CASE WHEN c.version = 1 THEN 'create' ELSE 'update' END) END
+  FROM jsonb_to_recordset(changes->'documents') AS c (type text, id text, version int, at timestamptz, deleted boolean, kind text);
 
   IF changes ? 'directory' THEN
     INSERT INTO directory (network, type, id)
@@ -332,7 +337,9 @@ BEGIN
   IF changes ? 'offers' THEN
     -- Those that end come before those that open, so that one referral never has two open offers on the way.
     WITH known AS (
-      UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at, departed_at = c.departed_at
+      -- A service that knows of no departure says nothing of it.
+      UPDATE offer o SET state = c.state, priority = c.priority, updated_at = c.updated_at,
+        departed_at = CASE WHEN c.state = 'in-transit' THEN coalesce(c.departed_at, o.departed_at, c.updated_at) ELSE c.departed_at END
       FROM jsonb_populate_recordset(NULL::offer, changes->'offers') c WHERE o.id = c.id RETURNING o.id
     ) SELECT array_agg(known.id) INTO known_offers FROM known;
     INSERT INTO offer

@@ -14,8 +14,17 @@ CREATE INDEX journey_loop ON journey (network, loop, since) WHERE loop <> 'open'
 
 ALTER TABLE journey ENABLE ROW LEVEL SECURITY;
 GRANT SELECT ON journey TO referral_service;
--- Who sees one of its referrals, under the policy of those.
-CREATE POLICY seen ON journey FOR SELECT TO referral_service USING (EXISTS (SELECT FROM referral r WHERE r.journey = journey.number OFFSET 0));
+-- Whether the actor of the connection follows a referral: it sees it otherwise than by an offer, or by one that counts. Who said no sees it
+-- still, and is not told how it goes on. Under the policies of what it reads.
+CREATE FUNCTION follows(p_referral text) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM access a WHERE a.facility = current_setting('referral.actor', true) AND a.type = 'ServiceRequest'
+                 AND a.id = p_referral AND a.via IN ('', p_referral) AND a.until IS NULL)
+    OR EXISTS (SELECT FROM offer o WHERE o.referral = p_referral AND o.owner = current_setting('referral.actor', true)
+               AND o.state NOT IN ('rejected', 'redirected', 'withdrawn', 'lapsed', 'entered-in-error'))
+$$;
+-- Who follows one of its referrals.
+CREATE POLICY seen ON journey FOR SELECT TO referral_service USING (
+  EXISTS (SELECT FROM referral r WHERE r.journey = journey.number AND follows(r.id) OFFSET 0));
 
 -- The first referrals of the journeys of these: whoever changes one of a journey locks that one, so that two never judge the
 -- loop at once by what stood before the other.
@@ -110,6 +119,10 @@ CREATE FUNCTION with_late(changes jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   more jsonb;
 BEGIN
+  -- What ends at this moment is waited for: it has no lock of the referral, as others have who give packages.
+  PERFORM FROM jsonb_array_elements(changes->'late') x
+    JOIN search_reference n ON n.type = 'ServiceRequest' AND n.param = '_package' AND n.target_id = x->>1 AND n.target_type = x->>0
+    JOIN offer o ON o.referral = n.id ORDER BY o.id FOR SHARE OF o;
   SELECT jsonb_object_agg(named.part, coalesce(changes->named.part, '[]') || named.rows) INTO more FROM (
     SELECT 'packages' AS part, jsonb_agg(jsonb_build_array(r.id, o.id, o.owner, r.sender, r.patient, x->>2)) AS rows
     FROM jsonb_array_elements(changes->'late') x JOIN document d ON d.type = x->>0 AND d.id = x->>1 AND NOT d.deleted
@@ -136,8 +149,9 @@ RETURNS TABLE (kind text, type text, id text, version int, visible boolean, owne
   WHERE o.id = ANY (p_offers) AND is_visible(current_setting('referral.actor', true), 'Patient', p.id)
 $$;
 
-REVOKE ALL ON FUNCTION with_roots(text[]), journeys_of(text[]), keep_journeys(jsonb), hand_on(jsonb), await_late(jsonb), with_late(jsonb),
+REVOKE ALL ON FUNCTION follows(text), with_roots(text[]), journeys_of(text[]), keep_journeys(jsonb), hand_on(jsonb), await_late(jsonb), with_late(jsonb),
   homes_of(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION follows(text) TO referral_service;
 
 -- The journeys that have ended before: judged as domain/journey.py does, by what their offers say, for the log did not have it.
 INSERT INTO journey (number, network, loop, reason, since)

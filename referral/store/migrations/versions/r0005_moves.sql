@@ -68,8 +68,21 @@ BEGIN
   END IF;
 END $$;
 
+-- To whom a patient who was sent down goes on from the receiver of that: who had sent him up before the receiver did, or sent him
+-- up at all where the receiver never did. NULL: to nobody, for the receiver sent him first, or he was never sent up.
+CREATE FUNCTION goes_on_to(p_referral text, p_receiver text) RETURNS text LANGUAGE sql STABLE AS $$
+  WITH RECURSIVE before (step, sender, direction, based_on) AS (
+    SELECT 1, b.sender, b.direction, b.based_on FROM referral r JOIN referral b ON b.id = r.based_on
+    WHERE r.id = p_referral AND r.direction = 'down'
+    UNION ALL SELECT b.step + 1, j.sender, j.direction, j.based_on FROM before b JOIN referral j ON j.id = b.based_on
+  ), up AS (SELECT step, sender FROM before WHERE direction <> 'down')
+  SELECT u.sender FROM up u
+  WHERE u.sender <> p_receiver AND u.step > coalesce((SELECT max(o.step) FROM up o WHERE o.sender = p_receiver), 0)
+  ORDER BY u.step LIMIT 1
+$$;
+
 -- How a referral or an offer stands, for a facility that sees it: the referral, the offer that counts (that one; of a referral the
--- open one, else the last), what is open between its parties, whether it was replaced, and whether the facility is a member of its network.
+-- open one, else the last), what is open between its parties, whether the patient goes on from its receiver, whether it was replaced, and whether the facility is a member of its network.
 -- A resource that is neither: its `deleted` alone. No row: it is not there, or not seen.
 CREATE FUNCTION standing_of(p_actor text, p_type text, p_id text) RETURNS SETOF jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
@@ -81,6 +94,10 @@ BEGIN
       'asked', EXISTS (SELECT FROM demand q WHERE q.referral = r.id AND q.offer = o.id AND q.kind = 'question' AND q.settled_at IS NULL),
       'abort', EXISTS (SELECT FROM demand q WHERE q.referral = r.id AND q.offer = o.id AND q.kind = 'abort' AND q.settled_at IS NULL),
       'due', (SELECT k.due_at FROM deadline k WHERE k.referral = r.id AND k.slot = 'step' AND k.done_at IS NULL),
+      'follows', EXISTS (SELECT FROM access a WHERE a.facility = p_actor AND a.type = 'ServiceRequest' AND a.id = r.id AND a.via IN ('', r.id)
+                         AND a.until IS NULL)
+        OR coalesce(o.owner = p_actor AND o.state NOT IN ('rejected', 'redirected', 'withdrawn', 'lapsed', 'entered-in-error'), false),
+      'goes_on', o.id IS NOT NULL AND goes_on_to(r.id, o.owner) IS NOT NULL,
       'replaced', EXISTS (SELECT FROM event e WHERE e.type = 'ServiceRequest' AND e.id = r.id AND e.move = 'replace'),
       'member', EXISTS (SELECT FROM membership m WHERE m.network = r.network AND m.facility = p_actor
                         AND (m.valid_from IS NULL OR m.valid_from <= current_date) AND (m.valid_to IS NULL OR m.valid_to >= current_date)))
@@ -100,5 +117,5 @@ BEGIN
       AND EXISTS (SELECT FROM access a WHERE a.facility = p_actor AND a.type = p_type AND a.id = p_id AND a.until IS NULL OFFSET 0);
 END $$;
 
-REVOKE ALL ON FUNCTION find_claim(text, text, text, timestamptz), standing_of(text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION goes_on_to(text, text), find_claim(text, text, text, timestamptz), standing_of(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION standing_of(text, text, text) TO referral_service;

@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 # In this order; each has its `_down`. "functions" replaces what 0004 made, and writes what all others have.
-_PARTS: tuple[str, ...] = ("moves", "policy", "journey", "clocks", "together")
+_PARTS: tuple[str, ...] = ("moves", "policy", "journey", "clocks", "ids", "together")
 
 
 def upgrade() -> None:
