@@ -65,8 +65,8 @@ clock stands still and the sender's `answer` runs; then it goes on where it stoo
 from the same moment; each other step begins its own.
 
 Where the policy lets it (`auto_redirect`), escalating puts an offer that nobody answered to the next
-facility of the sender's list that can be asked, if there is one. When nobody closes in time, the loop of
-the journey is `lost` with the warning.
+facility of the sender's list that can be asked, if there is one: the policy refuses the clock what it refuses
+the sender. When nobody closes in time, the loop of the journey is `lost` with the warning.
 
 The slip counts from the signing (`ServiceRequest.authoredOn`; from the submission where it was over by
 then, or is to come), by the calendar of the policy. Both sides are warned some working days before its last

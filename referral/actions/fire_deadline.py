@@ -12,8 +12,8 @@ from referral.actions.carry_out import carry_out
 from referral.actions.lapse_referral import plan_lapse
 from referral.actions.name_facility import named_facility
 from referral.actions.new_id import new_id
-from referral.actions.open_offer import enter_offer, make_offer, why_no_target
-from referral.actions.referral_rules import RulesOf
+from referral.actions.open_offer import can_be_asked, open_offer
+from referral.actions.referral_rules import rules_in
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
 from referral.domain.deadlines import ClockMove, Deadline, Slot, Stage, for_the_office, past_the_slip
@@ -24,9 +24,9 @@ from referral.domain.referral import Offer, Referral
 from referral.domain.scope import read_scopes
 from referral.fhir import systems
 from referral.fhir.elements import concept
-from referral.fhir.offer import new_offer
 from referral.fhir.references import identifier_of, target_of
 from referral.fhir.resources import SUPPORTED
+from referral.network.snapshot import SnapshotHolder
 from referral.store.change_set import Loaded, WriteRequest, apply_changes, load_for_write
 from referral.store.deadline import DueDeadline, take_referral
 from referral.store.pool import Connection, Store
@@ -40,11 +40,11 @@ _SCOPE: Final = read_scopes("system/*.cruds")
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """What the clock works with. base: address of the FHIR endpoint. rules: gives those of a referral."""
+    """What the clock works with. base: address of the FHIR endpoint."""
 
     store: Store
+    snapshots: SnapshotHolder
     base: str
-    rules: RulesOf
 
 
 async def let_lapse(hub: Hub, due: DueDeadline, now: datetime) -> bool:
@@ -144,7 +144,15 @@ async def _in_hand(hub: Hub, network: str, referral: str, now: datetime, plan: P
         at = loaded.not_before(now)
         actor = Actor(FacilityId(network), CLIENT, _SCOPE)
         workspace = Workspace(
-            actor, at, None, hub.base, lambda: new_id(at), loaded, clock=now, rules=hub.rules
+            actor,
+            at,
+            None,
+            hub.base,
+            lambda: new_id(at),
+            loaded,
+            clock=now,
+            snapshot=hub.snapshots.current,
+            rules=rules_in(hub.snapshots),
         )
         if not await plan(workspace, connection):
             return False
@@ -237,10 +245,7 @@ def _put_to_the_next(
             reason=("other", _NO_ANSWER),
         )
         unplaced = workspace.referrals[referral.id]
-        opened = make_offer(workspace, unplaced, target, OfferState.REQUESTED)
-        placed = replace(unplaced, state=ReferralState.OFFERED)
-        made = new_offer(opened, reference)
-        enter_offer(workspace, opened, placed, "offer", party=Party.SYSTEM, made=made)
+        open_offer(workspace, unplaced, target, owner=reference, party=Party.SYSTEM)
         return True
     return False
 
@@ -251,6 +256,4 @@ def _askable(workspace: Workspace, referral: Referral, reference: Mapping[str, A
         target = named_facility(workspace, reference, "ServiceRequest.performer")
     except BrokenRule:
         return None
-    if target is None or why_no_target(workspace, referral, target) is not None:
-        return None
-    return target
+    return target if target is not None and can_be_asked(workspace, referral, target) else None

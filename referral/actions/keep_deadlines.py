@@ -10,7 +10,7 @@ from referral.domain.lifecycle import OfferState, ReferralState
 from referral.fhir.intervals import interval
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from referral.actions.referral_rules import RulesOf
     from referral.actions.workspace import Workspace
@@ -30,14 +30,15 @@ def kept_deadlines(workspace: Workspace, rules_of: RulesOf) -> list[Deadline]:
         stored = workspace.loaded.referrals.get(referral_id)
         before = stored.deadlines if stored else {}
         offer = _that_counts(workspace, referral)
+        rules = rules_of(referral)
         situation = Situation(
             referral,
             offer,
             workspace.stands(offer) if offer is not None else None,
-            None if Slot.SLIP in before else _signing(workspace, referral),
+            None if Slot.SLIP in before else _signing(workspace, referral, rules.calendar.zone),
             workspace.is_replaced(referral_id),
         )
-        found += deadlines_after(before, situation, rules_of(referral), workspace.now)
+        found += deadlines_after(before, situation, rules, workspace.now)
     return found
 
 
@@ -50,14 +51,20 @@ def _that_counts(workspace: Workspace, referral: Referral) -> Offer | None:
     return None
 
 
-def _signing(workspace: Workspace, referral: Referral) -> Signing | None:
-    """When the request says that it was signed, and what it is for; None where it is not at hand."""
+def _signing(workspace: Workspace, referral: Referral, zone: tzinfo) -> Signing | None:
+    """When the request says that it was signed, and what it is for; None where it is not at hand.
+
+    zone: of the network, whose day a date without a time is.
+    """
     content = workspace.current("ServiceRequest", referral.id)
     if content is None:
         return None
-    return Signing(_signed_at(content) or workspace.now, sorted(codes_in_hand(workspace, content)))
+    return Signing(_signed_at(content, zone) or workspace.now, sorted(codes_in_hand(workspace, content)))
 
 
-def _signed_at(content: dict[str, Any]) -> datetime | None:
+def _signed_at(content: dict[str, Any], zone: tzinfo) -> datetime | None:
     text = content.get("authoredOn")
-    return interval(text).low if isinstance(text, str) else None
+    if not isinstance(text, str):
+        return None
+    signed = interval(text).low
+    return signed if "T" in text else signed.replace(tzinfo=zone)

@@ -196,7 +196,7 @@ def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:
         target,
         owner=reference,
         reasoned=True,
-        onward=True,
+        party=Party.RECEIVER,
         inputs=inputs if on_the_way else (),
         departed_at=update.offer.departed_at if on_the_way else None,
     )

@@ -66,20 +66,21 @@ def open_offer(
     content: dict[str, Any] | None = None,
     offer_id: str | None = None,
     reasoned: bool = False,
-    onward: bool = False,
+    party: Party | None = None,
     inputs: Sequence[Mapping[str, Any]] = (),
     departed_at: datetime | None = None,
 ) -> Offer:
     """Open an offer of `referral` to the facility `target`, giving it what it needs to decide.
 
     content: the Task of a client; without it the hub makes one, naming the owner as `owner` does.
-    reasoned: a reason for asking once more is given elsewhere. onward: by a receiver who passes it on.
-    inputs: of the Task that the hub makes. departed_at: since when the patient is on the way already.
+    reasoned: a reason for asking once more is given elsewhere. party: who does it in the sender's place, a
+    receiver who passes it on or the clock. inputs: of the Task that the hub makes. departed_at: since when
+    the patient is on the way already.
     Raises BrokenRule, MissingElement or IllegalMove when this target cannot be asked now.
     """
     actor = workspace.actor.facility
     parties = parties_of(actor, sender=referral.sender, office=referral.network)
-    if onward:
+    if party is not None:
         parties |= {Party.SENDER}
     _check_no_open_offer(workspace, referral)
     check_referral_move(referral.state, ReferralMove.OFFER, parties)
@@ -95,11 +96,34 @@ def open_offer(
     asked = make_offer(workspace, referral, target, OfferState.REQUESTED, offer_id)
     offer = replace(asked, departed_at=departed_at)
     placed = replace(referral, state=ReferralState.OFFERED)
-    party = Party.OFFICE if actor == referral.network else Party.RECEIVER if onward else Party.SENDER
+    told = check_way_down(workspace, _towards(workspace, referral, target), target)
+    by = party or (Party.OFFICE if actor == referral.network else Party.SENDER)
     made = new_offer(offer, owner, inputs)
-    enter_offer(workspace, offer, placed, "offer", party=party, made=made, content=content)
-    check_way_down(workspace, workspace.referrals[referral.id], target, offer.id)
+    enter_offer(workspace, offer, placed, "offer", party=by, made=made, content=content)
+    if told is not None:
+        for key in (("ServiceRequest", referral.id), ("Task", offer.id)):
+            workspace.note(key, told)
     return offer
+
+
+def can_be_asked(workspace: Workspace, referral: Referral, target: str) -> bool:
+    """Whether `open_offer` opens one to this facility, once no other is open: it was not asked before."""
+    if why_no_target(workspace, referral, target) is not None:
+        return False
+    try:
+        check_direction(workspace, referral, target, "Task.owner")
+        check_way_down(workspace, _towards(workspace, referral, target), target)
+    except BrokenRule:
+        return False
+    return True
+
+
+def _towards(workspace: Workspace, referral: Referral, target: str) -> Referral:
+    """The referral with the direction that an offer to this target gives it, unless its sender said it."""
+    if referral.directed:
+        return referral
+    way = direction_to(workspace, referral.network, referral.sender, target)
+    return replace(referral, direction=way)
 
 
 def make_offer(
@@ -138,11 +162,12 @@ def enter_offer(
     before = workspace.referral(placed.id)
     if before is None:
         raise LookupError(f"no referral {placed.id}")
-    way = placed.direction
+    placed = _towards(workspace, placed, offer.owner)
     # Who turns up somewhere else than was said is there.
-    if not placed.directed or (_contradicts(workspace, placed, offer.owner) and move == ReferralMove.CLAIM):
+    if move == ReferralMove.CLAIM and _contradicts(workspace, placed, offer.owner):
         way = direction_to(workspace, placed.network, placed.sender, offer.owner)
-    placed = replace(placed, direction=way, updated_at=workspace.now)
+        placed = replace(placed, direction=way)
+    placed = replace(placed, updated_at=workspace.now)
     workspace.offers[offer.id] = offer
     workspace.referrals[placed.id] = placed
     revived = REFERRAL_STATUS[before.state] != REFERRAL_STATUS[placed.state]

@@ -72,10 +72,11 @@ def submit(workspace: Workspace, draft: Draft, referral: Referral, *, offered: b
     journey = based_on.journey if based_on is not None else None
     if based_on is not None and journey is None:
         raise BrokenRule("The referral that this one continues is not submitted.", draft.at("basedOn"))
-    targets = _targets(workspace, draft)
+    # Whom its Task in the same transaction names is looked at there.
+    targets = [] if offered else _targets(workspace, draft)
     for facility, _ in targets:
         check_direction(workspace, referral, facility, draft.at("extension"))
-    target = None if offered else _single(targets)
+    target = _single(targets)
     placed = replace(referral, number=number, journey=journey or number, state=ReferralState.UNPLACED)
     workspace.referrals[referral.id] = placed
     for name in stamp_referral(draft.content, placed):

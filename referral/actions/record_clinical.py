@@ -35,9 +35,10 @@ def plan_clinical(workspace: Workspace, draft: Draft) -> Key:
         raise IdNotAllowed("The hub tells moves under ids of this form: POST it without an id.")
     stored = (workspace.current(*draft.key) or {}) if before is not None else {}
     _check_patient(workspace, draft, stored)
-    if not stands_already(workspace, draft):
-        workspace.put(draft.type, draft.id, draft.content, workspace.actor.facility)
-        workspace.tell(draft.key, "update" if before else "create")
+    if stands_already(workspace, draft):
+        return draft.key
+    workspace.put(draft.type, draft.id, draft.content, workspace.actor.facility)
+    workspace.tell(draft.key, "update" if before else "create")
     if draft.type == "Communication":
         _share_communication(workspace, draft, stored)
     return draft.key

@@ -14,22 +14,22 @@ from referral.fhir.suggestion import need_of
 from referral.network.near_home import Home, nearer_station, offers
 
 
-def check_way_down(workspace: Workspace, referral: Referral, target: str, offer: str) -> None:
-    """A place that is not known to offer what a patient sent down needs: told, or refused by the policy.
+def check_way_down(workspace: Workspace, referral: Referral, target: str) -> str | None:
+    """What is to be told where a place is not known to offer what a patient sent down needs.
 
-    offer: id of the Task, whose answer tells it too. Raises BrokenRule.
+    referral: with the direction of this target. Raises BrokenRule where the policy sends nobody there.
     """
     snapshot = workspace.snapshot
     if snapshot is None or referral.direction is not Direction.DOWN:
-        return
+        return None
     day = workspace.now.astimezone(UTC).date()
-    if offers(snapshot, FacilityId(target), _need(workspace, referral), day) is not False:
-        return
+    network = NetworkId(referral.network)
+    if offers(snapshot, network, FacilityId(target), _need(workspace, referral), day) is not False:
+        return None
     text = f"{_name(workspace, target)} is not known to offer what is asked for."
     if workspace.rules(referral).policy.refuses_down_without_service:
         raise BrokenRule(f"{text} The network sends nobody down to such a place.", "Task.owner")
-    for key in (("ServiceRequest", referral.id), ("Task", offer)):
-        workspace.note(key, f"{text} It was asked all the same.")
+    return f"{text} It was asked all the same."
 
 
 def suggest_nearer(workspace: Workspace, down: Referral, offer: Offer, default: str) -> None:

@@ -17,7 +17,6 @@ import structlog
 
 from referral.actions.fire_deadline import Hub, arm, let_lapse, redirect, warn_of_close
 from referral.actions.go_on import going_on, tell_failure
-from referral.actions.referral_rules import rules_in
 from referral.actions.suggest_targets import suggest_targets
 from referral.domain.deadlines import Slot, Stage
 from referral.domain.errors import DomainError, StoreUnavailable
@@ -61,7 +60,7 @@ class Clocks:
 
     def __init__(self, store: Store, snapshots: SnapshotHolder, base: str) -> None:
         self._store, self._snapshots = store, snapshots
-        self._hub = Hub(store, base, rules_in(snapshots))
+        self._hub = Hub(store, snapshots, base)
 
     async def fire_due(self, now: datetime, until: asyncio.Event | None = None) -> Counter[Effect]:
         """Do all that is due at this moment; how often what was done. Raises StoreUnavailable.

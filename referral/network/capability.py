@@ -100,9 +100,10 @@ class Capabilities:
         return self._holders.get(network, {}).get(_key(need), _NOBODY)
 
     def serving(self, place: int, need: Need, on: date) -> tuple[Service, ...] | None:
-        """Give the active services that could serve the need, by id; None when the facility lacks it.
+        """Give the active services of a holder that could serve the need, by id; None when it lacks it then.
 
-        Empty: the facility may serve it and lists no services. Dates of membership are not looked at.
+        Empty: the facility may serve it and lists no services. Dates of membership are not looked at; who is
+        none of `holders` is not told from one whose approval is of the whole house.
         """
         services = self._services.get(place, ())
         if need.technique is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from referral.domain.facility import FacilityId, NetworkId, Tier
+from referral.network.capability import contains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +22,13 @@ class Home(NamedTuple):
     communes: frozenset[str] = frozenset()
 
 
-def offers(snapshot: Snapshot, facility: FacilityId, need: Need, on: date) -> bool | None:
-    """Tell whether a facility offers what is needed; None where it is not known, or nothing is asked for."""
+def offers(snapshot: Snapshot, network: NetworkId, facility: FacilityId, need: Need, on: date) -> bool | None:
+    """Tell whether a member offers what is needed; None where it is not known, or nothing is asked for."""
     place = snapshot.places.number.get(facility)
     if place is None or (need.technique is None and need.specialty is None):
         return None
-    return snapshot.capabilities.serving(place, need, on) is not None
+    held = any(contains(places, place) for places in snapshot.capabilities.holders(network, need).values())
+    return held and snapshot.capabilities.serving(place, need, on) is not None
 
 
 def nearer_station(
@@ -39,7 +41,7 @@ def nearer_station(
     """
     places = snapshot.places
     known = places.number.get(default)
-    unfit = offers(snapshot, default, need, on) is False
+    unfit = offers(snapshot, network, default, need, on) is False
     found = [place for place in _stations(snapshot, network, need, on) if place != known]
     if home.position is not None:
         distances = [(places.km_to(*home.position, place), places.id_of(place)) for place in found]

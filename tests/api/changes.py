@@ -44,7 +44,7 @@ NOBODY = {"reference": "Patient/no-such-patient"}
 
 
 def updates(scene: Scene, viewer: str) -> Iterator[Attempt]:
-    """As it stands, under its version; who does not see it guesses what it says, and its version."""
+    """As it stands but for its language, under its version; who does not see it guesses all of that."""
     for name, one in scene.ids.items():
         if name not in scene.seen_by(viewer):
             absent = 404 if TYPES[name] in {"ServiceRequest", "Task"} else 412
@@ -53,7 +53,7 @@ def updates(scene: Scene, viewer: str) -> Iterator[Attempt]:
             yield replace(made, headers={"If-Match": 'W/"1"'}, nothing=absent)
         elif name in AUTHOR:
             answer = "ok" if AUTHOR[name] == viewer else "403"
-            yield _update(scene, f"update {name}", scene.contents[name], answer)
+            yield _update(scene, f"update {name}", scene.contents[name] | {"language": "vi"}, answer)
 
 
 def _update(scene: Scene, label: str, content: Resource, answer: str) -> Attempt:

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/communication.html
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.api.refusals import refused
 from tests.api.scenes import FACILITIES, scene_in
@@ -184,6 +185,45 @@ async def test_a_question_and_its_words_may_come_in_one_transaction(service: Run
     assert answer.status_code == 200, answer.text
     assert len(await thread(case.sender, case)) == 1
     assert await moves(service, case) == ["offer by sender", "ask by receiver"]
+
+
+@pytest.mark.parametrize("first", ["Task", "Communication"])
+@pytest.mark.parametrize("state", ["requested", "awaiting-information", "accepted"])
+async def test_what_is_asked_twice_in_one_transaction_are_two_questions(
+    service: RunningService, first: str, state: str
+):
+    case = await offered(service)
+    if state == "accepted":
+        await case.moved(case.receiver, "accepted")
+    if state == "awaiting-information":
+        await case.moved(case.receiver, "received", **ASKED, statusReason={"text": "Q0"})
+    task = await case.task(case.receiver)
+    status = "accepted" if state == "accepted" else "received"
+    asked = task | {"status": status} | ASKED | {"statusReason": {"text": "Q1"}}
+    also = words(case, "Q2")
+    # The Task alone says what it is about.
+    del also["basedOn"]
+    entries = [
+        {
+            "resource": asked,
+            "request": {
+                "method": "PUT",
+                "url": f"Task/{case.offer_id}",
+                "ifMatch": f'W/"{task["meta"]["versionId"]}"',
+            },
+        },
+        {"resource": also, "request": {"method": "POST", "url": "Communication"}},
+    ]
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": entries if first == "Task" else entries[::-1],
+    }
+    answer = await case.receiver.post("", json=bundle)
+    assert answer.status_code == 200, answer.text
+    found = await case.sender.get("Communication", params={"part-of": f"Task/{case.offer_id}"})
+    texts = {entry["resource"]["payload"][0]["contentString"] for entry in found.json()["entry"]}
+    assert texts - {"Q0"} == {"Q1", "Q2"}
 
 
 async def test_an_answer_to_what_has_ended_or_was_never_asked_is_refused(service: RunningService):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
@@ -88,14 +89,35 @@ async def clocked(superuser_dsn: str, database: Database) -> AsyncIterator[Clock
 @pytest.fixture
 async def redirecting(clocked: ClockedHub) -> AsyncIterator[None]:
     """The policy lets silence move an offer along its sender's list."""
-    for on in (True, False):
-        policy = await clocked.owner.fetchval(
-            "SELECT mapping::text FROM policy_version WHERE network = $1 ORDER BY number DESC LIMIT 1", OFFICE
-        )
-        mapping = json.loads(policy) | {"offers": {"auto_redirect": on}}
-        store = await Store.open(clocked.database.dsn, size=1)
+    async with _ruled_by(clocked, {"offers": {"auto_redirect": True}}):
+        yield
+
+
+@pytest.fixture
+async def redirecting_not_down(clocked: ClockedHub) -> AsyncIterator[None]:
+    """As `redirecting`, and nobody is sent down to a place without the service."""
+    async with _ruled_by(clocked, {"offers": {"auto_redirect": True, "refuse_down_without_service": True}}):
+        yield
+
+
+@pytest.fixture
+async def in_los_angeles(clocked: ClockedHub) -> AsyncIterator[ZoneInfo]:
+    """The network lies west of Greenwich."""
+    async with _ruled_by(clocked, {"calendar": {"timezone": "America/Los_Angeles"}}):
+        yield ZoneInfo("America/Los_Angeles")
+
+
+@asynccontextmanager
+async def _ruled_by(hub: ClockedHub, tables: dict[str, Any]) -> AsyncIterator[None]:
+    """The network's policy with other tables, and then as it was."""
+    stored = await hub.owner.fetchval(
+        "SELECT mapping::text FROM policy_version WHERE network = $1 ORDER BY number DESC LIMIT 1", OFFICE
+    )
+    before = json.loads(stored)
+    for mapping in (before | tables, before):
+        store = await Store.open(hub.database.dsn, size=1)
         now = datetime.now(UTC)
         await activate_policy(store, Policy.from_stored(mapping), mapping, valid_from=now.date(), now=now)
         await store.close()
-        if on:
+        if mapping is not before:
             yield

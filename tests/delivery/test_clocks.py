@@ -39,9 +39,9 @@ async def at_once(hub: ClockedHub, now: datetime, workers: int = 3) -> dict[Effe
     return {effect: sum(each.get(effect, 0) for each in done) for effect in Effect}
 
 
-async def listed(hub: ClockedHub, *performers: str) -> Case:
+async def listed(hub: ClockedHub, *performers: str, sender: str = LE_CHAN) -> Case:
     """A referral with a shortlist, put to the first of it."""
-    station, hospital = await hub.service.system(LE_CHAN), await hub.service.system(performers[0])
+    station, hospital = await hub.service.system(sender), await hub.service.system(performers[0])
     who = await created(station, patient())
     asked = await created(station, request(who["id"], *performers, priority="stat"))
     task = await created(station, offer(asked["id"], performers[0]))
@@ -151,6 +151,16 @@ async def test_an_unanswered_offer_moves_along_the_list_where_the_policy_lets_it
     first = await case.task()
     assert first["statusReason"]["text"] == "There was no answer in time."
     assert (await case.receiver.get(f"Patient/{case.patient['id']}")).status_code == 404
+
+
+async def test_silence_sends_nobody_down_where_the_policy_lets_no_sender(
+    clocked: ClockedHub, redirecting_not_down: None
+) -> None:
+    case = await listed(clocked, AN_LAO, LE_CHAN, KIEN_AN, sender=VIET_TIEP)
+    name = case.request["id"]
+    await at_once(clocked, (await clocked.deadline(name))["escalate_at"])
+    assert await offers_of(case) == [(AN_LAO, "referred-onward"), (KIEN_AN, "requested")]
+    assert ("escalate", "acknowledge", f"Organization/{KIEN_AN}") in await clocked.told(name)
 
 
 async def test_silence_moves_no_offer_where_the_policy_does_not_say_so(clocked: ClockedHub) -> None:

@@ -1,7 +1,9 @@
 """What lapsed is still owed: its sender is warned, then the office, until something is done about it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -135,3 +137,16 @@ async def test_a_way_down_that_lapsed_does_not_stand_in_for_the_next(clocked: Cl
     await case.moved(case.receiver, "completed", output=completion(letter["id"], "returned-to-referrer"))
     (back,) = await ids(case.sender, f"Task?owner={LE_CHAN}&patient={case.patient['id']}")
     assert (await case.sender.get(f"Task/{back}")).json()["status"] == "requested"
+
+
+async def test_a_day_alone_is_a_day_of_the_network(clocked: ClockedHub, in_los_angeles: ZoneInfo) -> None:
+    day = datetime.now(in_los_angeles).replace(hour=0, minute=0, second=0, microsecond=0) - DAY
+    signed = {"authoredOn": day.date().isoformat()}
+    # The service takes a policy up within a second.
+    for _ in range(100):
+        case = await offered(clocked.service, **signed)
+        since = (await clocked.deadline(case.request["id"], "slip"))["since"]
+        if since == day:
+            break
+        await asyncio.sleep(0.1)
+    assert since == day

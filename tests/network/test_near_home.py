@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from referral.domain.facility import (
+    Approval,
     Directory,
     Facility,
     FacilityId,
@@ -24,6 +25,7 @@ from referral.network.snapshot import Snapshot, build_snapshot
 DAY, HILLS = date(2026, 3, 2), NetworkId("hills")
 FIRST, NEAR, FAR, HOSPITAL = (FacilityId(name) for name in ("first", "near", "far", "hospital"))
 REHABILITATION = Need(specialty="394602003")
+SUTURE = Need(technique=("book", "suture"))
 AT_NEAR = (10.01, 106.0)
 
 
@@ -43,6 +45,7 @@ def hills(**changes: Facility) -> Snapshot:
             facilities=tuple(found.values()),
             memberships=tuple(Membership(HILLS, name, tiers.get(name, Tier.STATION), name) for name in found),
             services=(Service(ServiceId("walk"), FAR, "Walking", specialty="394602003"),),
+            approvals=(Approval(HOSPITAL, None, "book", "suture"),),
             policies={HILLS: PolicyHistory.of(policy)},
         ),
     )
@@ -77,8 +80,15 @@ def test_a_default_that_nobody_knows_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     ("facility", "need", "answer"),
-    [(FAR, REHABILITATION, True), (FIRST, REHABILITATION, False), (FIRST, Need(), None)],
+    [
+        (FAR, REHABILITATION, True),
+        (FIRST, REHABILITATION, False),
+        (HOSPITAL, SUTURE, True),
+        (FIRST, SUTURE, False),
+        (HOSPITAL, Need(technique=("book", "none")), False),
+        (FIRST, Need(), None),
+    ],
 )
 def test_what_a_place_offers(facility: FacilityId, need: Need, answer: bool | None) -> None:
-    assert offers(hills(), facility, need, DAY) is answer
-    assert offers(hills(), FacilityId("unknown"), need, DAY) is None
+    assert offers(hills(), HILLS, facility, need, DAY) is answer
+    assert offers(hills(), HILLS, FacilityId("unknown"), need, DAY) is None
