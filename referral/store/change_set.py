@@ -228,7 +228,8 @@ def _loaded(rows: Sequence[asyncpg.Record], request: WriteRequest) -> Loaded:
                     frozenset((system, code) for system, code in data["codes"] or ()),
                     frozenset((system, value) for system, value in data["identifiers"] or ()),
                     frozenset(data["through"] or ()),
-                    *(datetime.fromisoformat(data[at]) if data[at] else None for at in ("born", "starts")),
+                    born=_moment(data["born"]),
+                    starts=_moment(data["starts"]),
                     status=data.get("status"),
                 )
             case "identifier":
@@ -238,6 +239,10 @@ def _loaded(rows: Sequence[asyncpg.Record], request: WriteRequest) -> Loaded:
             case _:
                 _take_row(loaded, kind, row["id"], data)
     return loaded
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _take_row(loaded: Loaded, kind: str, row_id: str, data: dict[str, Any]) -> None:

@@ -83,7 +83,9 @@ def test_a_row_is_found_by_the_codes_that_its_event_shows(action: AuditAction, o
 
 def test_what_is_asked_twice_must_hold_twice() -> None:
     asked = question(
-        patient=["Patient/a,Patient/b", "Patient/b,c"], agent=["x,y", "Organization/y"], _id=f"{ROWS[0]},{ROWS[1]}"
+        patient=["Patient/a,Patient/b", "Patient/b,c"],
+        agent=["x,y", "Organization/y"],
+        _id=f"{ROWS[0]},{ROWS[1]}",
     )
     assert (asked.patients, asked.actors, asked.rows) == ({"b"}, {"y"}, {1, 7})
     assert question(entity=["Task/a,b", "Patient/c"]).entities == ({"Task/a", "b"}, {"Patient/c"})
