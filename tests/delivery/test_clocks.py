@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import httpx
+
 from referral.delivery.clocks import Clocks, Effect
 from referral.network.snapshot import SnapshotHolder
 from referral.store.pool import Store
@@ -48,6 +50,17 @@ async def listed(hub: ClockedHub, *performers: str, sender: str = LE_CHAN) -> Ca
     return Case(station, hospital, performers[0], who, asked, task["id"])
 
 
+async def escalations(viewer: httpx.AsyncClient, about: str) -> list[str | None]:
+    """The texts of what the clock escalated, as searched for and as read."""
+    found = (await viewer.get(f"Provenance?target={about}")).json()["entry"]
+    moved = [one["resource"] for one in found]
+    escalated = [one for one in moved if one["activity"]["coding"][0]["code"] == "escalate"]
+    for one in escalated:
+        for address in (f"Provenance/{one['id']}", f"Provenance/{one['id']}/_history/1"):
+            assert (await viewer.get(address)).json() == one
+    return [one["reason"][0].get("text") for one in escalated]
+
+
 async def offers_of(case: Case) -> list[tuple[str, str]]:
     """Owner and business status of each offer, the first one first."""
     found = await case.sender.get(f"Task?focus=ServiceRequest/{case.request['id']}&_sort=authored-on")
@@ -71,6 +84,10 @@ async def test_silence_warns_then_escalates_once_whoever_looks(clocked: ClockedH
     office = await clocked.deadline(name, "office")
     assert (office["debtor"], office["done_at"]) == (OFFICE, None)
     assert f"Organization/{office['suggested']}" == suggested
+    # Whom to ask next is for who can: the one who is silent reads that it was escalated.
+    who_can = [case.sender, await clocked.service.system(OFFICE)]
+    for viewer, text in [*((each, suggested) for each in who_can), (case.receiver, None)]:
+        assert await escalations(viewer, f"Task/{case.offer_id}") == [text]
     await at_once(clocked, step["escalate_at"] + DAY)
     assert len(await clocked.told(name)) == 2
     # The offer stands: silence ends nothing. Whoever answers takes it from the office.

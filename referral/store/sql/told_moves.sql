@@ -1,7 +1,11 @@
 -- What the parties did, as the connection's actor sees it: the wall shows events of what it sees. A move of an offer is told with the
--- offer; what it makes of its referral is no second move. Texts of reasons stand in what was moved, too.
+-- offer; what it makes of its referral is no second move. Texts of reasons stand in what was moved, too,
+-- but not whom the clock would ask next: that is for who could ask, the sender and the office.
 -- name: of
-SELECT e.seq, e.at, e.type, e.id, e.version, e.referral, e.move, e.party, e.facility, e.reason_code, e.reason_text
+SELECT e.seq, e.at, e.type, e.id, e.version, e.referral, e.move, e.party, e.facility, e.reason_code,
+  CASE WHEN e.move NOT IN ('warn', 'escalate') OR EXISTS (
+    SELECT FROM referral r WHERE r.id = e.referral AND current_setting('referral.actor', true) IN (r.sender, r.network)
+  ) THEN e.reason_text END
 FROM event e
 WHERE (e.type = 'Task' AND e.id = ANY ($2::text[]) OR e.referral = ANY ($1::text[]))
   AND e.party IS NOT NULL
@@ -11,7 +15,10 @@ WHERE (e.type = 'Task' AND e.id = ANY ($2::text[]) OR e.referral = ANY ($1::text
 ORDER BY e.seq LIMIT $3
 
 -- name: one
-SELECT e.seq, e.at, e.type, e.id, e.version, e.referral, e.move, e.party, e.facility, e.reason_code, e.reason_text
+SELECT e.seq, e.at, e.type, e.id, e.version, e.referral, e.move, e.party, e.facility, e.reason_code,
+  CASE WHEN e.move NOT IN ('warn', 'escalate') OR EXISTS (
+    SELECT FROM referral r WHERE r.id = e.referral AND current_setting('referral.actor', true) IN (r.sender, r.network)
+  ) THEN e.reason_text END
 FROM event e
 WHERE e.seq = $1
   AND e.party IS NOT NULL
