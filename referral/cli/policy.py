@@ -14,6 +14,7 @@ from referral.cli.network import print_faults
 from referral.cli.policy_lines import difference, policy_lines
 from referral.domain.errors import BrokenRule, PolicyUnreadable
 from referral.domain.facility import NetworkId
+from referral.domain.policy_advice import hardly_meant
 from referral.domain.policy_history import PolicyHistory, PolicyVersion
 from referral.exchange.csv_table import RowFault
 from referral.exchange.policy_file import PolicyFile, read_policy
@@ -54,7 +55,7 @@ def show(data: Path, network: str | None, day: datetime | None, number: int | No
 def check(data: Path, file: Path, begins: datetime | None) -> None:
     """Say what `activate` would do with FILE, without writing."""
     read = _read(file)
-    _report(asyncio.run(_run(data, read, begins, writes=False)), writes=False)
+    _report(read, asyncio.run(_run(data, read, begins, writes=False)), writes=False)
 
 
 @policy.command()
@@ -67,7 +68,7 @@ def activate(data: Path, file: Path, begins: datetime | None) -> None:
     The versions before it stay as they are, and hold for the referrals of their days.
     """
     read = _read(file)
-    _report(asyncio.run(_run(data, read, begins, writes=True)), writes=True)
+    _report(read, asyncio.run(_run(data, read, begins, writes=True)), writes=True)
 
 
 @policy.command()
@@ -125,7 +126,9 @@ async def _run(data: Path, file: PolicyFile, begins: datetime | None, *, writes:
             raise Refusal("the policy does not fit the network; nothing was changed") from broken
 
 
-def _report(found: action.Activation, *, writes: bool) -> None:
+def _report(read: PolicyFile, found: action.Activation, *, writes: bool) -> None:
+    for told in hardly_meant(read.policy, found.valid_from):
+        click.echo(f"warning: {told}")
     if found.number is None:
         click.echo(f"{found.network}: these rules are in force from that day already; nothing to change.")
         return

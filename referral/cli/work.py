@@ -10,9 +10,11 @@ import click
 from referral.actions.refresh_network import refresh_network, watch_network
 from referral.app import configure_logging
 from referral.cli.database import Database, data_option, open_database, read_settings
+from referral.cli.errors import Refusal
 from referral.cli.serve import close_store, run
 from referral.cli.server import Stopping
 from referral.delivery.clocks import Clocks, keep_clocks
+from referral.embedded import has_cluster
 from referral.network.snapshot import SnapshotHolder
 from referral.settings import Settings, SettingsError
 from referral.store.pool import Store
@@ -30,13 +32,17 @@ def work(data: Path, base_url: str | None) -> None:
 
     They warn, escalate, pass on and let lapse what is due, once, however many such processes and services
     run. A service with REFERRAL_WORK=apart runs none itself. SIGTERM and Ctrl-C let what is in flight finish.
-    The log goes to standard error, one JSON object a line.
+    The log goes to standard error, one JSON object a line. A data directory without a database or a network
+    is refused.
     """
     settings = read_settings(base_url)
     if settings.base_url is None:
         raise SettingsError(
             "REFERRAL_BASE_URL is not set: name the address of the service, or give --base-url"
         )
+    # A worker serves what is there: of a name that was mistyped it would say that the clocks run.
+    if settings.database_url is None and not has_cluster(data):
+        raise Refusal(f"{data} holds no database: name the data directory of the service")
     configure_logging(settings.log_level)
     with open_database(data) as database:
         database.migrate_own()
@@ -51,6 +57,10 @@ async def _work(database: Database, base: str, settings: Settings) -> None:
     try:
         snapshots = SnapshotHolder()
         await refresh_network(store, snapshots)
+        if database.embedded is not None and not snapshots.current.policies:
+            raise Refusal(
+                "there is no network here whose clocks could run: import it first, or name another --data"
+            )
 
         def stop() -> None:
             stopping.begin()

@@ -17,6 +17,7 @@ leaves running is adopted by the next user. The server listens on its unix socke
 """
 
 from referral.embedded.account import EmbeddedError
+from referral.embedded.place import has_cluster
 from referral.embedded.share import EmbeddedPostgres
 
-__all__ = ["EmbeddedError", "EmbeddedPostgres"]
+__all__ = ["EmbeddedError", "EmbeddedPostgres", "has_cluster"]

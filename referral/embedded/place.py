@@ -12,6 +12,11 @@ from referral.embedded.account import Account, EmbeddedError, find_account, reac
 _SYSTEM_HOME = Path("/var/lib/referral")
 
 
+def has_cluster(directory: Path) -> bool:
+    """Whether somebody has made a cluster there; nothing is made."""
+    return (directory / "postgres" / "cluster").exists()
+
+
 def find_home(directory: Path) -> Path:
     """`directory/postgres`, or where it points; made when missing."""
     directory.mkdir(parents=True, exist_ok=True)

@@ -153,6 +153,9 @@ def _tokens(searched: Parameter, texts: list[str]) -> tuple[tuple[str | None, st
         return tuple(tokens)
     if searched.system == BOOLEAN and any(code not in ("true", "false") for _, code in tokens):
         raise ParameterError("it takes true or false.")
+    if searched.codes and any(code is not None and code not in searched.codes for _, code in tokens):
+        # An empty worklist is no answer to a typing error.
+        raise ParameterError(f"it takes {', '.join(searched.codes)}.")
     # The rows of plain codes have no system: another one than the implied matches nothing.
     return tuple((None, code) for system, code in tokens if system in (None, "", searched.system))
 

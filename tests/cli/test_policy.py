@@ -74,6 +74,12 @@ async def test_a_policy_is_checked_put_in_force_shown_and_compared(
     assert checked.stdout == f"hill: version 2 would begin on 2026-02-01.\n{back}"
     async with store.reading(None) as connection:
         assert await connection.fetchval("SELECT count(*) FROM policy_version") == 1
+    (tmp_path / "odd.toml").write_text(NEW.replace("stat = 5", "stat = 100\nvalid_to = 2026-03-31"))
+    odd = await program.run("policy", "check", str(tmp_path / "odd.toml"), "--from", "2026-02-01")
+    assert odd.stdout.splitlines()[:2] == [
+        "warning: clock acknowledge: stat has longer than asap (100 and 20 minutes)",
+        "warning: clock acknowledge: ends on 2026-03-31; from 2026-04-01 that of the program holds",
+    ]
     done = await program.run("policy", "activate", new, "--from", "2026-02-01")
     assert (done.returncode, done.stdout) == (0, f"hill: version 2 begins on 2026-02-01.\n{back}")
 

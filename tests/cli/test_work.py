@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 from typing import IO
 
 import asyncpg
@@ -18,6 +19,7 @@ from referral.actions.import_network import import_network
 from referral.exchange.network_files import read_network
 from referral.store.migrate import migrate
 from referral.store.pool import Store
+from tests.cli import ready
 from tests.conftest import Database, serve
 from tests.factories import KIEN_AN, offered
 from tests.own_database import own_database
@@ -161,3 +163,17 @@ def test_it_needs_to_know_the_address_of_the_service() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("referral: REFERRAL_BASE_URL is not set")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_directory_without_a_database_or_a_network_is_refused(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    mistyped = tmp_path / "dtaa"
+    empty = request.getfixturevalue("_directory")
+    for directory, why in ((mistyped, "holds no database"), (empty, "there is no network here")):
+        refused = ready.run(("work", "--data", str(directory), "--base-url", BASE), environment)
+        assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
+        assert why in refused.stderr
+    assert not mistyped.exists()

@@ -128,6 +128,10 @@ async def test_the_most_urgent_comes_first_and_every_page_has_its_own(clocked: C
     "search",
     [
         "Task?overdue=perhaps",
+        "Task?owes=banana",
+        "Task?owes=sender,member",
+        "ServiceRequest?loop=banana",
+        "ServiceRequest?loop:not=Closed",
         "Task?due=soon",
         "Task?due:not=2026",
         "Task?waiting-for:identifier=a|b",

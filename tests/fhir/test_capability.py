@@ -112,7 +112,13 @@ def test_what_it_names_is_what_a_search_understands(resource_type):
         "special": "20.8|106.7",
         "composite": "replaces$DocumentReference/x",
     }
-    pairs = [(parameter["name"], values[parameter["type"]]) for parameter in resource["searchParam"]]
+    # Those of the hub's own codes take no others.
+    coded = {"loop": "open", "owes": "sender"}
+    pairs = [
+        (name, coded.get(name, values[parameter["type"]]))
+        for parameter in resource["searchParam"]
+        for name in [parameter["name"]]
+    ]
     pairs += [("_include", value) for value in resource.get("searchInclude", [])]
     pairs += [("_revinclude", value) for value in resource.get("searchRevInclude", [])]
     # More than one search may ask.

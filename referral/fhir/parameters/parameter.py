@@ -1,9 +1,11 @@
 """What a search parameter is, and how those of the registry are written down."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from referral.domain.lifecycle import Party
 from referral.domain.search import OWED_OF_OFFER, OWED_OF_REFERRAL, Kind, Owed
 from referral.fhir.systems import BOOLEAN, PARTY
 
@@ -22,7 +24,7 @@ class Parameter:
 
     `phonetic`: the strings are compared by `sound`. `presence`: a boolean, whether there is such an element
     that is not false. `parts`: of a composite the code and the reference below its one path. `told`: of a
-    parameter of the hub's own, which looks at no element: what it looks at.
+    parameter of the hub's own, which looks at no element: what it looks at; `codes`: of one, all there are.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Parameter:
     presence: bool = False
     parts: tuple[str, str] | None = None
     told: str = ""
+    codes: tuple[str, ...] = ()
 
     @property
     def owed(self) -> bool:
@@ -137,9 +140,9 @@ def narrowed(name: str, rows: str, path: str, target: str) -> Parameter:
     return Parameter(name, Kind.REFERENCE, (path,), (target,), rows=rows)
 
 
-def hub(name: str, system: str, told: str) -> Parameter:
+def hub(name: str, system: str, codes: Iterable[str], told: str) -> Parameter:
     """Of codes of ours that the hub keeps beside the resources."""
-    return Parameter(name, Kind.TOKEN, (), system=system, told=told)
+    return Parameter(name, Kind.TOKEN, (), system=system, told=told, codes=tuple(codes))
 
 
 def owed(rows: str) -> tuple[Parameter, ...]:
@@ -168,6 +171,7 @@ def owed(rows: str) -> tuple[Parameter, ...]:
             (),
             system=PARTY,
             rows=rows,
+            codes=(Party.SENDER, Party.RECEIVER, Party.OFFICE),
             told="The party that owes the next step: sender or receiver; and office, once that is escalated",
         ),
         Parameter(

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from referral.domain.journey import Loop
 from referral.domain.search import OWED_OF_OFFER, OWED_OF_REFERRAL
 from referral.fhir import systems
 from referral.fhir.parameters.parameter import (
@@ -31,7 +32,7 @@ PARAMETERS: Final[dict[str, tuple[Parameter, ...]]] = {
         reference("instantiates-canonical", "instantiatesCanonical", "ActivityDefinition", "PlanDefinition"),
         uri("instantiates-uri", "instantiatesUri"),
         code("intent", "intent", "request-intent"),
-        hub("loop", systems.LOOP, "How the loop of the journey of a referral stands"),
+        hub("loop", systems.LOOP, Loop, "How the loop of the journey of a referral stands"),
         *owed(OWED_OF_REFERRAL),
         date("occurrence", "occurrence[x]"),
         narrowed("patient", "subject", "subject", "Patient"),
