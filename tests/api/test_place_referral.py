@@ -3,6 +3,7 @@
 import pytest
 
 from referral.domain.number import is_referral_number
+from tests.api.test_claim import claim
 from tests.factories import (
     AN_LAO,
     CAT_HAI,
@@ -18,6 +19,7 @@ from tests.factories import (
     observation,
     offer,
     offered,
+    output,
     patient,
     request,
 )
@@ -60,6 +62,35 @@ async def test_what_is_said_of_the_direction_does_not_contradict_the_tiers(
         return
     stored = (await system.get(f"ServiceRequest/{unplaced['id']}")).json()
     assert extension(stored, "direction") == told["extension"][0]
+
+
+async def test_who_passes_on_or_turns_up_goes_where_the_tiers_say(service: RunningService):
+    down, beside = (
+        {"extension": [{"url": f"{B}/StructureDefinition/direction", "valueCode": word}]}
+        for word in ("down", "lateral")
+    )
+    # The receiver of what was sent down does not pass it on to a higher tier than it came from.
+    case = await offered(service, KIEN_AN, LE_CHAN, **down)
+    onward = {
+        "businessStatus": {"coding": [{"code": "referred-onward"}]},
+        "statusReason": {"text": "Too ill for us"},
+        "output": [output("target", valueReference={"reference": f"Organization/{VIET_TIEP}"})],
+    }
+    refused = await case.move(case.receiver, "rejected", **onward)
+    assert (refused.status_code, refused.json()["issue"][0]["expression"]) == (422, ["Task.output"])
+    # Who turns up there is there.
+    assert (await claim(await service.system(VIET_TIEP), case)).status_code == 200
+    assert extension(await case.referral(), "direction")["valueCode"] == "up"
+    # Back to who sent the patient is down, though it is a higher tier.
+    case = await arrived(service, sender=KIEN_AN, receiver=LE_CHAN, **beside)
+    based = [{"reference": f"ServiceRequest/{case.request['id']}"}]
+    back = request(case.patient["id"], KIEN_AN, basedOn=based, **down)
+    assert (await case.receiver.post("ServiceRequest", json=back)).status_code == 201
+    assert (
+        await case.receiver.post(
+            "ServiceRequest", json=back | {"performer": request("x", VIET_TIEP)["performer"]}
+        )
+    ).status_code == 422
 
 
 async def test_a_submitted_referral_gets_its_number_journey_direction_and_network(service: RunningService):
