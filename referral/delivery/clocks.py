@@ -2,7 +2,7 @@
 
 A tick once a second is the guarantee; the rows of `deadline` are the truth. So several workers may run, one
 that ends in the middle leaves all or nothing of an effect, and after a time without any the next one does
-what was missed, in its order.
+what was missed, the most urgent of it first.
 """
 
 import asyncio

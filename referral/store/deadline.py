@@ -45,7 +45,7 @@ class ClockCount:
 
 
 async def due_deadlines(connection: Connection, now: datetime, most: int, lapses: int) -> list[DueDeadline]:
-    """What is due at a moment, the longest due first: at most so many, and behind them so many that lapse."""
+    """What is due at a moment, the most urgent first: at most so many, and behind them so many that lapse."""
     rows = await connection.fetch(statement("deadline", "due"), now, most, lapses)
     return [
         DueDeadline(

@@ -108,6 +108,23 @@ async def test_nothing_is_missed_after_a_day_without_a_worker(clocked: ClockedHu
     assert await clocked.fire(later) == {}
 
 
+async def test_who_is_in_danger_of_life_waits_for_nobody_that_is_older(clocked: ClockedHub) -> None:
+    names = [
+        (await offered(clocked.service, priority=each)).request["id"]
+        for each in ("routine", "urgent", "stat")
+    ]
+    older = (
+        "UPDATE deadline SET due_at = due_at - $2::interval, escalate_at = escalate_at - $2,"
+        " next_at = next_at - $2 WHERE referral = ANY ($1) AND slot = 'step'"
+    )
+    await clocked.owner.execute(older, names[:2], 90 * DAY)
+    await clocked.fire(datetime.now(UTC) + DAY)
+    escalated = await clocked.owner.fetch(
+        "SELECT referral FROM event WHERE referral = ANY ($1) AND move = 'escalate' ORDER BY seq", names
+    )
+    assert [row["referral"] for row in escalated] == names[::-1]
+
+
 async def test_a_clock_of_the_host_that_is_set_back_undoes_nothing(clocked: ClockedHub) -> None:
     case = await offered(clocked.service, priority="stat")
     name = case.request["id"]

@@ -34,9 +34,9 @@ CREATE TABLE deadline (
   -- this prevents an escalation before the warning
   CONSTRAINT deadline_order CHECK (due_at <= escalate_at)
 );
--- What the tick looks at: those that have something to do yet, the first one first; apart from them the slips that are to lapse, of
--- which all of a network end at one midnight.
-CREATE INDEX deadline_due ON deadline (next_at) WHERE next_at IS NOT NULL AND NOT (slot = 'slip' AND stage = 1);
+-- What the tick looks at: those that have something to do yet, of each priority the first one first; apart from them the slips that are
+-- to lapse, of which all of a network end at one midnight.
+CREATE INDEX deadline_due ON deadline (priority, next_at) WHERE next_at IS NOT NULL AND NOT (slot = 'slip' AND stage = 1);
 CREATE INDEX deadline_lapse ON deadline (next_at) WHERE next_at IS NOT NULL AND slot = 'slip' AND stage = 1;
 -- What waits for a facility, and what it waits for, the most urgent first.
 CREATE INDEX deadline_debtor ON deadline (debtor, due_at, referral) WHERE done_at IS NULL AND debtor IS NOT NULL;
@@ -52,7 +52,8 @@ CREATE POLICY seen ON deadline FOR SELECT TO referral_service USING (
              AND a.id = deadline.referral AND a.via IN ('', deadline.referral) AND a.until IS NULL OFFSET 0));
 GRANT SELECT ON deadline TO referral_service;
 
--- What is due at a moment, for the worker; names no patient. p_lapses: at most so many that lapse, behind all others.
+-- What is due at a moment, for the worker; names no patient: the most urgent first, so that after a time without a worker nobody in
+-- danger of life waits for all that is older. p_lapses: at most so many that lapse, behind all others.
 CREATE FUNCTION due_deadlines(p_now timestamptz, p_most int, p_lapses int)
 RETURNS TABLE (referral text, slot text, network text, offer text, kind text, owes text, debtor text, stage int, authored_on timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan
@@ -61,12 +62,17 @@ BEGIN
   RETURN QUERY
     SELECT k.referral, k.slot, k.network, k.offer, k.kind, k.owes, k.debtor, k.stage, r.authored_on
     FROM (
-      (SELECT d.* FROM deadline d
-       WHERE d.next_at <= p_now AND NOT (d.slot = 'slip' AND d.stage = 1) ORDER BY d.next_at LIMIT p_most)
+      (SELECT p.turn, d.* FROM unnest(ARRAY['stat', 'asap', 'urgent', 'routine']) WITH ORDINALITY p (name, turn)
+       CROSS JOIN LATERAL (
+         SELECT * FROM deadline d
+         WHERE d.priority = p.name AND d.next_at <= p_now AND NOT (d.slot = 'slip' AND d.stage = 1) ORDER BY d.next_at LIMIT p_most
+       ) d
+       ORDER BY p.turn, d.next_at LIMIT p_most)
       UNION ALL
-      (SELECT d.* FROM deadline d
+      (SELECT 5, d.* FROM deadline d
        WHERE d.next_at <= p_now AND d.slot = 'slip' AND d.stage = 1 ORDER BY d.next_at LIMIT p_lapses)
-    ) k JOIN referral r ON r.id = k.referral;
+    ) k JOIN referral r ON r.id = k.referral
+    ORDER BY k.turn, k.next_at;
 END $$;
 
 -- Warns of what is due, or escalates it: the row, the event, what the office then owes. rows: [[referral, slot, stage, suggested]]
@@ -167,7 +173,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT k.kind, count(*), count(*) FILTER (WHERE k.due_at <= p_now), count(*) FILTER (WHERE k.stage = 2), min(k.due_at)
   FROM deadline k WHERE k.done_at IS NULL AND k.debtor IS NOT NULL AND k.slot = 'step' AND k.kind IS NOT NULL GROUP BY k.kind
   UNION ALL SELECT NULL, 0, 0, 0, least(
-    (SELECT min(k.next_at) FROM deadline k WHERE k.next_at IS NOT NULL AND NOT (k.slot = 'slip' AND k.stage = 1)),
+    (SELECT min(first.next_at) FROM unnest(ARRAY['stat', 'asap', 'urgent', 'routine']) p CROSS JOIN LATERAL (
+       SELECT min(k.next_at) AS next_at FROM deadline k
+       WHERE k.priority = p AND k.next_at IS NOT NULL AND NOT (k.slot = 'slip' AND k.stage = 1)) first),
     (SELECT min(k.next_at) FROM deadline k WHERE k.next_at IS NOT NULL AND k.slot = 'slip' AND k.stage = 1))
 $$;
 
