@@ -46,8 +46,8 @@ async def activate_policy(
     """Store the policy of a network as its next version.
 
     valid_from: None means the day that the policy itself names, else today. Raises NotFound for a network
-    that was never imported, BrokenRule where the policy has another prefix, begins before the version that
-    is stored last, or names techniques that no list has.
+    that was never imported, BrokenRule where the policy has another prefix, begins before the version of
+    today did, or names techniques that no list has.
     """
     async with store.writing(policy.network) as connection:
         await lock_imports(connection)
@@ -97,10 +97,8 @@ async def decide(
     begins = valid_from or policy.basis.valid_from or today
     stored = await find_policies(connection, policy.network)
     # Of that day and not of today: so what is planned for a day is taken back by the rules of today.
-    latest, current = stored[-1], _in_force(stored, begins)
-    wanted = json.loads(json.dumps(mapping))
-    begun = latest.valid_from is None or latest.valid_from <= begins
-    if (latest.mapping == wanted and begun) or current.mapping == wanted:
+    now_on, then = _in_force(stored, today), _in_force(stored, begins)
+    if then.mapping == json.loads(json.dumps(mapping)):
         return Activation(policy.network, begins, None)
     problems = [
         Problem(f"{path}: {rule}")
@@ -109,13 +107,14 @@ async def decide(
     prefix = networks[policy.network][1]
     if policy.prefix != prefix and imported is None:
         problems.append(Problem(f"network.prefix: is {prefix} in this network, for good"))
-    if latest.valid_from is not None and begins < latest.valid_from:
-        after = f"version {latest.number}, which begins on {latest.valid_from}"
+    # What is only planned holds nothing up: it begins on its day all the same.
+    if now_on.valid_from is not None and begins < now_on.valid_from:
+        after = f"version {now_on.number}, which began on {now_on.valid_from}"
         problems.append(Problem(f"version.valid_from: {begins} overlaps {after}"))
     if problems:
         raise BrokenRule(problems)
-    same_day = latest.number if latest.valid_from == begins else None
-    return Activation(policy.network, begins, latest.number + 1, same_day)
+    same_day = then.number if then.valid_from == begins else None
+    return Activation(policy.network, begins, stored[-1].number + 1, same_day)
 
 
 async def technique_faults(

@@ -98,6 +98,24 @@ async def test_what_is_planned_is_taken_back_by_what_holds_until_then(store: Sto
     assert await levels(store, TODAY, planned) == [10, 10]
 
 
+async def test_what_is_planned_leaves_the_days_before_it_to_be_mended(store: Store) -> None:
+    await import_network(store, small_network(), NOW)
+    await activate(store, rules(10))
+    in_june, in_may = date(2026, 6, 1), date(2026, 5, 1)
+    await activate(store, rules(20), in_june)
+    mended = await activate(store, rules(11))
+    assert (mended.number, mended.replaces) == (4, 2)
+    assert (await import_network(store, drafted(12), NOW + timedelta(days=1))).changed
+    assert (await activate(store, rules(15), in_may)).replaces is None
+    # What was stored last is another one's again from June on.
+    assert (await activate(store, rules(15), in_june)).replaces == 3
+    assert (await activate(store, rules(20), in_june)).replaces == 7
+    days = (TODAY, TODAY + timedelta(days=1), in_may, in_june)
+    assert await levels(store, *days) == [11, 12, 15, 20]
+    with pytest.raises(BrokenRule, match="2026-03-01 overlaps version 5, which began on 2026-03-02"):
+        await activate(store, rules(30), TODAY, NOW + timedelta(days=1))
+
+
 @pytest.mark.parametrize(
     ("mapping", "says"),
     [
@@ -193,3 +211,14 @@ async def test_what_a_service_before_versions_imports_becomes_one(store: Store) 
             await connection.execute(changed, NOW + timedelta(days=1))
     assert await versions(store) == [(1, None, "import"), (2, TODAY + timedelta(days=1), "import")]
     assert await levels(store, TODAY, TODAY + timedelta(days=1)) == [10, 50]
+
+
+async def test_the_row_of_a_network_takes_no_version_back_that_was_planned(store: Store) -> None:
+    """It has what held when it was written, also when something else of the network changes."""
+    await import_network(store, drafted(10), NOW)
+    tomorrow, later = TODAY + timedelta(days=1), NOW + timedelta(days=2)
+    await activate(store, rules(20), tomorrow)
+    async with store.writing("hill") as connection:
+        same = "UPDATE network SET policy = policy, name = 'Hills', updated_at = $1"
+        await connection.execute(same, later)
+    assert await levels(store, TODAY, later.date()) == [10, 20]

@@ -15,22 +15,22 @@ GRANT SELECT, INSERT ON policy_version TO referral_service;
 
 INSERT INTO policy_version SELECT id, 1, NULL, policy, updated_at, 'import' FROM network;
 
--- What an import writes into `network` becomes a version: 0.3.0 knows of none. What is in force already, or stored last, is none anew.
+-- What an import writes into `network` becomes a version: 0.3.0 knows of none. What stood there, or is in force already, is none anew:
+-- the row keeps what held when it was written, also after a planned version began.
 CREATE FUNCTION keep_policy_version() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   today date := (NEW.updated_at AT TIME ZONE 'UTC')::date;
-  latest policy_version;
+  latest int;
 BEGIN
-  SELECT * INTO latest FROM policy_version WHERE network = NEW.id ORDER BY number DESC LIMIT 1;
-  IF latest.mapping = NEW.policy OR NEW.policy = (
+  SELECT max(number) INTO latest FROM policy_version WHERE network = NEW.id;
+  IF NEW.policy = OLD.policy OR NEW.policy = (
     SELECT mapping FROM policy_version WHERE network = NEW.id AND (valid_from IS NULL OR valid_from <= today)
     ORDER BY valid_from DESC NULLS LAST, number DESC LIMIT 1
   ) THEN
     RETURN NULL;
   END IF;
   INSERT INTO policy_version VALUES (
-    NEW.id, coalesce(latest.number, 0) + 1, CASE WHEN latest.number > 0 THEN greatest(today, latest.valid_from) END, NEW.policy,
-    NEW.updated_at, 'import'
+    NEW.id, coalesce(latest, 0) + 1, CASE WHEN latest > 0 THEN today END, NEW.policy, NEW.updated_at, 'import'
   );
   RETURN NULL;
 END $$;
