@@ -1,7 +1,7 @@
 """Put a policy in force from a day on, as a new version: nothing is changed of those before it."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
@@ -10,13 +10,13 @@ from referral.domain.audit import AuditAction
 from referral.domain.errors import BrokenRule, NotFound, Problem
 from referral.domain.facility import NetworkId
 from referral.domain.policy import Policy
+from referral.domain.policy_history import holding
 from referral.domain.policy_reader import Fault
 from referral.domain.policy_rules import Code
 from referral.fhir.systems import technique_list
 from referral.store.change_set import ChangeSet, apply_changes
 from referral.store.network_import import lock_imports
 from referral.store.policy import (
-    StoredPolicy,
     find_network_names,
     find_policies,
     find_technique_codes,
@@ -97,7 +97,7 @@ async def decide(
     begins = valid_from or policy.basis.valid_from or today
     stored = await find_policies(connection, policy.network)
     # Of that day and not of today: so what is planned for a day is taken back by the rules of today.
-    now_on, then = _in_force(stored, today), _in_force(stored, begins)
+    now_on, then = holding(stored, today), holding(stored, begins)
     if then.mapping == json.loads(json.dumps(mapping)):
         return Activation(policy.network, begins, None)
     problems = [
@@ -136,8 +136,3 @@ async def technique_faults(
 def _technique(code: Code) -> tuple[str, str] | None:
     name = technique_list(code[0])
     return None if name is None else (name, code[1])
-
-
-def _in_force(stored: Sequence[StoredPolicy], day: date) -> StoredPolicy:
-    begun = [one for one in stored if one.valid_from is None or one.valid_from <= day]
-    return max(begun or stored[:1], key=lambda one: (one.valid_from or date.min, one.number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from referral.domain.errors import PolicyUnreadable
 from referral.domain.policy import Policy
@@ -14,6 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from referral.domain.policy_reader import Table
+
+
+class Version(Protocol):
+    """Whatever holds from a day on."""
+
+    @property
+    def number(self) -> int:
+        """Of two from the same day the later one counts."""
+
+    @property
+    def valid_from(self) -> date | None:
+        """None: since ever."""
+
+
+AnyVersion = TypeVar("AnyVersion", bound=Version)
+
+
+def holding(versions: Iterable[AnyVersion], day: date) -> AnyVersion:
+    """Give the one of at least one version that holds on a day; the first one holds before its day too."""
+    first, *later = sorted(versions, key=lambda one: (one.valid_from or date.min, one.number))
+    begun = [one for one in later if one.valid_from is None or one.valid_from <= day]
+    return begun[-1] if begun else first
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +97,7 @@ class PolicyHistory:
 
     def _holding(self, day: date) -> PolicyVersion | UnreadVersion:
         known: list[PolicyVersion | UnreadVersion] = [*self.versions, *self.unread]
-        first, *later = sorted(known, key=lambda one: (one.valid_from or date.min, one.number))
-        begun = [one for one in later if one.valid_from is None or one.valid_from <= day]
-        return begun[-1] if begun else first
+        return holding(known, day)
 
     def on(self, day: date) -> Policy:
         """Give the policy that holds on a day. Raises as `version_on` does."""
