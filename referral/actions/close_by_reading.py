@@ -18,7 +18,7 @@ from referral.actions.referral_rules import RulesOf
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
 from referral.domain.codes import CloseReason
-from referral.domain.errors import DomainError
+from referral.domain.errors import DomainError, StoreUnavailable
 from referral.domain.lifecycle import OfferMove, OfferState, Party
 from referral.fhir.offer import output_reference
 from referral.fhir.references import Key, target_of
@@ -30,22 +30,33 @@ _MOST_WAITING: Final = 10_000
 _EVERY: Final = 0.5  # seconds
 
 
+@dataclass(frozen=True, slots=True)
+class SummaryRead:
+    """Who read which version of what may be a summary, in which request."""
+
+    actor: Actor
+    summary: Key
+    version: int
+    request_id: str | None
+
+
 @dataclass(slots=True)
 class SummaryReads:
-    """What was read and may be a summary, until it is looked at; each by whom, and in which request."""
+    """What was read, until it is looked at: of each summary and facility the newest version."""
 
-    _waiting: dict[tuple[str, Key], tuple[Actor, str | None]] = field(default_factory=dict)
+    _waiting: dict[tuple[str, Key], SummaryRead] = field(default_factory=dict)
 
-    def add(self, actor: Actor, resource_type: str, resource_id: str, request_id: str | None) -> None:
-        """Take a note; of very many the last ones are dropped."""
-        if len(self._waiting) < _MOST_WAITING:
-            self._waiting[actor.facility, (resource_type, resource_id)] = (actor, request_id)
+    def add(self, read: SummaryRead) -> None:
+        """Take a note, as the last one; of very many the last ones are dropped."""
+        name = (read.actor.facility, read.summary)
+        known = self._waiting.get(name)
+        if len(self._waiting) < _MOST_WAITING and (known is None or known.version < read.version):
+            self._waiting[name] = read
 
-    def take(self) -> list[tuple[Key, Actor, str | None]]:
-        """All notes, which are then gone."""
-        taken = [(key, actor, request) for (_, key), (actor, request) in self._waiting.items()]
-        self._waiting.clear()
-        return taken
+    def take(self) -> SummaryRead | None:
+        """The note that waits longest, which is then gone."""
+        name = next(iter(self._waiting), None)
+        return None if name is None else self._waiting.pop(name)
 
 
 async def close_what_is_read(
@@ -56,35 +67,48 @@ async def close_what_is_read(
     rules: gives what a referral goes by.
     """
     while True:
-        for key, actor, request_id in reads.take():
-            # Where it moved at the same moment, or the store is away, the sender closes by itself.
-            with going_on("close_by_reading_failed"), suppress(DomainError):
-                for offer in await offers_with_summary(store, actor.facility, *key):
-                    await _close(store, offer, key, actor, request_id, base=base, now=now(), rules=rules)
+        # Where the store is away the notes wait for it; that it is away others tell.
+        with suppress(StoreUnavailable):
+            await close_noted(store, reads, now, base, rules)
         await asyncio.sleep(_EVERY)
 
 
-async def _close(
-    store: Store,
-    offer_id: str,
-    summary: Key,
-    actor: Actor,
-    request_id: str | None,
-    *,
-    base: str,
-    now: datetime,
-    rules: RulesOf,
+async def close_noted(
+    store: Store, reads: SummaryReads, now: Callable[[], datetime], base: str, rules: RulesOf
 ) -> None:
-    """Close the offer whose summary this is, unless somebody else just did."""
+    """Look at all notes. Raises StoreUnavailable, and keeps the one it was at and those after it."""
+    while (read := reads.take()) is not None:
+        with going_on("close_by_reading_failed"):
+            try:
+                for offer in await offers_with_summary(store, read.actor.facility, *read.summary):
+                    await _close(store, offer, read, base=base, now=now(), rules=rules)
+            except StoreUnavailable:
+                reads.add(read)
+                raise
+            except DomainError:
+                pass  # where it moved at the same moment, the sender closes by itself
+
+
+async def _close(
+    store: Store, offer_id: str, read: SummaryRead, *, base: str, now: datetime, rules: RulesOf
+) -> None:
+    """Close the offer whose summary this is, unless somebody else just did, or it says something else now."""
+    actor = read.actor
     async with store.writing(actor.facility) as connection:
-        request = WriteRequest(actor.facility, update=[("Task", offer_id)])
+        # Who corrects the summary at this moment waits, or is waited for.
+        request = WriteRequest(actor.facility, update=[("Task", offer_id), read.summary])
         loaded = await load_for_write(connection, request)
         at = loaded.not_before(now)
-        workspace = Workspace(actor, at, request_id, base, lambda: new_id(at), loaded, clock=now, rules=rules)
+        workspace = Workspace(
+            actor, at, read.request_id, base, lambda: new_id(at), loaded, clock=now, rules=rules
+        )
         offer, content = workspace.offer(offer_id), workspace.current("Task", offer_id)
         if offer is None or content is None or offer.state is not OfferState.COMPLETED:
             return
-        if target_of(output_reference(content, "summary"), base, workspace.resolve) != summary:
+        if target_of(output_reference(content, "summary"), base, workspace.resolve) != read.summary:
+            return
+        stands = loaded.documents.get(read.summary)
+        if stands is None or stands.deleted or stands.version != read.version:
             return
         carry_out(
             workspace,

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
+from referral.actions.close_by_reading import SummaryRead
 from referral.actions.take_summary import SUMMARY_TYPES
 from referral.api import (
     batch,
@@ -113,8 +114,8 @@ def recorder(services: Services) -> Callable[[Scope, int], None]:
         is_read = (
             action is AuditAction.READ and scope["method"] == "GET" and status == 200 and _asks_for_all(scope)
         )
-        if actor is not None and is_read and made.type in SUMMARY_TYPES:
-            reads.add(actor, str(made.type), str(made.id), made.request_id)
+        if actor is not None and is_read and made.type in SUMMARY_TYPES and made.version is not None:
+            reads.add(SummaryRead(actor, (made.type, str(made.id)), made.version, made.request_id))
         # What a transaction asked for in the end; of one that was refused, what was refused.
         for asked, answered in state.get("asked", ()):
             record(asked, answered)
