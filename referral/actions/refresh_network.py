@@ -3,6 +3,8 @@
 import asyncio
 import time
 import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,12 +15,18 @@ from referral.domain.errors import StoreUnavailable
 from referral.network.snapshot import Snapshot, SnapshotHolder, build_snapshot
 from referral.store.network import DirectoryRows, load_directory, network_version
 from referral.store.pool import Store
-from referral.store.suggestion import read_answer_times
+from referral.store.suggestion import read_answer_times, read_patients_sent
 
 _log = structlog.get_logger(__name__)
 
 _ANSWERS_EVERY = 600.0
 """Seconds between two looks at how long facilities take to answer."""
+
+_SENT_EVERY = 5.0
+"""Seconds between two looks at how many patients are sent to whom."""
+
+_SHARE = 20
+"""A look that takes long is taken more seldom: at most for this part of the time."""
 
 _PATIENCE = 20
 """How many times longer the watch waits after a failure that is not the database's: to load is work."""
@@ -38,16 +46,21 @@ async def refresh_network(store: Store, holder: SnapshotHolder) -> bool:
 
 
 async def watch_network(
-    store: Store, holder: SnapshotHolder, every: float = 0.5, answers_every: float = _ANSWERS_EVERY
+    store: Store,
+    holder: SnapshotHolder,
+    every: float = 0.5,
+    answers_every: float = _ANSWERS_EVERY,
+    sent_every: float = _SENT_EVERY,
 ) -> None:
     """Refresh every so many seconds, for ever; the old snapshot stays while there is no newer one.
 
-    answers_every: how often at most it is looked how long facilities take to answer, where that is weighed.
+    answers_every, sent_every: how often at most it is looked how long facilities take to answer, and how many
+    patients are sent to them, where that is weighed.
     A database that went away is asked again; a version that cannot be loaded is told of once, and tried
     again now and then.
     """
     away, failed, prepared = False, -1, None
-    looked = time.monotonic()
+    looks = (_Look(_look_at_answers, answers_every), _Look(_look_at_patients_sent, sent_every))
     while True:
         pause, version = every, 0
         try:
@@ -58,11 +71,14 @@ async def watch_network(
                 await _load(store, holder)
                 _log.info("network_refreshed", version=holder.current.version)
             if prepared is not holder.current:
-                prepared, looked = holder.current, time.monotonic()
+                # It was looked at both as it was loaded.
+                prepared = holder.current
+                for look in looks:
+                    look.put_off()
                 await asyncio.to_thread(prepared.make_calendars)
-            elif time.monotonic() - looked > answers_every:
-                looked = time.monotonic()
-                await _look_at_answers(store, prepared)
+            else:
+                for look in looks:
+                    await look.take(store, prepared)
             if away:
                 _log.info("network_watch_resumed")
             away, failed = False, -1
@@ -88,6 +104,7 @@ async def _load(store: Store, holder: SnapshotHolder) -> None:
     year = datetime.now(UTC).year
     snapshot = await asyncio.to_thread(_build, rows, year)
     await _look_at_answers(store, snapshot)
+    await _look_at_patients_sent(store, snapshot)
     holder.swap(snapshot)
     for network, versions in snapshot.unread.items():
         for one in versions:
@@ -102,6 +119,33 @@ async def _look_at_answers(store: Store, snapshot: Snapshot) -> None:
     if snapshot.weighs_answers:
         async with store.reading(None) as connection:
             snapshot.answers = await read_answer_times(connection)
+
+
+async def _look_at_patients_sent(store: Store, snapshot: Snapshot) -> None:
+    networks = snapshot.going_by_waits
+    if networks:
+        now = datetime.now(UTC)
+        async with store.reading(None) as connection:
+            snapshot.sent = await read_patients_sent(connection, networks, now)
+
+
+@dataclass(slots=True)
+class _Look:
+    """A look at what changes with referrals, taken again every so many seconds."""
+
+    again: Callable[[Store, Snapshot], Awaitable[None]]
+    every: float
+    due: float = 0.0
+
+    def put_off(self, took: float = 0.0) -> None:
+        self.due = time.monotonic() + max(self.every, _SHARE * took)
+
+    async def take(self, store: Store, snapshot: Snapshot) -> None:
+        began = time.monotonic()
+        if began > self.due:
+            self.put_off()
+            await self.again(store, snapshot)
+            self.put_off(time.monotonic() - began)
 
 
 def _build(rows: DirectoryRows, year: int) -> Snapshot:

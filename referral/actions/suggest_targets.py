@@ -80,16 +80,17 @@ async def suggest_targets(
             named = _network(snapshot, case, network, day)
             policy = snapshot.policy(named, _day(case.authored_on or on))
             case = await _with_what_it_names(connection, actor, case, policy)
-            overlay = await read_overlay(connection, actor, named, case.referral, waits=_weighs_wait(policy))
+            sent = snapshot.sent if policy.weights.goes_by_waits else None
+            overlay = await read_overlay(connection, actor, named, case.referral, sent)
             if policy.weights.continuity and (case.patient or case.referral):
                 known = await read_known(connection, case.patient, case.referral)
                 overlay = replace(overlay, known=known)
     else:
         case = _bare_case(actor, about, base, day)
         named = _network(snapshot, case, network, day)
-        if _weighs_wait(snapshot.policy(named, day)):
+        if snapshot.policy(named, day).weights.goes_by_waits:
             async with store.reading(actor) as connection:
-                overlay = await read_overlay(connection, actor, named, None, waits=True)
+                overlay = await read_overlay(connection, actor, named, None, snapshot.sent)
         else:
             overlay = await read_full_services(store, actor, named)
     if case.need.priority is Priority.STAT:
@@ -112,10 +113,6 @@ async def suggest_targets(
 def _day(moment: datetime) -> date:
     """The day of the store, whose dates are in UTC."""
     return moment.astimezone(UTC).date()
-
-
-def _weighs_wait(policy: Policy) -> bool:
-    return bool(policy.weights.wait or policy.weights.waitlist)
 
 
 def _names_what_is_stored(request: Mapping[str, Any]) -> bool:

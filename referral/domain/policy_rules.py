@@ -79,6 +79,11 @@ class Weights:
     waitlist: Decimal = Decimal(0)
     continuity: Decimal = Decimal(0)
 
+    @property
+    def goes_by_waits(self) -> bool:
+        """Whether it counts how many others are sent to a facility, or that it has a waitlist."""
+        return bool(self.wait or self.waitlist)
+
 
 class InsuranceCase(StrEnum):
     """When the insured pay more for going to a target."""

@@ -19,6 +19,7 @@ from referral.domain.facility import (
     NetworkId,
     Tier,
 )
+from referral.domain.patients_sent import PatientsSent
 from referral.domain.policy_rules import CalendarRules
 from referral.network.capability import Capabilities
 from referral.network.places import Places
@@ -45,7 +46,8 @@ def _without_public_holidays(rules: CalendarRules) -> WorkingCalendar:
 class Snapshot:
     """All networks at one `version`. The Organization id of a network is its own id.
 
-    answers: how long facilities took to answer, as it was known when that was last looked at; set anew whole.
+    answers, sent: how long facilities took to answer, and how many patients are sent to them, as it was known
+    when that was last looked at; set anew whole.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Snapshot:
         self.places = Places(directory.facilities)
         self.capabilities = Capabilities(self.places, directory)
         self.policies: Mapping[NetworkId, PolicyHistory] = dict(directory.policies)
-        self.answers = AnswerTimes()
+        self.answers, self.sent = AnswerTimes(), PatientsSent()
         self.network_names: Mapping[NetworkId, str] = dict(directory.network_names)
         self._memberships: dict[FacilityId, tuple[Membership, ...]] = {}
         for membership in directory.memberships:
@@ -146,6 +148,15 @@ class Snapshot:
             version.policy.weights.answer
             for history in self.policies.values()
             for version in history.versions
+        )
+
+    @property
+    def going_by_waits(self) -> tuple[NetworkId, ...]:
+        """The networks that have a policy which goes by how many others are sent to a facility."""
+        return tuple(
+            network
+            for network, history in self.policies.items()
+            if any(version.policy.weights.goes_by_waits for version in history.versions)
         )
 
     def make_calendars(self) -> None:

@@ -1,6 +1,6 @@
 """What a suggestion reads per request: the request, its patient, who is full and who rejected it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,6 +8,7 @@ import orjson
 
 from referral.domain.answer_times import AnswerTimes
 from referral.domain.facility import Capacity, CapacityStatus, FacilityId, NetworkId, ServiceId, Technique
+from referral.domain.patients_sent import Asked, PatientsSent
 from referral.domain.recognition import Result
 from referral.domain.suggestion import Overlay
 from referral.store.change_set import Key
@@ -81,25 +82,29 @@ async def find_diagnoses(
 
 
 async def read_overlay(
-    connection: Connection, actor: FacilityId, network: NetworkId, request: str | None, *, waits: bool = False
+    connection: Connection,
+    actor: FacilityId,
+    network: NetworkId,
+    request: str | None,
+    sent: PatientsSent | None = None,
 ) -> Overlay:
     """Services of the network that are full, and the facilities that rejected the request; one message.
 
-    waits: also who has a waitlist, and how many are sent where. The rejections of a request that the actor
-    does not see are not told.
+    sent: how many are sent where; then also who has a waitlist. The rejections and the open offer of a
+    request that the actor does not see are not told.
     """
     capacity: dict[ServiceId, Capacity] = {}
     rejected: set[FacilityId] = set()
-    ahead: dict[FacilityId, int] = {}
+    asked, waits = None, sent is not None
     for row in await connection.fetch(statement("suggestion", "overlay"), actor, network, request, waits):
         if row["rejected"] is not None:
             rejected.add(row["rejected"])
-        elif row["facility"] is not None:
-            ahead[row["facility"]] = row["ahead"]
+        elif row["asked"] is not None:
+            asked = Asked(row["asked"], row["asked_at"])
         else:
             status = CapacityStatus(row["status"])
             capacity[row["service"]] = Capacity(status, row["free"], row["as_of"])
-    return Overlay(capacity, frozenset(rejected), ahead)
+    return Overlay(capacity, frozenset(rejected), sent.others(network, asked) if sent else {})
 
 
 async def read_known(
@@ -136,6 +141,16 @@ async def read_answer_times(connection: Connection) -> AnswerTimes:
         else:
             facilities[network, FacilityId(row["facility"])] = (row["answers"], row["minutes"])
     return AnswerTimes(facilities, networks)
+
+
+async def read_patients_sent(
+    connection: Connection, networks: Collection[NetworkId], now: datetime
+) -> PatientsSent:
+    """How many patients are sent to each facility of these networks: work, so not for each question."""
+    counts: dict[NetworkId, dict[FacilityId, int]] = {}
+    for row in await connection.fetch(statement("suggestion", "patients_sent"), list(networks)):
+        counts.setdefault(NetworkId(row["network"]), {})[FacilityId(row["facility"])] = row["offers"]
+    return PatientsSent(counts, now)
 
 
 async def read_full_services(store: Store, actor: FacilityId, network: NetworkId) -> Overlay:

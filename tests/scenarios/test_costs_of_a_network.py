@@ -78,6 +78,12 @@ async def shown(case: Case, receiver: bool = True) -> list[dict[str, Any]]:
     return list(answer.json()["entry"][0]["resource"]["supportingInfo"])
 
 
+async def sent_beside(sender: Any, case: Case) -> str:
+    """How many others are sent to the union's hospital, as the sender of a stored referral is told."""
+    stored = (await sender.get(f"ServiceRequest/{case.request['id']}")).json()
+    return (await terms(sender, stored))[UNION]["wait"][1]
+
+
 async def bringing(
     service: RunningService, sender: str, receiver: str, *results: dict[str, Any], **more: Any
 ) -> Case:
@@ -113,18 +119,24 @@ async def test_a_union_weighs_what_it_has_agreed(store: Store, database: Databas
         stored = (await case.receiver.get(f"ServiceRequest/{case.request['id']}")).json()
         assert not any("extension" in one for one in stored["supportingInfo"])
         # Nobody waits for who has arrived; the patient is known there now, and how long it took.
-        await offered(service, NORTH, UNION, **SURGERY)
+        waiting = await offered(service, NORTH, UNION, **SURGERY)
         holder = SnapshotHolder()
         await refresh_network(store, holder)
         assert holder.current.answers.expected(QINGHE.network, FacilityId(UNION)) is None
-        watch = asyncio.create_task(watch_network(store, holder, every=0.01, answers_every=0.0))
+        assert holder.current.sent.others(QINGHE.network, None) == {UNION: 2}
+        watch = asyncio.create_task(
+            watch_network(store, holder, every=0.01, answers_every=0.0, sent_every=0.0)
+        )
         await case.moved(case.receiver, "accepted")
         async with asyncio.timeout(30):
             while not holder.current.answers.answers(QINGHE.network, FacilityId(UNION)):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        await case.moved(case.receiver, "in-progress")
+        async with asyncio.timeout(30):
+            while holder.current.sent.others(QINGHE.network, None) != {UNION: 1}:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
-        await case.moved(case.receiver, "in-progress")
         assert (await shown(case))[0]["extension"]
     owner = await asyncpg.connect(database.owner_dsn)
     await owner.execute(
@@ -156,6 +168,10 @@ async def test_a_union_weighs_what_it_has_agreed(store: Store, database: Databas
         who = await created(north, patient(identifier=case.patient["identifier"]))
         costs = await terms(north, request(who["id"], **SURGERY))
         assert costs[UNION]["continuity"] == (Decimal("10.0"), "no care there is known of")
+        # Who is sent there is none of the others, whether the offer was counted or is newer than the count.
+        assert await sent_beside(north, waiting) == "nobody else is sent there"
+        newer = await offered(service, LOTUS, UNION, **SURGERY)
+        assert await sent_beside(station, newer) == "1 other patient is sent there"
 
 
 async def test_where_the_policy_has_no_window_and_no_weight_there_is_nothing(service: RunningService):

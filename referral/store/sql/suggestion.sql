@@ -22,8 +22,8 @@ WHERE type = 'Condition' AND param = 'code' AND id = ANY ($2::text[]) AND system
 
 -- name: overlay
 -- Only services that say they are full rule a facility out, and only where the policy weighs it ($4) a waitlist and who is sent there
--- cost something; the others need not be read.
-SELECT c.service, c.status, c.free, c.as_of, NULL::text AS rejected, NULL::text AS facility, NULL::bigint AS ahead
+-- cost something; the others need not be read. How many are sent where is held by the process: the open offer may be among them.
+SELECT c.service, c.status, c.free, c.as_of, NULL::text AS rejected, NULL::text AS asked, NULL::timestamptz AS asked_at
 FROM capacity c JOIN service s ON s.id = c.service JOIN membership m ON m.facility = s.facility
 WHERE m.network = $2 AND c.status = 'no-capacity'
 UNION ALL
@@ -31,11 +31,14 @@ SELECT c.service, c.status, c.free, c.as_of, NULL, NULL, NULL
 FROM capacity c JOIN service s ON s.id = c.service JOIN membership m ON m.facility = s.facility
 WHERE $4 AND m.network = $2 AND c.status = 'waitlist'
 UNION ALL
-SELECT DISTINCT NULL, NULL, NULL::int, NULL::timestamptz, o.owner, NULL, NULL::bigint
+SELECT DISTINCT NULL, NULL, NULL::int, NULL::timestamptz, o.owner, NULL, NULL::timestamptz
 FROM offer o
 WHERE o.referral = $3 AND o.state IN ('rejected', 'redirected') AND is_visible($1, 'ServiceRequest', o.referral)
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, a.facility, a.offers FROM offers_ahead($2, $3) a WHERE $4
+SELECT NULL, NULL, NULL, NULL, NULL, o.owner, o.authored_on
+FROM offer o
+WHERE $4 AND o.referral = $3 AND o.state IN ('requested', 'received', 'awaiting-information', 'accepted', 'scheduled', 'in-transit', 'no-show')
+  AND is_visible($1, 'ServiceRequest', o.referral)
 
 -- name: known
 -- Facilities that had the patient $1 in care, or the patient of the request $2: by offers and encounters that the actor sees.
@@ -71,6 +74,9 @@ WHERE d.type IN ('DiagnosticReport', 'Observation') AND EXISTS (
 
 -- name: answer_times
 SELECT network, facility, answers, minutes FROM answer_times()
+
+-- name: patients_sent
+SELECT network, facility, offers FROM offers_ahead($1)
 
 -- name: full_services
 -- Sets the actor $1 and reads, in one message: what is read here is the same for every actor.

@@ -41,13 +41,13 @@ CREATE TRIGGER network_policy AFTER INSERT OR UPDATE OF policy ON network FOR EA
 -- Who has a waitlist, among all services there are.
 CREATE INDEX capacity_waitlist ON capacity (service) WHERE status = 'waitlist';
 
--- How many patients are sent to each facility of a network and have not arrived; without those of the request p_referral.
-CREATE FUNCTION offers_ahead(p_network text, p_referral text) RETURNS TABLE (facility text, offers bigint)
+-- How many patients are sent to each facility of these networks and have not arrived.
+CREATE FUNCTION offers_ahead(p_networks text[]) RETURNS TABLE (network text, facility text, offers bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT o.owner, count(*) FROM offer o
-  WHERE o.network = p_network AND o.referral IS DISTINCT FROM p_referral
+  SELECT o.network, o.owner, count(*) FROM offer o
+  WHERE o.network = ANY (p_networks)
     AND o.state IN ('requested', 'received', 'awaiting-information', 'accepted', 'scheduled', 'in-transit', 'no-show')
-  GROUP BY o.owner
+  GROUP BY o.network, o.owner
 $$;
 
 -- How long receivers took to accept, reject or pass on, in minutes from when they were asked: the median of each facility in each network
@@ -62,5 +62,5 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   GROUP BY GROUPING SETS ((o.network, o.owner), (o.network))
 $$;
 
-REVOKE ALL ON FUNCTION offers_ahead(text, text), answer_times() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION offers_ahead(text, text), answer_times() TO referral_service;
+REVOKE ALL ON FUNCTION offers_ahead(text[]), answer_times() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION offers_ahead(text[]), answer_times() TO referral_service;

@@ -1,4 +1,4 @@
-DROP FUNCTION offers_ahead(text, text), answer_times();
+DROP FUNCTION offers_ahead(text[]), answer_times();
 DROP INDEX capacity_waitlist;
 DROP TRIGGER network_policy ON network;
 DROP FUNCTION keep_policy_version();
