@@ -1,9 +1,12 @@
 """`$claim`: a patient turns up with a letter at a facility that nobody had asked."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
+import pytest
 
 from referral.domain.number import referral_number
 from tests.api.legal_path import check_path
@@ -28,6 +31,7 @@ from tests.owner import behind_the_wall
 from tests.running_service import RunningService
 
 BORN = "1961-05-04"
+Newcomer = Callable[[str], Awaitable[httpx.AsyncClient]]
 
 
 def parameters(number: str, birth_date: str = BORN) -> Resource:
@@ -44,6 +48,17 @@ def number_of(asked: Resource) -> str:
     """The number on the letter."""
     system = f"{B}/sid/referral-number"
     return str(next(one["value"] for one in asked["identifier"] if one["system"] == system))
+
+
+@pytest.fixture
+async def newcomer(service: RunningService) -> AsyncIterator[Newcomer]:
+    """Gives systems of facilities that nobody else uses: the tries of a client are counted."""
+    async with AsyncExitStack() as all_of_them:
+
+        async def system(facility: str) -> httpx.AsyncClient:
+            return await all_of_them.enter_async_context(await service.new_system(facility))
+
+        yield system
 
 
 async def claim(client: httpx.AsyncClient, case: Case, **headers: str) -> httpx.Response:
@@ -138,9 +153,10 @@ async def test_many_at_one_instant_take_a_patient_in_once(service: RunningServic
     await check_path(service, case.request["id"])
 
 
-async def test_whatever_is_wrong_the_refusal_is_the_same_and_ends_in_silence(service: RunningService):
-    case = await offered(service)
-    there = await service.system(AN_LAO, scope="system/*.cru")
+async def test_whatever_is_wrong_the_refusal_is_the_same_and_ends_in_silence(
+    service: RunningService, newcomer: Newcomer
+):
+    case, there = await offered(service), await newcomer(AN_LAO)
     number = number_of(case.request)
     wrong = [
         parameters(number, "1961-05-05"),
@@ -149,7 +165,7 @@ async def test_whatever_is_wrong_the_refusal_is_the_same_and_ends_in_silence(ser
         parameters("nonsense"),
     ]
     answers = [await there.post("ServiceRequest/$claim", json=content) for content in wrong]
-    office = await (await service.system(OFFICE)).post("ServiceRequest/$claim", json=parameters(number))
+    office = await (await newcomer(OFFICE)).post("ServiceRequest/$claim", json=parameters(number))
     assert {(one.status_code, one.content) for one in (*answers, office)} == {(404, answers[0].content)}
     (issue,) = outcome(answers[0])
     assert issue["code"] == "not-found"
@@ -167,20 +183,47 @@ async def test_whatever_is_wrong_the_refusal_is_the_same_and_ends_in_silence(ser
     assert (await case.task())["status"] == "requested"
     async with behind_the_wall(service.store) as owner:
         # It is in the store: a restart forgets nothing. It is in the audit, without what was tried.
-        kept = await owner.fetchval(
-            "SELECT count(*) FROM claim_try WHERE number_hash = sha256(convert_to($1, 'UTF8'))", number
+        tries = await owner.fetch(
+            "SELECT client, member FROM claim_try WHERE number_hash = claim_hash($1)", number
         )
-        assert kept == 6
+        assert sorted(row["member"] for row in tries) == [False, *[True] * 5]
         audited: list[Any] = []
         for _ in range(100):
             audited = await owner.fetch(
-                "SELECT outcome, query FROM audit WHERE action = 'execute' AND type = 'ServiceRequest'"
-                " AND query LIKE '$claim%' AND outcome IN (404, 429)"
+                "SELECT outcome, query FROM audit WHERE action = 'execute' AND client = ANY ($1::text[])",
+                {row["client"] for row in tries},
             )
-            if len(audited) >= len(tried) + len(wrong):
+            if len(audited) >= len(answers) + len(tried) + 2:
                 break
             await asyncio.sleep(0.1)
+        assert sorted(row["outcome"] for row in audited) == [404] * 9 + [429] * 27
         assert {row["query"] for row in audited} == {"$claim"}
+
+
+async def test_a_number_is_held_by_tries_of_its_own_network_within_the_hour(
+    service: RunningService, newcomer: Newcomer
+):
+    case, there = await offered(service), await newcomer(AN_LAO)
+    number = number_of(case.request)
+    add = (
+        "INSERT INTO claim_try (client, number_hash, at, member)"
+        " SELECT 'guesser-' || n, claim_hash($1), now() - make_interval(hours => $2), $3"
+        " FROM generate_series(1, 20) n"
+    )
+    async with behind_the_wall(service.store) as owner:
+        await owner.execute(add, number, 2, True)
+        await owner.execute(add, number, 0, False)
+        wrong = await there.post("ServiceRequest/$claim", json=parameters(number, "1961-05-05"))
+        refused(wrong, 404, "not-found")
+        # Whoever comes takes away what is past, of all.
+        past = "SELECT count(*) FROM claim_try WHERE at < now() - interval '1 hour'"
+        assert await owner.fetchval(past) == 0
+        await owner.execute(add, number, 0, True)
+        refused(await claim(there, case), 429, "throttled")
+        # That others tried is nothing that a stranger learns.
+        refused(await claim(await newcomer(OFFICE), case), 404, "not-found")
+        await owner.execute("DELETE FROM claim_try WHERE number_hash = claim_hash($1) AND member", number)
+    assert (await claim(there, case)).status_code == 200
 
 
 async def test_what_is_no_claim_is_refused_by_its_form(service: RunningService):
@@ -215,8 +258,10 @@ async def test_a_claim_has_nothing_in_its_address(service: RunningService):
     refused(answer, 400, "invalid")
 
 
-async def test_of_whom_only_the_year_is_known_is_claimed_by_the_year(service: RunningService):
-    station, there = await service.system(LE_CHAN), await service.system(VIET_TIEP)
+async def test_of_whom_only_the_year_is_known_is_claimed_by_the_year(
+    service: RunningService, newcomer: Newcomer
+):
+    station, there = await service.system(LE_CHAN), await newcomer(VIET_TIEP)
     for known, others in (("1948", ["1948-07-01", "1948-07"]), ("1948-07", ["1948-07-01", "1948"])):
         asked = await created(station, request((await created(station, patient(birthDate=known)))["id"]))
         for other in others:

@@ -31,28 +31,43 @@ UPDATE offer SET departed_at = updated_at WHERE state = 'in-transit';
 -- Prevents that who is in transit has not left.
 ALTER TABLE offer ADD CONSTRAINT offer_departed CHECK (state <> 'in-transit' OR departed_at IS NOT NULL);
 
--- Claims that named no referral: who tried which number, which is kept as a hash alone. The service has no right to it.
+-- Claims that named no referral, of the last hour: who tried which number, which is kept keyed (of 10^8 each is guessed by a plain hash).
+-- member: whether of the network that the number is of. The service has no right to it.
 CREATE TABLE claim_try (
   client text NOT NULL,
   number_hash bytea NOT NULL,
-  at timestamptz NOT NULL
+  at timestamptz NOT NULL,
+  member boolean NOT NULL
 );
 CREATE INDEX claim_try_client ON claim_try (client, at);
-CREATE INDEX claim_try_number ON claim_try (number_hash, at);
+CREATE INDEX claim_try_number ON claim_try (number_hash, at) WHERE member;
+CREATE INDEX claim_try_at ON claim_try (at);
+
+CREATE FUNCTION claim_hash(p_number text) RETURNS bytea LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT sha256(key || sha256(key || convert_to(p_number, 'UTF8'))) FROM id_key);
+END $$;
 
 -- The referral with this number whose patient was born on this day, where the facility that the connection acts for is a member of
 -- its network; null: none, and the try is counted. held: there were too many of late, and nothing was looked for.
 CREATE FUNCTION find_claim(p_number text, p_birth_date text, p_client text, p_at timestamptz, OUT referral text, OUT held boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
-  hash CONSTANT bytea := sha256(convert_to(p_number, 'UTF8'));
+  hash CONSTANT bytea := claim_hash(p_number);
   since CONSTANT timestamptz := p_at - interval '1 hour';
+  networks CONSTANT text[] := ARRAY(
+    SELECT m.network FROM membership m WHERE m.facility = current_setting('referral.actor', true)
+      AND (m.valid_from IS NULL OR m.valid_from <= current_date) AND (m.valid_to IS NULL OR m.valid_to >= current_date));
+  -- A number that was never given away is of a network, too: nobody learns by it which are. Of a prefix that is past the referral tells.
+  member CONSTANT boolean := EXISTS (SELECT FROM network n WHERE n.prefix = left(p_number, 2) AND n.id = ANY (networks))
+    OR EXISTS (SELECT FROM referral r WHERE r.number = p_number AND r.network = ANY (networks));
 BEGIN
   -- One after the other: else many at once would all be let through.
   PERFORM pg_advisory_xact_lock(hashtextextended('claim of ' || p_client, 0));
   SELECT count(*) FILTER (WHERE t.number_hash = hash) >= 5 OR count(*) >= 20 INTO held
     FROM claim_try t WHERE t.client = p_client AND t.at > since;
-  held := held OR (SELECT count(*) FROM claim_try t WHERE t.number_hash = hash AND t.at > since) >= 20;
+  -- Who is of another network finds nothing, and keeps nobody from what he would find.
+  held := held OR member AND (SELECT count(*) FROM claim_try t WHERE t.number_hash = hash AND t.at > since AND t.member) >= 20;
   IF held THEN
     RETURN;
   END IF;
@@ -60,11 +75,12 @@ BEGIN
   SELECT r.id INTO referral FROM referral r
     JOIN document d ON d.type = 'Patient' AND d.id = r.patient AND NOT d.deleted
     WHERE r.number = p_number AND r.state NOT IN ('draft', 'entered-in-error') AND d.content->>'birthDate' = p_birth_date
-      AND EXISTS (SELECT FROM membership m WHERE m.network = r.network AND m.facility = current_setting('referral.actor', true)
-                  AND (m.valid_from IS NULL OR m.valid_from <= current_date) AND (m.valid_to IS NULL OR m.valid_to >= current_date));
+      AND r.network = ANY (networks);
   IF referral IS NULL THEN
-    DELETE FROM claim_try t WHERE t.client = p_client AND t.at <= since;
-    INSERT INTO claim_try (client, number_hash, at) VALUES (p_client, hash, p_at);
+    -- Whoever comes takes away what is past, of all, and waits for nobody who does.
+    DELETE FROM claim_try t WHERE t.ctid = ANY (ARRAY(
+      SELECT old.ctid FROM claim_try old WHERE old.at <= since ORDER BY old.at LIMIT 100 FOR UPDATE SKIP LOCKED));
+    INSERT INTO claim_try (client, number_hash, at, member) VALUES (p_client, hash, p_at, member);
   END IF;
 END $$;
 
@@ -117,5 +133,5 @@ BEGIN
       AND EXISTS (SELECT FROM access a WHERE a.facility = p_actor AND a.type = p_type AND a.id = p_id AND a.until IS NULL OFFSET 0);
 END $$;
 
-REVOKE ALL ON FUNCTION goes_on_to(text, text), find_claim(text, text, text, timestamptz), standing_of(text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION goes_on_to(text, text), claim_hash(text), find_claim(text, text, text, timestamptz), standing_of(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION standing_of(text, text, text) TO referral_service;
