@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from referral.domain.lifecycle import OfferMove, OfferState, Party, ReferralMove, ReferralState
+from referral.domain.lifecycle import OfferState, Party, ReferralMove, ReferralState
 from referral.domain.next_step import OfferStanding, who_owes
 
 
@@ -14,6 +14,7 @@ class ToldEvent:
     """One thing that happened to the referral or one of its offers, by whom.
 
     type, id: the resource. from_state, to_state: words of the lifecycle, None where the move has none.
+    asked: whether a question about this offer was open then.
     """
 
     at: datetime
@@ -25,6 +26,7 @@ class ToldEvent:
     party: str | None
     facility_name: str
     reason_code: str | None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,8 @@ class _Course:
             self.referral = ReferralState(event.to_state)
             self.replaced |= event.move == ReferralMove.REPLACE
             return
-        asked = self.standing is not None and self.standing.asked and event.id == self.offer
-        if event.move in {OfferMove.ASK, OfferMove.ANSWER}:
-            asked = event.move == OfferMove.ASK
-        self.offer, self.standing = event.id, OfferStanding(OfferState(event.to_state), asked=asked)
+        self.offer = event.id
+        self.standing = OfferStanding(OfferState(event.to_state), asked=event.asked)
 
 
 def steps(events: Iterable[ToldEvent]) -> Iterator[Step]:

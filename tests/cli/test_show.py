@@ -6,9 +6,10 @@ import httpx
 import pytest
 
 from referral.fhir import systems
+from tests.api.test_ask_and_answer import words
 from tests.cli.program import Program
 from tests.conftest import Database
-from tests.factories import Resource, completed
+from tests.factories import Resource, completed, created, offered
 from tests.running_service import RunningService
 
 SENDER, RECEIVER = "le-chan-health-station", "kien-an-hospital"
@@ -76,6 +77,21 @@ async def test_the_story_in_its_order(service: RunningService, program: Program)
     ]
     assert f"Owes:      {station} (sender)" in printed
     assert f"Journey:   {number}, open" in printed
+
+
+async def test_who_owes_an_answer_owes_it_until_the_last_one(
+    service: RunningService, program: Program
+) -> None:
+    case = await offered(service)
+    await case.moved(case.receiver, "accepted")
+    first = await created(case.receiver, words(case, "Since when?"))
+    second = await created(case.receiver, words(case, "Which medicine?"))
+    number = number_of(await case.referral())
+    for question, owes in ((first, "sender"), (second, "receiver")):
+        await created(case.sender, words(case, "None", question["id"]))
+        printed = (await program.run("show", number)).stdout
+        assert re.findall(r"^Owes: .*\((.*)\)", printed, re.MULTILINE) == [owes]
+    assert re.findall(r"Next: .*\((.*)\)", printed)[-4:] == ["sender"] * 3 + ["receiver"]
 
 
 async def test_the_chain_of_a_journey(service: RunningService, program: Program) -> None:

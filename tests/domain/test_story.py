@@ -8,13 +8,14 @@ MORNING = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
 def events(told: str) -> list[ToldEvent]:
-    """Lines of `minute resource move to`: `r` is the referral, anything else an offer."""
+    """Lines of `minute resource move to`: `r` is the referral, anything else an offer; `?`: it was asked."""
     found = []
     for line in told.split("\n"):
         minute, what, move, *to = line.split()
         kind = "ServiceRequest" if what == "r" else "Task"
         at = MORNING + timedelta(minutes=int(minute))
-        found.append(ToldEvent(at, kind, what, move, None, to[0] if to else None, "sender", "x", None))
+        asked, state = line.endswith("?"), to[0].rstrip("?") if to else None
+        found.append(ToldEvent(at, kind, what, move, None, state, "sender", "x", None, asked))
     return found
 
 
@@ -55,8 +56,10 @@ def test_who_was_asked_owes_the_answer_and_the_next_offer_owes_anew() -> None:
 1 a offer requested
 1 r offer offered
 2 a accept accepted
-3 a ask accepted
-4 a depart in-transit
+3 a ask accepted?
+3 a ask accepted?
+4 a depart in-transit?
+4 a answer in-transit?
 5 a answer in-transit
 6 a withdraw withdrawn
 6 r withdraw unplaced
@@ -67,7 +70,9 @@ def test_who_was_asked_owes_the_answer_and_the_next_offer_owes_anew() -> None:
         "sender",
         "receiver",
         "receiver",
+        None,
         "sender",
+        None,
         "sender",
         "receiver",
         "sender",

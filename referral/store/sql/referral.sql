@@ -28,7 +28,9 @@ WHERE r.journey = $1 AND r.number IS NOT NULL ORDER BY r.authored_on, r.number
 -- name: events_of
 -- Texts of reasons are written by people about patients: they are not told here.
 SELECT e.at, e.type, e.id, e.move, e.from_state, e.to_state, e.party, e.reason_code,
-       coalesce(f.name, n.name, e.facility) AS facility_name
+       coalesce(f.name, n.name, e.facility) AS facility_name,
+       EXISTS (SELECT FROM demand q WHERE q.referral = e.referral AND q.offer = e.id AND q.kind = 'question' AND q.asked_at <= e.at
+               AND (q.settled_at IS NULL OR q.settled_at > e.at)) AS asked
 FROM event e
 LEFT JOIN facility f ON f.id = e.facility
 LEFT JOIN network n ON n.id = e.facility
