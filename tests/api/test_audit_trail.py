@@ -26,7 +26,7 @@ from tests.running_service import RunningService
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 OPEN = {
-    *("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/fhir/metadata"),
+    *("/healthz", "/readyz", "/metrics", "/docs", "/docs/", "/openapi.json", "/fhir/metadata"),
     *("/docs/start.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"),
     *("/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration"),
 }

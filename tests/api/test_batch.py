@@ -99,7 +99,7 @@ async def test_conditions_of_entries_are_those_of_requests(station: httpx.AsyncC
     found = await sent(
         station,
         ask("POST", "Patient", identified, ifNoneExist=f"identifier={number}"),
-        ask("PUT", f"Patient?identifier={number}", identified),
+        ask("PUT", f"Patient?identifier={number}", identified | {"language": "vi"}),
         ask("PATCH", address, patch, ifMatch='W/"2"'),
         ask("PATCH", address, other),
         ask("GET", address, ifNoneMatch='W/"3"'),
