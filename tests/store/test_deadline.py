@@ -31,3 +31,13 @@ async def test_the_tick_looks_at_what_has_something_to_do_alone(planner: asyncpg
     # The indexes have the order within a priority; what was found is sorted by that.
     assert len(re.findall(r"Limit.*\n\s*->  Index Scan using deadline_(?:due|lapse)", plan)) == 2
     assert all("turn" in line for line in plan.splitlines() if "Sort Key" in line)
+
+
+async def test_the_metrics_read_what_still_runs_alone(planner: asyncpg.Connection) -> None:
+    told = await planner.fetchrow("SELECT prosrc, proconfig FROM pg_proc WHERE proname = 'clock_counts'")
+    assert "enable_seqscan=off" in told["proconfig"]
+    plan = "\n".join(
+        row[0] for row in await planner.fetch(f"EXPLAIN {told['prosrc']}".replace("p_now", "now()"))
+    )
+    assert "Seq Scan" not in plan
+    assert set(re.findall(r"deadline_\w+", plan)) <= {"deadline_debtor", "deadline_due", "deadline_lapse"}
