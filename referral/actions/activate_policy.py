@@ -3,10 +3,11 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Final
 
 from referral.domain.audit import AuditAction
+from referral.domain.calendar import rules_day
 from referral.domain.errors import BrokenRule, NotFound, Problem
 from referral.domain.facility import NetworkId
 from referral.domain.policy import Policy
@@ -93,7 +94,7 @@ async def decide(
     networks = await find_network_names(connection)
     if policy.network not in networks:
         raise NotFound(f"There is no network {policy.network}: import it first.")
-    today = now.astimezone(UTC).date()
+    today = rules_day(now)
     begins = valid_from or policy.basis.valid_from or today
     stored = await find_policies(connection, policy.network)
     # Of that day and not of today: so what is planned for a day is taken back by the rules of today.

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
+from referral.domain.calendar import rules_day
 from referral.domain.facility import (
     Affiliation,
     Approval,
@@ -128,7 +129,7 @@ class _Comparison:
         new_id: Callable[[], str],
     ) -> None:
         self.draft, self.ids, self.rows, self.plan = draft, ids, rows, plan
-        self.now, self.today, self.new_id = now, now.date(), new_id
+        self.now, self.today, self.new_id = now, rules_day(now), new_id
 
     def changed(
         self, kind: str, stored: Mapping[Any, Value], wanted: Mapping[Any, Value], removed: int = 0

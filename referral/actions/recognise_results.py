@@ -1,8 +1,9 @@
 """Show the receiver of an offer which results that come with it need not be repeated, and until when."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Final
 
+from referral.domain.calendar import rules_day
 from referral.domain.facility import Affiliation, FacilityId, NetworkId
 from referral.domain.lifecycle import OPEN_OFFER
 from referral.domain.recognition import Recognised, recognised_by, window_of
@@ -26,7 +27,7 @@ async def with_recognised_results(
     content: as it is stored, and comes back for whoever else asks, and where no policy of the actor's
     networks has a window for results. base: address of the FHIR endpoint.
     """
-    today = now.astimezone(UTC).date()
+    today = rules_day(now)
     if _BRINGS not in content or not _has_windows(snapshot, actor, today):
         return content
     request = reread_content(content.encode())
@@ -71,7 +72,7 @@ async def _received(store: Store, actor: str, request: str) -> tuple[NetworkId, 
         return None
     if standing.offer.state not in OPEN_OFFER:
         return None
-    return NetworkId(standing.network), standing.authored_on.astimezone(UTC).date()
+    return NetworkId(standing.network), rules_day(standing.authored_on)
 
 
 def _mark(named: dict[str, Any], found: Recognised) -> None:

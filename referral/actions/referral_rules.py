@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
-from referral.domain.calendar import WorkingCalendar
-from referral.domain.deadlines import Rules, rules_day
+from referral.domain.calendar import WorkingCalendar, rules_day
+from referral.domain.deadlines import Rules
 from referral.domain.facility import NetworkId
 from referral.domain.policy import Policy
 from referral.domain.referral import Referral
@@ -26,7 +26,7 @@ def rules_in(snapshots: SnapshotHolder) -> RulesOf:
     """
 
     def rules_of(referral: Referral) -> Rules:
-        snapshot, day = snapshots.current, rules_day(referral)
+        snapshot, day = snapshots.current, rules_day(referral.authored_on)
         network = NetworkId(referral.network)
         if network not in snapshot.policies:
             return _own_rules(network, day)
@@ -37,7 +37,7 @@ def rules_in(snapshots: SnapshotHolder) -> RulesOf:
 
 def program_rules(referral: Referral) -> Rules:
     """The program's own rules, whatever the network says."""
-    return _own_rules(NetworkId(referral.network), rules_day(referral))
+    return _own_rules(NetworkId(referral.network), rules_day(referral.authored_on))
 
 
 def _own_rules(network: NetworkId, day: date) -> Rules:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from referral.domain.calendar import rules_day
 from referral.domain.codes import Priority
 from referral.domain.errors import BrokenRule, Forbidden, MissingElement, NotFound
 from referral.domain.facility import FacilityId, NetworkId
@@ -70,7 +71,7 @@ async def suggest_targets(
     sender without a network, MissingElement where it has several and none is named, BrokenRule where the
     named one is not its own, UnknownCode.
     """
-    day = _day(on)
+    day = rules_day(on)
     if isinstance(about, str) or (not isinstance(about, Need) and _names_what_is_stored(about)):
         async with store.reading(actor) as connection:
             if isinstance(about, str):
@@ -78,7 +79,7 @@ async def suggest_targets(
             else:
                 case = await _sent_case(connection, actor, about, base, day)
             named = _network(snapshot, case, network, day)
-            policy = snapshot.policy(named, _day(case.authored_on or on))
+            policy = snapshot.policy(named, rules_day(case.authored_on or on))
             case = await _with_what_it_names(connection, actor, case, policy)
             sent = snapshot.sent if policy.weights.goes_by_waits else None
             overlay = await read_overlay(connection, actor, named, case.referral, sent)
@@ -106,13 +107,8 @@ async def suggest_targets(
         day,
         count=count,
         with_excluded=with_excluded,
-        rules_of=_day(case.authored_on or on),
+        rules_of=rules_day(case.authored_on or on),
     )
-
-
-def _day(moment: datetime) -> date:
-    """The day of the store, whose dates are in UTC."""
-    return moment.astimezone(UTC).date()
 
 
 def _names_what_is_stored(request: Mapping[str, Any]) -> bool:

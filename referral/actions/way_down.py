@@ -1,9 +1,9 @@
 """Where a patient is sent down to: what is known of that place is told, and chosen by nobody else."""
 
-from datetime import UTC
 from typing import Any
 
 from referral.actions.workspace import Workspace
+from referral.domain.calendar import rules_day
 from referral.domain.codes import Direction
 from referral.domain.errors import BrokenRule
 from referral.domain.facility import FacilityId, NetworkId
@@ -22,7 +22,7 @@ def check_way_down(workspace: Workspace, referral: Referral, target: str) -> str
     snapshot = workspace.snapshot
     if snapshot is None or referral.direction is not Direction.DOWN:
         return None
-    day = workspace.now.astimezone(UTC).date()
+    day = rules_day(workspace.now)
     network = NetworkId(referral.network)
     if offers(snapshot, network, FacilityId(target), _need(workspace, referral), day) is not False:
         return None
@@ -38,7 +38,7 @@ def suggest_nearer(workspace: Workspace, down: Referral, offer: Offer, default: 
     home = home_of(told) if told else None
     if snapshot is None or home is None:
         return
-    day = workspace.now.astimezone(UTC).date()
+    day = rules_day(workspace.now)
     found = nearer_station(
         snapshot,
         NetworkId(down.network),
@@ -57,7 +57,7 @@ def suggest_nearer(workspace: Workspace, down: Referral, offer: Offer, default: 
 
 def _need(workspace: Workspace, referral: Referral) -> Need:
     content: dict[str, Any] = workspace.current("ServiceRequest", referral.id) or {}
-    return need_of(content, None, workspace.now.astimezone(UTC).date())
+    return need_of(content, None, rules_day(workspace.now))
 
 
 def _name(workspace: Workspace, facility: str) -> str:

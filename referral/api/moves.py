@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/operations.html; what is answered stands in `fhir/moves.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from referral.api.errors import MEDIA_TYPE
 from referral.api.route import Route
 from referral.api.services import Services, services_of
 from referral.domain.advice import Advice
+from referral.domain.calendar import rules_day
 from referral.domain.errors import Gone, InvalidElement, NotFound
 from referral.domain.facility import FacilityId, NetworkId
 from referral.domain.lifecycle import OPEN_OFFER, OfferState, Party
@@ -106,7 +107,7 @@ async def _said(
 ) -> _Said:
     """What the policy says to the actor. advises: also of the disease. sends: moves that send a package."""
     snapshot, network = services.snapshots.current, NetworkId(found.network)
-    day = found.authored_on.astimezone(UTC).date()
+    day = rules_day(found.authored_on)
     policy = snapshot.known_policy(network, day)
     if policy is None:
         return _Said()

@@ -12,6 +12,7 @@ from referral.cli.database import data_option, open_store
 from referral.cli.errors import Refusal
 from referral.cli.network import print_faults
 from referral.cli.policy_lines import difference, policy_lines
+from referral.domain.calendar import rules_day
 from referral.domain.errors import BrokenRule, PolicyUnreadable
 from referral.domain.facility import NetworkId
 from referral.domain.policy_advice import hardly_meant
@@ -192,4 +193,4 @@ def _versions(stored: Sequence[StoredPolicy], history: PolicyHistory, on: date) 
 
 
 def _today() -> date:
-    return datetime.now(UTC).date()
+    return rules_day(datetime.now(UTC))

@@ -18,6 +18,7 @@ import structlog
 from referral.actions.fire_deadline import Hub, arm, let_lapse, redirect, warn_of_close
 from referral.actions.go_on import going_on, tell_failure
 from referral.actions.suggest_targets import suggest_targets
+from referral.domain.calendar import rules_day
 from referral.domain.deadlines import Slot, Stage
 from referral.domain.errors import DomainError, StoreUnavailable
 from referral.domain.facility import FacilityId, NetworkId
@@ -163,7 +164,7 @@ class Clocks:
         unanswered = due.kind in _BEFORE_ARRIVAL and due.owes is Party.RECEIVER
         if not unanswered or due.stage is not Stage.WARNED:
             return False
-        day = due.authored_on.date()
+        day = rules_day(due.authored_on)
         policy = self._snapshots.current.known_policy(NetworkId(due.network), day)
         return policy is not None and policy.auto_redirect
 

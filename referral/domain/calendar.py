@@ -15,6 +15,11 @@ Hours = tuple[int, int]
 """From and to, in minutes after midnight on the clock on the wall; 1440 is the end of the day."""
 
 
+def rules_day(moment: datetime) -> date:
+    """Give the day whose rules hold at an instant: in UTC, like all days that are stored."""
+    return moment.astimezone(UTC).date()
+
+
 @dataclass(frozen=True, slots=True)
 class WorkingCalendar:
     """When a network works.

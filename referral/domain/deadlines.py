@@ -7,7 +7,7 @@ the office is told then. Pure: the rules, the moment and the rows as they stand 
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from referral.domain.calendar import WorkingCalendar
@@ -118,11 +118,6 @@ class Situation:
     standing: OfferStanding | None = None
     signing: Signing | None = None
     replaced: bool = False
-
-
-def rules_day(referral: Referral) -> date:
-    """The day whose policy a referral goes by: its own, in UTC like all days of the store."""
-    return referral.authored_on.astimezone(UTC).date()
 
 
 def running_clock(
@@ -285,10 +280,10 @@ def past_the_slip(step: Deadline, slip: Deadline) -> Deadline:
 def _signed(referral: Referral, rules: Rules, now: datetime, signing: Signing) -> Deadline:
     """A slip that was over before it came is counted from the day it came: who sends it now signs it now."""
     calendar, signed = rules.calendar, min(signing.at, now)
-    end = rules.policy.slip_end(signed, signing.codes, calendar)
+    end = rules.policy.slip_end(signed, signing.codes, calendar, on=rules.on)
     if calendar.end_of(end) <= now:
         signed = now
-        end = rules.policy.slip_end(signed, signing.codes, calendar)
+        end = rules.policy.slip_end(signed, signing.codes, calendar, on=rules.on)
     warned = rules.policy.slip_warning(end, calendar)
     return Deadline(
         referral=referral.id,

@@ -213,10 +213,15 @@ class Policy:
             return calendar.add_time(since, left)
         return since + max(left, timedelta())
 
-    def slip_end(self, signed: datetime, codes: Collection[Code], calendar: WorkingCalendar) -> date:
-        """Give the last day of a slip; `codes` are those of the referral (diagnosis, technique)."""
+    def slip_end(
+        self, signed: datetime, codes: Collection[Code], calendar: WorkingCalendar, *, on: date
+    ) -> date:
+        """Give the last day of a slip, in the network; `codes` are its diagnosis and its technique.
+
+        `on`: the day whose rules hold, that of the referral.
+        """
         day = calendar.day_of(signed)
-        if not self.listed(ListKind.LONG_SLIP, codes, day):
+        if not self.listed(ListKind.LONG_SLIP, codes, on):
             return calendar.add_days(day, self.slip.working_days)
         year = day.year + self.slip.years
         try:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from referral.domain.calendar import rules_day
 from referral.domain.facility import NetworkId
 from referral.store.pool import Connection
 from referral.store.statements import statement
@@ -62,7 +63,7 @@ async def store_policy(
     number: int = await connection.fetchval(
         statement("policy", "insert"), network, valid_from, policy, now, by
     )
-    if valid_from is None or valid_from <= now.date():
+    if valid_from is None or valid_from <= rules_day(now):
         await connection.execute(statement("policy", "put_in_force"), network, policy, now)
     await connection.execute(statement("policy", "raise_version"))
     return number

@@ -17,7 +17,6 @@ from referral.domain.deadlines import (
     deadlines_after,
     for_the_office,
     past_the_slip,
-    rules_day,
     running_clock,
 )
 from referral.domain.facility import NetworkId
@@ -298,8 +297,3 @@ def test_a_slip_counts_from_its_signing(
 ) -> None:
     story.then(replace(at(R.UNPLACED), signing=Signing(signed, codes)), MONDAY)
     assert story.slip.escalate_at == RULES.calendar.end_of(last_day)
-
-
-def test_a_referral_goes_by_the_rules_of_its_own_day() -> None:
-    late = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
-    assert rules_day(replace(REFERRAL, authored_on=late)) == date(2026, 3, 2)

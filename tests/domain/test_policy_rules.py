@@ -1,11 +1,12 @@
 """What each table of a policy says on a day, and what may not stand in it."""
 
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from referral.domain.calendar import WorkingCalendar
+from referral.domain.calendar import WorkingCalendar, rules_day
 from referral.domain.codes import Direction, Priority
 from referral.domain.errors import PolicyUnreadable
 from referral.domain.facility import Facility, FacilityId, Level, Tier
@@ -82,8 +83,19 @@ def test_a_slip_ends_after_ten_working_days_or_a_year(
     signed: datetime, codes: tuple[str, ...], ends: date, warned: date
 ) -> None:
     of = policy(lists=[{"kind": "long-slip", "codes": "J45", "source": "a circular"}])
-    assert of.slip_end(signed, [(ICD_10, code) for code in codes], OFFICE) == ends
+    assert of.slip_end(signed, [(ICD_10, code) for code in codes], OFFICE, on=rules_day(signed)) == ends
     assert of.slip_warning(ends, OFFICE) == warned
+
+
+def test_a_list_of_long_slips_holds_on_the_days_of_all_other_rules() -> None:
+    long_slip = {"kind": "long-slip", "codes": "J45", "source": "a circular", "valid_from": "2025-07-01"}
+    of = policy(lists=[long_slip])
+    # In the network it is the first of July already.
+    signed = datetime(2025, 6, 30, 18, tzinfo=UTC)
+    hanoi = replace(OFFICE, zone=timezone(timedelta(hours=7)))
+    assert (hanoi.day_of(signed), rules_day(signed)) == (date(2025, 7, 1), date(2025, 6, 30))
+    ends = [of.slip_end(signed, [(ICD_10, "J45")], hanoi, on=day) for day in (rules_day(signed), TODAY)]
+    assert ends == [hanoi.add_days(date(2025, 7, 1), 10), date(2026, 7, 1)]
 
 
 def test_what_is_required_is_the_sum_of_the_rules_that_apply() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from referral.actions.import_network import import_network
 from referral.actions.refresh_network import refresh_network
+from referral.domain.calendar import rules_day
 from referral.domain.codes import Direction, Priority
 from referral.domain.facility import NetworkId
 from referral.domain.policy_rules import ICD_10, LOINC, ClockKind, CodeSet, Item
@@ -164,8 +165,8 @@ def judged(snapshot: Snapshot, rules: Rules) -> None:
     }
     assert (due[Priority.STAT] - SIGNED).total_seconds() == rules.stat_minutes * 60
     assert due[Priority.ROUTINE] == rules.routine_due
-    assert policy.slip_end(SIGNED, [], calendar) == rules.slip_end
-    assert policy.slip_end(SIGNED, [(ICD_10, "I10")], calendar) == rules.long_slip
+    assert policy.slip_end(SIGNED, [], calendar, on=rules_day(SIGNED)) == rules.slip_end
+    assert policy.slip_end(SIGNED, [(ICD_10, "I10")], calendar, on=rules_day(SIGNED)) == rules.long_slip
     assert policy.required_items(Direction.UP, Priority.URGENT, SURGERY, day, age=64) == rules.items
 
 
