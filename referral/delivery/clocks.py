@@ -43,7 +43,7 @@ _ARM_EVERY: Final = 3600.0
 """Seconds between two looks for referrals without a clock."""
 _ARMED_AT_ONCE: Final = 50
 
-_BEFORE_ARRIVAL: Final = {ClockKind.PLACE, ClockKind.ACKNOWLEDGE, ClockKind.ANSWER}
+_BEFORE_ANSWER: Final = {ClockKind.ACKNOWLEDGE, ClockKind.ANSWER}
 
 
 class Effect(StrEnum):
@@ -123,7 +123,7 @@ class Clocks:
         if not due:
             return Counter()
         try:
-            async with self._store.reading(None) as connection:
+            async with self._store.writing(None) as connection:
                 return Counter(_EFFECTS[stage] for stage in await fire_deadlines(connection, now, due))
         except StoreUnavailable:
             raise
@@ -138,7 +138,7 @@ class Clocks:
     async def _put_off(self, due: DueDeadline, failure: Exception, now: datetime) -> Counter[Effect]:
         kind = due.kind.value if due.kind else None
         tell_failure("clock_failed", failure, referral=due.referral, slot=due.slot.value, kind=kind)
-        async with self._store.reading(None) as connection:
+        async with self._store.writing(None) as connection:
             await postpone_deadline(connection, due, now + _LATER)
         return Counter({Effect.FAILED: 1})
 
@@ -161,8 +161,7 @@ class Clocks:
 
     def _redirects(self, due: DueDeadline) -> bool:
         """Whether silence moves this offer: the receiver's, before an answer, where the policy lets it."""
-        unanswered = due.kind in _BEFORE_ARRIVAL and due.owes is Party.RECEIVER
-        if not unanswered or due.stage is not Stage.WARNED:
+        if not _is_unanswered(due) or due.stage is not Stage.WARNED:
             return False
         day = rules_day(due.authored_on)
         policy = self._snapshots.current.known_policy(NetworkId(due.network), day)
@@ -252,7 +251,12 @@ async def _keep_firing(
 
 def _asks_somebody(due: DueDeadline) -> bool:
     """Whether the step is somebody's whom another facility could take the place of."""
-    return due.kind is ClockKind.PLACE or (due.kind in _BEFORE_ARRIVAL and due.owes is Party.RECEIVER)
+    return due.kind is ClockKind.PLACE or _is_unanswered(due)
+
+
+def _is_unanswered(due: DueDeadline) -> bool:
+    """Whether it is an offer on which its receiver is silent."""
+    return due.kind in _BEFORE_ANSWER and due.owes is Party.RECEIVER
 
 
 _EFFECTS: Final = {Stage.WARNED: Effect.WARNED, Stage.ESCALATED: Effect.ESCALATED}
