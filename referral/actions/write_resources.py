@@ -20,7 +20,7 @@ from referral.actions.find_existing import find_existing
 from referral.actions.keep_summary import check_summaries
 from referral.actions.patch_resource import patched
 from referral.actions.plan_drafts import plan_drafts
-from referral.actions.referral_rules import RulesOf, program_rules
+from referral.actions.referral_rules import RulesOf
 from referral.actions.run_aside import LONG, run_aside
 from referral.actions.take_summary import SUMMARY_TYPES
 from referral.actions.what_to_load import NAMED_BY_IDENTIFIER, what_to_load
@@ -54,11 +54,11 @@ async def write_resources(
     new_id: Callable[[], str],
     request_id: str | None,
     render: Callable[[list[Written]], Answer],
+    rules: RulesOf,
     follow: Follow | None = None,
     once: Once | None = None,
     address: str | None = None,
     attachments: AttachmentRules = _ATTACHMENTS,
-    rules: RulesOf = program_rules,
     size: int = 0,
     snapshot: Snapshot | None = None,
 ) -> Answer:
@@ -82,7 +82,7 @@ async def write_resources(
     write = _Write(actor, base, now, new_id, request_id, render, once, address, rules, snapshot)
     if size < LONG and follow is None and not any(_needs_more(draft, base) for draft in drafts):
         sent = [write_content(draft.content) for draft in drafts]
-        command = Command(what_to_load(drafts, actor, base, once), partial(write.decide, drafts))
+        command = Command(what_to_load(drafts, actor, base, once), partial(write.decide, drafts), size)
         together = await write_together(store, command)
         if together is not None:
             return together

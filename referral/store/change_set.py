@@ -185,10 +185,7 @@ async def load_for_write(connection: Connection | OwnerConnection, request: Writ
 
 
 async def load_each(connection: Connection, requests: Sequence[WriteRequest]) -> list[Callable[[], Loaded]]:
-    """As `load_for_write` for each of them, in one message; what is given reads their answers.
-
-    Raises StoreUnavailable where one would have to wait for a lock of somebody else; see `is_locked`.
-    """
+    """As `load_for_write` for each of them, in one message; what is given reads their answers."""
     asked = orjson.dumps([_asked(request) for request in requests]).decode()
     found: list[list[asyncpg.Record]] = [[] for _ in requests]
     for row in await connection.fetch(statement("change_set", "load_each"), asked):

@@ -16,41 +16,57 @@ class _Place(Generic[T]):
     """A place in the queue. told: True when it is to lead a piece of work, False when it was in one."""
 
     one: T
+    size: int
     told: "asyncio.Future[bool]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Gathering(Generic[T]):
     """At most `pieces` of work at once, each of at most `most` who came meanwhile.
 
-    Nobody waits for others to come: who finds a piece free begins it, and the work runs in his own task.
-    patience: seconds that somebody waits for his turn. longest: how many may wait.
+    Nobody waits for others to come: who finds a piece free leads it. It runs in a task of its own, so that
+    who leads and goes takes nobody along. largest: what all of a piece may have in sum of their sizes; one
+    by itself may have any. patience: seconds that somebody waits for his turn. longest: how many may wait.
     """
 
-    def __init__(self, *, pieces: int, most: int, patience: float, longest: int) -> None:
-        self._free, self._most = pieces, most
+    def __init__(self, *, pieces: int, most: int, largest: int, patience: float, longest: int) -> None:
+        self._free, self._most, self._largest = pieces, most, largest
         self._patience, self._longest = patience, longest
         self._waiting: deque[_Place[T]] = deque()
+        self._at_work: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
         """How many wait for their turn."""
         return len(self._waiting)
 
-    async def take(self, one: T, work: Callable[[list[T]], Awaitable[None]]) -> None:
+    async def take(self, one: T, work: Callable[[list[T]], Awaitable[None]], *, size: int = 0) -> None:
         """Returns when `one` was in a piece of work, its own or that of somebody who led.
 
         Raises what the work raises to the one who leads it, and to him alone. Raises StoreUnavailable where
         its turn does not come in time.
         """
-        place = _Place(one)
+        place = _Place(one, size)
         if self._free:
             self._free -= 1
         elif not await self._turn(place):
             return
-        taken = [place]
+        piece = asyncio.create_task(self._do(self._with_others(place), work))
+        # The loop itself does not hold it.
+        self._at_work.add(piece)
+        piece.add_done_callback(self._at_work.discard)
+        await asyncio.shield(piece)
+
+    def _with_others(self, first: _Place[T]) -> list[_Place[T]]:
+        taken, size = [first], first.size
+        while self._waiting and len(taken) < self._most:
+            size += self._waiting[0].size
+            if size > self._largest:
+                break
+            taken.append(self._waiting.popleft())
+        return taken
+
+    async def _do(self, taken: list[_Place[T]], work: Callable[[list[T]], Awaitable[None]]) -> None:
         try:
-            while self._waiting and len(taken) < self._most:
-                taken.append(self._waiting.popleft())
             await work([each.one for each in taken])
         finally:
             for each in taken[1:]:

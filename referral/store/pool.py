@@ -43,6 +43,10 @@ _LARGE_WRITES = 2
 # Transactions of several writes: while the database works on one, the next is decided.
 _PIECES = 2
 _MOST_TOGETHER = 16
+_LARGEST_TOGETHER = 64 * 1024  # bytes of requests: what takes no longer to decide than one of the largest
+# What others wait behind: a lock of somebody else for so long, and a statement for this part of its limit.
+_BRIEF_LOCK = 100  # milliseconds: less than deadlock_timeout
+_BRIEF_PART = 6
 # Uses that may wait for one connection: more would be answered later than anybody waits.
 _MOST_WAITING = 100
 
@@ -73,13 +77,17 @@ def _set_actor(actor: str | None) -> str:
 class Store:
     """A pool of connections under the service's login role."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", patience: float) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", patience: float, statement_seconds: float = 30
+    ) -> None:
         self._pool, self._patience = pool, patience
+        self._statement_seconds = statement_seconds
         self.large_writes = asyncio.Semaphore(_LARGE_WRITES)
         """Whose turn it is to write what takes long to decide: the rest of the pool is for all others."""
         self.commands: Gathering[Command] = Gathering(
             pieces=_PIECES,
             most=_MOST_TOGETHER,
+            largest=_LARGEST_TOGETHER,
             patience=patience,
             longest=_MOST_WAITING * pool.get_max_size(),
         )
@@ -134,7 +142,7 @@ class Store:
         except (*_AWAY, ValueError, asyncpg.PostgresError) as failure:  # an address may say anything
             reason = str(failure) or "no answer in time"
             raise StoreUnavailable(f"No connection to the database: {reason}") from failure
-        store = cls(pool, patience)
+        store = cls(pool, patience, statement_seconds)
         try:
             await store._check()
         except BaseException:
@@ -204,10 +212,19 @@ class Store:
             return await connection.fetch(statement, actor, *values)
 
     @asynccontextmanager
-    async def writing(self, actor: str | None) -> AsyncIterator[Connection]:
-        """One transaction for the facility `actor`: BEGIN and the actor are one message, COMMIT another."""
+    async def writing(self, actor: str | None, *, brief: bool = False) -> AsyncIterator[Connection]:
+        """One transaction for the facility `actor`: BEGIN and the actor are one message, COMMIT another.
+
+        brief: it ends where it would take long; see `took_too_long`.
+        """
+        limits = ""
+        if brief:
+            statement_limit = max(round(self._statement_seconds * 1000 / _BRIEF_PART), 1)
+            limits = (
+                f"SET LOCAL lock_timeout = {_BRIEF_LOCK}; SET LOCAL statement_timeout = {statement_limit}; "
+            )
         async with self._connection() as connection:
-            await connection.execute(f"BEGIN; {_set_actor(actor)}")
+            await connection.execute(f"BEGIN; {limits}{_set_actor(actor)}")
             try:
                 yield connection
             except BaseException:
@@ -256,9 +273,11 @@ class Store:
             self._waited += time.perf_counter() - began
 
 
-def is_locked(failure: StoreUnavailable) -> bool:
-    """Whether it waited too long for a lock of others, and nothing else is wrong."""
-    return isinstance(failure.__cause__, asyncpg.exceptions.LockNotAvailableError)
+def took_too_long(failure: BaseException) -> bool:
+    """Whether the server ended a statement for a limit of time, its own or that of a lock of others."""
+    return isinstance(
+        failure.__cause__, asyncpg.exceptions.LockNotAvailableError | asyncpg.exceptions.QueryCanceledError
+    )
 
 
 class _Within(Store):

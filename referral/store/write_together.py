@@ -1,9 +1,11 @@
 """Writes that come at once, in one transaction: most of what each costs, they share.
 
-A command is loaded, decided and applied as it would be alone. In between, nothing of another is done that it
-would have waited for: see `_held`.
+A command is loaded, decided and applied as it would be alone. No two are in it that would have waited for
+each other: see `_held`. For others it waits a tenth of a second at most, and no statement of it may take
+long: then none of them is written, and each is done by itself.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +18,7 @@ from referral.store.change_set import (
     apply_changes,
     load_each,
 )
-from referral.store.pool import Store, is_locked
+from referral.store.pool import Connection, Store, took_too_long
 from referral.store.replay import Answer
 
 
@@ -24,12 +26,13 @@ from referral.store.replay import Answer
 class Command:
     """One write: what it has to know, and what follows from that.
 
-    decide: what is to be written, and the answer; raises what is answered in its place. outcome: the answer
-    or what was raised; None where it could not be done together with others.
+    decide: what is to be written, and the answer; raises what is answered in its place. size: of what was
+    sent, in bytes. outcome: the answer or what was raised; None where it is to be done by itself.
     """
 
     request: WriteRequest
     decide: Callable[[Loaded], tuple[ChangeSet, Answer]]
+    size: int = 0
     outcome: Answer | Exception | None = None
 
 
@@ -38,7 +41,7 @@ async def write_together(store: Store, command: Command) -> Answer | None:
 
     Raises what the command raises, and StoreUnavailable.
     """
-    await store.commands.take(command, partial(_write, store))
+    await store.commands.take(command, partial(_write, store), size=command.size)
     if isinstance(command.outcome, Exception):
         raise command.outcome
     return command.outcome
@@ -46,42 +49,59 @@ async def write_together(store: Store, command: Command) -> Answer | None:
 
 async def _write(store: Store, commands: Sequence[Command]) -> None:
     """All in one transaction; where one of several cannot be written, none of them is."""
+    begun = decided = False
     try:
-        await _write_all(store, commands)
-    except StoreUnavailable as failure:
+        async with store.writing(commands[0].request.actor, brief=True) as connection:
+            begun = True
+            await _write_all(connection, commands)
+            decided = True
+    except BaseException as failure:
+        # Only COMMIT is left then: nobody knows whether it was done, and it must not be done again here.
+        unknown = decided or not isinstance(failure, Exception)
+        away = not begun and isinstance(failure, StoreUnavailable)
         for command in commands:
-            command.outcome = None if is_locked(failure) else failure
-    except Exception as failure:  # noqa: BLE001 - told to the one whose it is
-        for command in commands:
-            command.outcome = failure if len(commands) == 1 else None
-    except BaseException:
-        # Nobody knows whether it was committed: it must not be done again here.
-        for command in commands:
-            command.outcome = StoreUnavailable("It was interrupted; send the same request again.")
-        raise
+            if unknown or away:
+                command.outcome = _unavailable(failure)
+            elif len(commands) > 1 or took_too_long(failure):
+                command.outcome = None
+            elif isinstance(failure, Exception):
+                command.outcome = failure
+        if not isinstance(failure, Exception):
+            raise
 
 
-async def _write_all(store: Store, commands: Sequence[Command]) -> None:
+def _unavailable(failure: BaseException) -> StoreUnavailable:
+    """One for each: who raises it writes into it."""
+    known = failure.problems if isinstance(failure, StoreUnavailable) else None
+    found = StoreUnavailable(known or "It was interrupted; send the same request again.")
+    found.__cause__ = failure
+    return found
+
+
+async def _write_all(connection: Connection, commands: Sequence[Command]) -> None:
     changes = ChangeSet()
     held: set[tuple[str, str]] = set()
-    async with store.writing(commands[0].request.actor) as connection:
-        reads = await load_each(connection, [command.request for command in commands])
-        for command, read in zip(commands, reads, strict=True):
-            try:
-                loaded = read()
-                mine = _held(command.request, loaded)
-                if loaded.replay is not None:
-                    command.outcome = loaded.replay
-                elif held.isdisjoint(mine):
-                    found, answer = command.decide(loaded)
-                    if len(commands) == 1 or not _waits(found):
-                        changes.add(found)
-                        command.outcome = answer
-                        held |= mine
-            except Exception as failure:  # noqa: BLE001 - told to the one whose it is
-                command.outcome = failure
-        if changes.documents or changes.audits or changes.replay:
-            await apply_changes(connection, changes)
+    reads = await load_each(connection, [command.request for command in commands])
+    for command, read in zip(commands, reads, strict=True):
+        try:
+            loaded = read()
+            mine = _held(command.request, loaded)
+            if loaded.replay is not None:
+                command.outcome = loaded.replay
+            elif held.isdisjoint(mine):
+                found, answer = command.decide(loaded)
+                if len(commands) == 1 or not _waits(found):
+                    changes.add(found)
+                    command.outcome = answer
+                    held |= mine
+        except Exception as failure:  # noqa: BLE001 - told to the one whose it is
+            command.outcome = failure
+        # Whoever else is served by this loop waits for one decision, not for all.
+        await asyncio.sleep(0)
+    if changes.documents or changes.audits or changes.replay:
+        # In one order for all transactions, as each command has its own: so two never wait for each other.
+        changes.documents.sort(key=lambda row: (row["type"], row["id"]))
+        await apply_changes(connection, changes)
 
 
 def _waits(changes: ChangeSet) -> bool:

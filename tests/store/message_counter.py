@@ -1,4 +1,4 @@
-"""A proxy between a store and PostgreSQL that counts the messages which need an answer.
+"""A proxy between a store and PostgreSQL that counts the messages which need an answer, and can lose one.
 
 https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
@@ -20,6 +20,17 @@ class MessageCounter:
 
     def __init__(self) -> None:
         self._seen: Counter[bytes] = Counter()
+        self._loses = False
+
+    def lose_commit(self) -> None:
+        """Break the connection at the next COMMIT, which is done, and not answered."""
+        self._loses = True
+
+    def loses(self, message: bytes) -> bool:
+        """Whether this is the one."""
+        found = self._loses and b"COMMIT" in message
+        self._loses = self._loses and not found
+        return found
 
     def reset(self) -> None:
         self._seen.clear()
@@ -53,11 +64,21 @@ async def counted(dsn: str) -> AsyncIterator[tuple[str, MessageCounter]]:
             to_server.write(await _message(reader))
             while True:
                 kind = await reader.readexactly(1)
+                message = await _message(reader)
                 counter.note(kind)
-                to_server.write(kind + await _message(reader))
+                lost = counter.loses(message)
+                if lost:
+                    backwards.cancel()
+                    await asyncio.wait([backwards])
+                to_server.write(kind + message)
                 await to_server.drain()
+                if lost:
+                    # Answered is done.
+                    await from_server.read(65536)
+                    break
         to_server.close()
-        await backwards
+        writer.close()
+        await asyncio.wait([backwards])
 
     listening = await asyncio.start_server(serve, "127.0.0.1")
     port = listening.sockets[0].getsockname()[1]

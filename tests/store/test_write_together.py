@@ -6,18 +6,21 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+import asyncpg
 import pytest
 
 from referral.actions.draft import Draft, Written
-from referral.domain.errors import BrokenRule, Duplicate
-from referral.store.change_set import ChangeSet, WriteRequest, load_for_write
+from referral.domain.errors import BrokenRule, Duplicate, StaleVersion, StoreUnavailable
+from referral.store.change_set import ChangeSet, Loaded, WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Store
 from referral.store.replay import Answer
-from referral.store.write_together import Command
+from referral.store.write_together import Command, write_together
 from tests.conftest import Database
 from tests.factories import observation, patient, request
+from tests.owner import behind_the_wall
 from tests.store.commands import HOSPITAL, STATION, Hub, content_of
 from tests.store.message_counter import counted
+from tests.store.test_change_set import document
 from tests.store.test_replay import once, write
 
 T = TypeVar("T")
@@ -190,17 +193,157 @@ async def test_who_waits_for_a_lock_keeps_nobody_waiting(hub: Hub) -> None:
     assert content_of(moved)["status"] == "accepted"
 
 
-async def test_who_leads_and_goes_leaves_nobody_behind(hub: Hub) -> None:
-    async with held_up(hub.store):
-        leads = asyncio.create_task(hub.write(STATION, hub.new(patient())))
-        await asyncio.sleep(0)
-        other = asyncio.create_task(hub.write(STATION, hub.new(patient())))
-        await _waiting(hub.store, 2)
-    leads.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await leads
-    await asyncio.gather(other, return_exceptions=True)
-    await hub.write(STATION, hub.new(patient()))
+@asynccontextmanager
+async def stopped_in(hub: Hub, draft: Draft, mighty_dsn: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """Inside, a transaction of several stops where it writes the draft; a superuser, for `pid_of`, to act."""
+    # Such a lock is one database's.
+    mighty = await asyncpg.connect(mighty_dsn.replace("@/postgres?", "@/referral?"))
+    await mighty.execute("SELECT pg_advisory_lock(424242)")
+    async with behind_the_wall(hub.store) as owner:
+        await owner.execute(
+            "CREATE FUNCTION stop_here() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " WHILE current_setting('lock_timeout') = '100ms' AND NOT pg_try_advisory_xact_lock(424242) LOOP"
+            " PERFORM pg_sleep(0.01); END LOOP; RETURN NEW; END $$;"
+            "CREATE TRIGGER stop_here BEFORE INSERT ON document FOR EACH ROW"
+            f" WHEN (NEW.id = '{draft.id}') EXECUTE FUNCTION stop_here()"
+        )
+        try:
+            yield mighty
+        finally:
+            await mighty.close()
+            await owner.execute("DROP FUNCTION stop_here() CASCADE")
+
+
+async def pid_of(mighty: "asyncpg.Connection[Any]") -> int:
+    """The process that has stopped, as soon as it has."""
+    stopped = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%apply_changes%'"
+    while (pid := await mighty.fetchval(stopped)) is None:  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.01)
+    return int(pid)
+
+
+async def written_in(hub: Hub, drafts: list[Draft]) -> list[str]:
+    """The transactions in which they were written, each with one row of the audit."""
+    rows = await hub.rows(
+        "SELECT d.txid::text AS txid, count(*) AS audits FROM document d JOIN audit a ON a.id = d.id"
+        " WHERE d.id = ANY ($1) GROUP BY d.id, d.txid",
+        [draft.id for draft in drafts],
+    )
+    assert [row["audits"] for row in rows] == [1] * len(drafts)
+    return [row["txid"] for row in rows]
+
+
+async def test_who_leads_and_goes_takes_nobody_along(hub: Hub, superuser_dsn: str) -> None:
+    drafts = [hub.new(patient()) for _ in range(3)]
+    async with stopped_in(hub, drafts[1], superuser_dsn) as mighty:
+        async with held_up(hub.store):
+            leads, *others = [asyncio.create_task(hub.write(STATION, draft)) for draft in drafts]
+            await _waiting(hub.store, 3)
+        await pid_of(mighty)
+        leads.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leads
+        await mighty.execute("SELECT pg_advisory_unlock(424242)")
+        for task in others:
+            assert len(await task) == 1
+    # What he sent is written, too.
+    assert len(set(await written_in(hub, drafts))) == 1
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "count", "away"),
+    [
+        ("pg_cancel_backend", 3, 0),
+        ("pg_cancel_backend", 1, 0),
+        ("pg_terminate_backend", 3, 0),
+        ("pg_terminate_backend", 1, 1),
+    ],
+)
+async def test_what_is_surely_undone_is_done_by_each(
+    hub: Hub, superuser_dsn: str, ended_by: str, count: int, away: int
+) -> None:
+    drafts = [hub.new(patient()) for _ in range(count)]
+    async with stopped_in(hub, drafts[-1], superuser_dsn) as mighty:
+        async with held_up(hub.store):
+            tasks = [asyncio.create_task(hub.write(STATION, draft)) for draft in drafts]
+            await _waiting(hub.store, count)
+        await mighty.execute(f"SELECT {ended_by}($1)", await pid_of(mighty))
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(one) for one in found] == [StoreUnavailable if away else list] * count
+    if not away:
+        assert len(set(await written_in(hub, drafts))) == count
+
+
+async def test_what_may_be_committed_is_done_once(hub: Hub, database: Database) -> None:
+    drafts = [hub.new(patient()) for _ in range(3)]
+    async with counted(database.dsn) as (dsn, counter):
+        store = await Store.open(dsn, size=1)
+
+        def writes() -> list[Coroutine[Any, Any, Answer]]:
+            return [write(store, draft, once(draft.id)) for draft in drafts]
+
+        counter.lose_commit()
+        lost = await at_once(store, *writes())
+        again = [await each for each in writes()]
+        await store.close()
+    assert [type(one) for one in lost] == [StoreUnavailable] * 3
+    # Who raises one writes into it.
+    assert len({id(one) for one in lost}) == 3
+    assert [answer.replayed for answer in again] == [True] * 3
+    assert [answer.headers["Location"] for answer in again] == [draft.id for draft in drafts]
+    assert len(set(await written_in(hub, drafts))) == 1
+
+
+async def test_who_waits_for_an_id_of_somebody_else_keeps_nobody_waiting(hub: Hub) -> None:
+    taken, other = hub.new(patient()), hub.new(patient())
+    async with hub.store.writing(STATION) as connection:
+        await apply_changes(connection, ChangeSet(documents=[document(taken.id, 1)]))
+        async with held_up(hub.store):
+            late = asyncio.create_task(hub.write(STATION, taken))
+            task = asyncio.create_task(hub.write(STATION, other))
+            await _waiting(hub.store, 2)
+        await task
+        assert not late.done()
+    with pytest.raises(StaleVersion):
+        await late
+
+
+async def test_ids_are_taken_in_one_order(hub: Hub) -> None:
+    drafts = [hub.new(patient()) for _ in range(3)]
+    await at_once(hub.store, *(hub.write(STATION, draft) for draft in reversed(drafts)))
+    rows = await hub.rows("SELECT id FROM change WHERE type = 'Patient' ORDER BY seq")
+    assert [row["id"] for row in rows] == sorted(draft.id for draft in drafts)
+    assert len(set(await written_in(hub, drafts))) == 1
+
+
+async def test_others_are_served_between_two_decisions(hub: Hub) -> None:
+    told: list[str] = []
+
+    def decide(_: Loaded) -> tuple[ChangeSet, Answer]:
+        asyncio.get_running_loop().call_soon(told.append, "other")
+        told.append("decision")
+        return ChangeSet(), Answer(200, {}, b"")
+
+    commands = [Command(WriteRequest(STATION), decide) for _ in range(3)]
+    await at_once(hub.store, *(write_together(hub.store, command) for command in commands))
+    assert told == ["decision", "other"] * 3
+
+
+async def test_each_is_judged_by_its_own_eyes(hub: Hub) -> None:
+    (hidden,) = await hub.write(STATION, hub.new(patient()))
+    (own,) = await hub.write(HOSPITAL, hub.new(patient()))
+    cases = [(STATION, hidden), (HOSPITAL, hidden), (STATION, hidden), (STATION, own), (HOSPITAL, own)]
+    drafts = [hub.new(observation(who.id)) for _, who in cases]
+    found = await at_once(
+        hub.store,
+        *(hub.write(facility, draft) for (facility, _), draft in zip(cases, drafts, strict=True)),
+    )
+    assert [type(one) for one in found] == [list, BrokenRule, list, BrokenRule, list]
+    # As what does not exist.
+    (unknown,) = await at_once(hub.store, hub.write(HOSPITAL, hub.new(observation("nobody"))))
+    assert str(found[1]).replace(hidden.id, "nobody") == str(unknown)
+    assert len(set(await written_in(hub, [drafts[0], drafts[2], drafts[4]]))) == 1
+    assert not await hub.rows("SELECT FROM document WHERE id = ANY ($1)", [drafts[1].id, drafts[3].id])
 
 
 async def test_what_ends_a_right_is_written_by_itself(hub: Hub) -> None:

@@ -1,10 +1,10 @@
 -- Writes that come at once are loaded in one message, and written in one transaction.
 
 -- requests: [as load_for_write takes it], each for its own `actor`; n: its place among them, from 1.
--- It looks over the wall no further than each of them would alone. Who has to wait for a lock of somebody else waits alone.
+-- It looks over the wall no further than each of them would alone.
 CREATE FUNCTION load_each(requests jsonb)
 RETURNS TABLE (n int, kind text, type text, id text, version int, visible boolean, owner text, content text, data jsonb)
-LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
   FOR place IN 0 .. jsonb_array_length(requests) - 1 LOOP
     PERFORM set_config('referral.actor', requests->place->>'actor', true);
