@@ -11,7 +11,7 @@ from datetime import datetime
 from referral.actions.carry_out import carry_out
 from referral.actions.draft import Written
 from referral.actions.open_offer import enter_offer, make_offer
-from referral.actions.referral_rules import RulesOf, program_rules
+from referral.actions.referral_rules import RulesOf
 from referral.actions.workspace import Workspace
 from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule, NotFound, TooManyClaims
@@ -54,8 +54,8 @@ async def claim_referral(
     request_id: str | None,
     address: str | None,
     render: Callable[[Written], Answer],
+    rules: RulesOf,
     once: Once | None = None,
-    rules: RulesOf = program_rules,
 ) -> Answer:
     """Take the patient of a referral in care; the answer is what `render` makes of the arrived offer.
 

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import NoReturn
 
 from referral.actions.draft import Draft, Written
+from referral.actions.referral_rules import RulesOf
 from referral.actions.write_resources import write_resources
 from referral.domain.actor import Actor
 from referral.domain.attachment import AttachmentRules
+from referral.network.snapshot import Snapshot
 from referral.store.pool import Store
 
 
@@ -21,10 +23,13 @@ async def try_write(
     new_id: Callable[[], str],
     request_id: str | None,
     attachments: AttachmentRules,
+    rules: RulesOf,
+    snapshot: Snapshot,
 ) -> tuple[str, ...]:
     """What the hub would keep as it is although the draft says something else; nothing stays of it.
 
-    What the database alone would refuse is not found. Raises any DomainError that the write would.
+    rules, snapshot: as of `write_resources`. What the database alone would refuse is not found. Raises any
+    DomainError that the write would.
     """
     try:
         await write_resources(
@@ -37,6 +42,8 @@ async def try_write(
             request_id=request_id,
             render=_leave,
             attachments=attachments,
+            rules=rules,
+            snapshot=snapshot,
         )
     except _LeftError as left:
         return left.written[0].notes

@@ -114,6 +114,8 @@ async def _write_issues(
             new_id=services.new_id,
             request_id=request.state.request_id,
             attachments=services.attachments,
+            rules=services.rules,
+            snapshot=services.snapshots.current,
         )
     except StoreUnavailable:
         raise

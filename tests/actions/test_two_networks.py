@@ -8,6 +8,7 @@ import pytest
 from referral.actions.claim_referral import Claimed, claim_referral
 from referral.actions.import_network import import_network
 from referral.actions.new_id import new_id
+from referral.actions.referral_rules import program_rules
 from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule, DomainError, MissingElement, NotFound
 from referral.domain.facility import Facility, FacilityId, Membership, NetworkId, Tier
@@ -120,6 +121,7 @@ async def test_who_is_of_another_network_claims_nobody(hub: Hub, store: Store):
             request_id=None,
             address=None,
             render=lambda written: Answer(200, {}, written.content),
+            rules=program_rules,
         )
 
     with pytest.raises(NotFound):

@@ -14,6 +14,7 @@ from tests.factories import (
     Resource,
     created,
     observation,
+    offer,
     offered,
     patient,
     request,
@@ -254,3 +255,14 @@ async def test_a_task_for_a_plain_order_is_no_offer(service: RunningService):
     refused(await station.post("Task", json=of_a_referral), 422, "required", "Task.owner")
     declared = task | {"meta": {"profile": ["http://referral.example/fhir/StructureDefinition/offer"]}}
     refused(await station.post("Task", json=declared), 422, "required", "Task.owner")
+
+
+async def test_what_the_network_tells_of_a_way_down_is_told_before_it_is_gone(
+    service: RunningService,
+) -> None:
+    hospital = await service.system(KIEN_AN)
+    down = await created(hospital, request((await created(hospital, patient()))["id"]))
+    asked = parameters(offer(down["id"], LE_CHAN), mode="create")
+    (issue,) = await told(hospital, "Task/$validate", asked)
+    assert (issue["severity"], issue["code"]) == ("information", "informational")
+    assert "is not known to offer what is asked for" in issue["diagnostics"]

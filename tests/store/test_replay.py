@@ -12,6 +12,7 @@ import pytest
 
 from referral.actions.draft import Draft, Written
 from referral.actions.new_id import new_id
+from referral.actions.referral_rules import program_rules
 from referral.actions.write_resources import write_resources
 from referral.domain.actor import Actor
 from referral.domain.errors import BrokenRule, StaleVersion
@@ -50,6 +51,7 @@ async def write(store: Store, draft: Draft, same: Once, facility: FacilityId = S
         new_id=lambda: new_id(same.at),
         request_id=None,
         render=answer_of,
+        rules=program_rules,
         once=same,
     )
 
