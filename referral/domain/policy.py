@@ -282,6 +282,7 @@ def _read(reader: Reader, mapping: Table) -> Policy:
         reader.fault("network", "is required")
         raise PolicyError(reader.faults)
     mapping = _without_old_clocks(reader, mapping)
+    calendar = read_calendar(reader, mapping)
     policy = Policy(
         network=NetworkId(reader.required_text(network, "network", "id")),
         name=reader.required_text(network, "network", "name"),
@@ -292,8 +293,9 @@ def _read(reader: Reader, mapping: Table) -> Policy:
         travel=read_travel(reader, mapping),
         limits=read_limits(reader, mapping),
         weights=read_weights(reader, mapping),
-        calendar=read_calendar(reader, mapping),
-        clocks=read_clocks(reader, mapping),
+        calendar=calendar,
+        # What was stored in spite of that goes on holding.
+        clocks=read_clocks(reader, mapping, None if reader.lenient else calendar),
         auto_redirect=read_auto_redirect(reader, mapping),
         refuses_down_without_service=read_refuses_down(reader, mapping),
         slip=read_slip(reader, mapping),

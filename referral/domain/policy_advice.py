@@ -38,8 +38,7 @@ def _lasts(clock: Clock, priority: Priority, calendar: CalendarRules) -> Fractio
     minutes = Fraction(clock.minutes[priority])
     if not runs_in_working_time(priority):
         return minutes
-    worked = len(calendar.weekdays) * sum(closes - opens for opens, closes in calendar.hours)
-    return minutes * _WEEK / worked * _GIVE_OR_TAKE
+    return minutes * _WEEK / calendar.minutes_a_week * _GIVE_OR_TAKE
 
 
 def _with_gaps(policy: Policy, begins: date) -> Iterator[str]:

@@ -151,6 +151,11 @@ class CalendarRules:
     extra_days: frozenset[date] = frozenset()
     basis: Basis = Basis()
 
+    @property
+    def minutes_a_week(self) -> int:
+        """How many minutes of a week without a holiday are worked."""
+        return len(self.weekdays) * sum(closes - opens for opens, closes in self.hours)
+
 
 @dataclass(frozen=True, slots=True)
 class Slip:

@@ -41,6 +41,7 @@ from referral.domain.policy_rules import (
     Slip,
     TravelSettings,
     Weights,
+    runs_in_working_time,
 )
 
 KEYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -85,6 +86,7 @@ OF_SET: Final = MappingProxyType(
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _MOST_MINUTES = 525_600
+_WEEKS = 52
 _HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)", re.ASCII)
 _LEAST_WORKED = 60
 
@@ -200,8 +202,12 @@ def _hours(reader: Reader, table: Table) -> tuple[Hours, ...]:
     return tuple(found)
 
 
-def read_clocks(reader: Reader, mapping: Table) -> tuple[Clock, ...]:
-    """Take how long somebody has for what he owes."""
+def read_clocks(reader: Reader, mapping: Table, calendar: CalendarRules | None = None) -> tuple[Clock, ...]:
+    """Take how long somebody has for what he owes.
+
+    calendar: what runs in working time lasts at most a year by it, whose holidays are known.
+    """
+    worked = _WEEKS * calendar.minutes_a_week if calendar is not None else 0
     found: list[Clock] = []
     dated: list[Dated] = []
     for path, table in reader.tables(mapping, "clocks", KEYS["clocks"]):
@@ -209,7 +215,8 @@ def read_clocks(reader: Reader, mapping: Table) -> tuple[Clock, ...]:
         minutes = {}
         for priority in Priority:
             if priority.value in table:
-                minutes[priority] = reader.whole(table, path, priority, 1, between=(1, _MOST_MINUTES))
+                most = worked if worked and runs_in_working_time(priority) else _MOST_MINUTES
+                minutes[priority] = reader.whole(table, path, priority, 1, between=(1, most))
             else:
                 reader.fault(f"{path}.{priority}", "is required")
         basis = reader.basis(table, path)

@@ -295,6 +295,19 @@ def test_a_circle_of_lists_is_refused() -> None:
     }
 
 
+def test_what_runs_in_working_time_lasts_a_year_of_it_at_most() -> None:
+    an_hour_a_week = {"weekdays": ["mon"], "hours": ["08:00-09:00"]}
+    longest = clock() | {"stat": 525_600, "routine": 52 * 60}
+    policy(calendar=an_hour_a_week, clocks=[longest])
+    longer = [longest | {"routine": 52 * 60 + 1}]
+    assert faults(calendar=an_hour_a_week, clocks=longer) == {
+        "clocks[0].routine": "must be a whole number from 1 to 3120"
+    }
+    policy(clocks=longer)
+    stored = {"network": NETWORK, "calendar": an_hour_a_week, "clocks": longer}
+    assert Policy.from_stored(stored).clocks == policy(clocks=longer).clocks
+
+
 def test_values_that_mean_nothing_are_told_all_at_once() -> None:
     found = faults(
         version={"valid_from": "soon", "valid_to": "2025-01-01"},
