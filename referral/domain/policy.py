@@ -140,10 +140,6 @@ class Policy:
         """Longest travel in minutes for this priority; None when there is no limit."""
         return self.limits.get(priority)
 
-    def permits(self, sender: Tier, target: Tier, on: date, *, next_level_lacks: bool) -> bool:
-        """Tell whether a tier may refer to another on a day."""
-        return self.refusal(sender, target, on, next_level_lacks=next_level_lacks) is None
-
     def skipping(self, sender: Tier, target: Tier, on: date) -> Skipping | None:
         """Give the most generous rule for the pair on that day; None when there is none."""
         rules = {
@@ -266,13 +262,6 @@ class Policy:
         for known in self.insurer_codes:
             if known.of is CodeSet.REFERRAL_GROUND and known.basis.in_force(on):
                 return tuple(known.codes)
-        return None
-
-    def insurer_code(self, of: CodeSet, code: str, on: date) -> str | None:
-        """Give the insurer's code for one of ours; None where none is known."""
-        for known in self.insurer_codes:
-            if known.of is of and known.basis.in_force(on):
-                return known.codes.get(code)
         return None
 
 

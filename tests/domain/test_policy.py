@@ -72,7 +72,10 @@ def test_every_table_is_read() -> None:
 
 def permitted(of: Policy, *, lacks: bool, on: date = TODAY) -> set[tuple[Tier, Tier]]:
     return {
-        (one, other) for one in Tier for other in Tier if of.permits(one, other, on, next_level_lacks=lacks)
+        (one, other)
+        for one in Tier
+        for other in Tier
+        if of.refusal(one, other, on, next_level_lacks=lacks) is None
     }
 
 

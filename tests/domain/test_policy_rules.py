@@ -176,17 +176,19 @@ def test_results_are_recognised_as_long_as_the_closest_rule_says() -> None:
     assert policy().recognised_days([(LOINC, "718-7")], TODAY) is None
 
 
-def test_the_insurers_code_is_that_of_the_day() -> None:
+def test_the_insurers_codes_are_those_of_the_day() -> None:
     of = policy(
         insurer_codes=[
             {"of": "outcome", "codes": {"cured": "1"}, "valid_to": "2025-06-30"},
             {"of": "outcome", "field": "KET_QUA", "codes": {"cured": "K"}, "valid_from": "2025-07-01"},
         ]
     )
-    assert of.insurer_code(CodeSet.OUTCOME, "cured", date(2025, 6, 30)) == "1"
-    assert of.insurer_code(CodeSet.OUTCOME, "cured", TODAY) == "K"
-    assert of.insurer_code(CodeSet.OUTCOME, "died", TODAY) is None
-    assert of.insurer_code(CodeSet.DISPOSITION, "died", TODAY) is None
+
+    def on(day: date) -> list[tuple[CodeSet, str | None, dict[str, str]]]:
+        return [(one.of, one.field, dict(one.codes)) for one in of.insurer_codes if one.basis.in_force(day)]
+
+    assert on(date(2025, 6, 30)) == [(CodeSet.OUTCOME, None, {"cured": "1"})]
+    assert on(TODAY) == [(CodeSet.OUTCOME, "KET_QUA", {"cured": "K"})]
 
 
 def test_the_grounds_are_those_that_the_insurer_has_codes_for() -> None:

@@ -158,7 +158,8 @@ def judged(snapshot: Snapshot, rules: Rules) -> None:
     """What the policy says of it, by the same questions."""
     day = SIGNED.date()
     policy, calendar = snapshot.policy(rules.network, day), snapshot.calendar(rules.network, day)
-    assert policy.insurer_code(CodeSet.OUTCOME, "cured", day) == rules.cured
+    told = [one for one in policy.insurer_codes if one.of is CodeSet.OUTCOME and one.basis.in_force(day)]
+    assert [one.codes["cured"] for one in told] == [rules.cured]
     due = {
         priority: policy.due_at(ClockKind.ACKNOWLEDGE, priority, SIGNED, calendar, on=day)
         for priority in (Priority.STAT, Priority.ROUTINE)
