@@ -60,7 +60,8 @@ async def test_up_cared_for_down_with_a_summary_and_followed_up_at_the_station(s
     assert await loop(up.sender, up.request["id"]) == "open"
 
     # The station reads what it is to do, and that the patient comes.
-    assert (await up.sender.get(f"Composition/{written['id']}")).json()["section"] == written["section"]
+    found = (await up.sender.get("Composition", params={"_id": written["id"]})).json()["entry"]
+    assert [entry["resource"]["section"] for entry in found] == [written["section"]]
     down = await sent_down(up)
     assert down.request["supportingInfo"] == [{"reference": f"Composition/{written['id']}"}]
     await up.moved(up.sender, "completed", **CLOSED)
