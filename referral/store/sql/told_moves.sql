@@ -1,6 +1,5 @@
--- What the parties did, as the connection's actor sees it: the wall shows events of what it sees. A move of an offer is told with the
--- offer; what it makes of its referral is no second move. Texts of reasons stand in what was moved, too,
--- but not whom the clock would ask next: that is for who could ask, the sender and the office.
+-- What the parties did, as the connection's actor sees it: the wall shows events of what it sees. Texts of reasons stand in what was
+-- moved, too, but not whom the clock would ask next: that is for who could ask, the sender and the office.
 -- name: of
 SELECT e.seq, e.at, e.type, e.id, e.version, e.referral, e.move, e.party, e.facility, e.reason_code,
   CASE WHEN e.move NOT IN ('warn', 'escalate') OR EXISTS (
@@ -8,10 +7,7 @@ SELECT e.seq, e.at, e.type, e.id, e.version, e.referral, e.move, e.party, e.faci
   ) THEN e.reason_text END
 FROM event e
 WHERE (e.type = 'Task' AND e.id = ANY ($2::text[]) OR e.referral = ANY ($1::text[]))
-  AND e.party IS NOT NULL
-  AND (e.type = 'Task' AND e.move <> 'amend'
-    OR e.type = 'ServiceRequest'
-      AND (e.move IN ('submit', 'discard', 'cancel', 'lapse', 'replace', 'dismiss', 'warn', 'escalate') OR e.move = 'mark-error' AND e.to_state = 'entered-in-error'))
+  AND is_told(e)
 ORDER BY e.seq LIMIT $3
 
 -- name: one
@@ -21,7 +17,4 @@ SELECT e.seq, e.at, e.type, e.id, e.version, e.referral, e.move, e.party, e.faci
   ) THEN e.reason_text END
 FROM event e
 WHERE e.seq = $1
-  AND e.party IS NOT NULL
-  AND (e.type = 'Task' AND e.move <> 'amend'
-    OR e.type = 'ServiceRequest'
-      AND (e.move IN ('submit', 'discard', 'cancel', 'lapse', 'replace', 'dismiss', 'warn', 'escalate') OR e.move = 'mark-error' AND e.to_state = 'entered-in-error'))
+  AND is_told(e)

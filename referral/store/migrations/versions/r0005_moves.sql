@@ -84,6 +84,17 @@ BEGIN
   END IF;
 END $$;
 
+-- Whether an event is a move that is told: of an offer with the offer; what it makes of its referral is no second move.
+CREATE FUNCTION is_told(e event) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT e.party IS NOT NULL AND (
+    e.type = 'Task' AND e.move <> 'amend'
+    OR e.type = 'ServiceRequest' AND (
+      e.move IN ('submit', 'discard', 'cancel', 'lapse', 'replace', 'dismiss', 'warn', 'escalate')
+      OR e.move = 'mark-error' AND e.to_state = 'entered-in-error'))
+$$;
+REVOKE ALL ON FUNCTION is_told(event) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION is_told(event) TO referral_service;
+
 -- To whom a patient who was sent down goes on from the receiver of that: who had sent him up before the receiver did, or sent him
 -- up at all where the receiver never did. NULL: to nobody, for the receiver sent him first, or he was never sent up.
 CREATE FUNCTION goes_on_to(p_referral text, p_receiver text) RETURNS text LANGUAGE sql STABLE AS $$
