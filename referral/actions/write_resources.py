@@ -10,8 +10,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from referral.actions.attach import check_attached, keep_attached, with_bytes
+from referral.actions.carry_out import WITHOUT_CARE
 from referral.actions.check_search import check_search
 from referral.actions.check_visit import tell_of_visits
 from referral.actions.delete_resource import check_deletable, check_unneeded
@@ -32,6 +34,7 @@ from referral.fhir.attachment import BINARY, attached
 from referral.fhir.content import reread_content, write_content
 from referral.fhir.references import Key
 from referral.fhir.resources import DIRECTORY
+from referral.fhir.states import OFFER_STATUS
 from referral.network.snapshot import Snapshot
 from referral.store.change_set import ChangeSet, Loaded, WriteRequest, apply_changes, load_for_write
 from referral.store.pool import Connection, Store
@@ -39,6 +42,11 @@ from referral.store.replay import Answer, Once, find_replay
 from referral.store.write_together import Command, write_together
 
 _ATTACHMENTS = AttachmentRules()
+# With these a right of access ends, and others would decide and load it in vain.
+_ENDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Task": tuple({OFFER_STATUS[state].status for state in WITHOUT_CARE}),
+    "ServiceRequest": ("revoked", "entered-in-error"),
+}
 
 Follow = Callable[[Store, list[Written]], Awaitable[None]]
 """Is given the store as it will stand, and what became of the drafts; what it raises undoes all of it."""
@@ -219,6 +227,7 @@ def _needs_more(draft: Draft, base: str) -> bool:
         or any(attached(draft.type, draft.content, base))
         # Of these the store is asked what rests on them.
         or (not draft.is_create and draft.type in {"Appointment", *SUMMARY_TYPES})
+        or (not draft.is_create and draft.content.get("status") in _ENDS.get(draft.type, ()))
     )
 
 

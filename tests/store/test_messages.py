@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from referral.actions.draft import Draft
 from referral.domain.errors import IllegalMove
 from referral.store.document import read_document
 from referral.store.pool import Store
@@ -21,7 +22,9 @@ async def counting(store: Store, database: Database) -> AsyncIterator[tuple[Hub,
         through = await Store.open(dsn, size=1)
         hub = Hub(through)
         await hub.prepare()
-        await hub.write(STATION, hub.new(patient()))
+        (who,) = await hub.write(STATION, hub.new(patient()))
+        # By itself, as what ends a right is written.
+        await hub.write(STATION, Draft("Patient", who.id, {}, is_create=False, is_delete=True))
         counter.reset()
         yield hub, counter
         await through.close()
