@@ -287,6 +287,15 @@ async def test_few_functions_look_over_the_wall(store: Store):
     assert {row["proname"] for row in found} == OVER_THE_WALL
 
 
+async def test_load_each_is_the_service_s_alone(store: Store):
+    async with behind_the_wall(store) as owner:
+        granted = await owner.fetch(
+            "SELECT a.grantee::regrole::text AS to FROM pg_proc, aclexplode(proacl) a"
+            " WHERE proname = 'load_each' AND a.grantee <> proowner"
+        )
+    assert [row["to"] for row in granted] == ["referral_service"]
+
+
 async def test_the_service_writes_clinical_rows_through_its_two_functions_alone(store: Store):
     rights = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
     async with store.reading(None) as connection:

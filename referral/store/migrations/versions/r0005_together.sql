@@ -11,3 +11,5 @@ BEGIN
     RETURN QUERY SELECT place + 1, l.* FROM load_for_write(requests->place) l;
   END LOOP;
 END $$;
+REVOKE ALL ON FUNCTION load_each(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION load_each(jsonb) TO referral_service;
