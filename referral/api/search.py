@@ -32,9 +32,14 @@ _FORM = "application/x-www-form-urlencoded"
 _LARGEST_FORM = 256 * 1024
 # What needs no escape in a query, but for the commas.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.~/:,=&-]*")
-# Those who look at a list again and again ask for it in the same words.
+# Those who look at a worklist again and again ask for it in the same words; in none of them is a patient's
+# name or number. Other searches are forgotten with their answer.
 _REMEMBERED: Final = 512
 _LONGEST_REMEMBERED: Final = 1000  # bytes
+_OF_A_LIST: Final = re.compile(
+    rb"(?:(?:(?:owner|performer|requester)=Organization(?:/|%2F)|status=|_include=|_sort=|_count=)"
+    rb"[A-Za-z0-9_.:,%-]*(?:&|$))+"
+)
 
 
 async def search(request: Request) -> Response:
@@ -49,7 +54,8 @@ async def search(request: Request) -> Response:
         pairs = read_pairs(asked) + await _form(request)
         query = parse_search(resource_type, pairs, lenient=lenient, base=services.fhir_base)
     else:
-        read = _read if len(asked) <= _LONGEST_REMEMBERED else _read.__wrapped__
+        of_a_list = len(asked) <= _LONGEST_REMEMBERED and _OF_A_LIST.fullmatch(asked)
+        read = _read if of_a_list else _read.__wrapped__
         query = read(resource_type, asked, lenient=lenient, base=services.fhir_base)
     check_search(actor.scope, query)
     if resource_type not in STORED:

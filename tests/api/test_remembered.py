@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from referral.api import search
 from referral.store.version_cache import VersionCache
 from tests.conftest import Database, serve
 from tests.factories import AN_LAO, KIEN_AN, Case, Resource, offered
@@ -131,3 +132,21 @@ async def test_the_same_words_are_read_by_how_they_are_meant(service: RunningSer
         for handling, status in (("lenient", 200), ("strict", 400)):
             answer = await system.get("Task", params=asked, headers={"Prefer": f"handling={handling}"})
             assert answer.status_code == status
+
+
+async def test_the_words_of_worklists_alone_are_remembered(service: RunningService):
+    system = await service.system(KIEN_AN)
+    await shown(system, "Task")
+    before = search._read.cache_info()
+    await shown(system, "Task")
+    again = search._read.cache_info()
+    assert (again.hits, again.misses) == (before.hits + 1, before.misses)
+    for address in (
+        "Patient?name=Somebody",
+        "Patient?identifier=http://hospital.example/numbers%7C17",
+        f"Task?owner=Organization/{KIEN_AN}&status=requested&patient.name=Somebody",
+        f"Task?owner=Organization/{KIEN_AN}&status=requested&subject:identifier=17",
+        "Task?requester:identifier=17",
+    ):
+        assert (await system.get(address)).status_code in {200, 400}, address
+    assert search._read.cache_info() == again
