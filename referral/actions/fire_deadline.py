@@ -62,7 +62,7 @@ async def let_lapse(hub: Hub, due: DueDeadline, now: datetime) -> bool:
             _tell_of_the_way(workspace, slip, referral)
         elif referral.state not in {ReferralState.UNPLACED, ReferralState.OFFERED}:
             # Moved by a service that knows no clocks: the slip is brought up to that.
-            workspace.referrals[referral.id] = referral
+            workspace.look_at(referral)
         else:
             plan_lapse(workspace, referral.id, slip.escalate_at)
         return True
@@ -79,7 +79,7 @@ async def warn_of_close(hub: Hub, due: DueDeadline, now: datetime) -> bool:
         if step is None or referral is None:
             return False
         if referral.state is not ReferralState.COMPLETED:
-            workspace.referrals[referral.id] = referral
+            workspace.look_at(referral)
             return True
         workspace.overdue = frozenset({due.referral})
         workspace.changes.deadlines.append(step.fired())
@@ -121,7 +121,7 @@ async def arm(hub: Hub, referral_id: str, network: str, now: datetime) -> bool:
         stored = workspace.loaded.referrals[referral_id].deadlines.get(Slot.STEP)
         if referral is None or (stored is not None and stored.is_open):
             return False
-        workspace.referrals[referral_id] = referral
+        workspace.look_at(referral)
         return True
 
     return await _in_hand(hub, network, referral_id, now, plan)

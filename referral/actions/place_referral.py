@@ -134,7 +134,7 @@ def _end_replaced(workspace: Workspace, old: Referral, expression: str) -> None:
     replaced = workspace.is_replaced(old.id)
     check_referral_possible(old.state, ReferralMove.REPLACE, sender, replaced=replaced)
     # It stays as it is, but nobody owes anything of it any more.
-    workspace.referrals[old.id] = old
+    workspace.look_at(old)
     workspace.tell(
         key, ReferralMove.REPLACE, before=old.state, after=old.state, party=Party.SENDER, referral=old
     )

@@ -141,6 +141,10 @@ class Workspace:
         stored = self.loaded.referrals.get(referral_id)
         return stored.row if stored else None
 
+    def look_at(self, referral: Referral) -> None:
+        """Have `finish` see whether what is owed of a referral is still as it stands; it stays as it is."""
+        self.referrals[referral.id] = referral
+
     def offer(self, offer_id: str) -> Offer | None:
         """The offer as it stands now, with the changes of this transaction."""
         return self.offers.get(offer_id) or self.loaded.offers.get(offer_id)
@@ -208,11 +212,8 @@ class Workspace:
         key = (resource_type, resource_id)
         version = self.loaded.documents[key].version + 1
         content = dict(self.current(*key) or {})
-        content["meta"] = {
-            **content.get("meta", {}),
-            "versionId": str(version),
-            "lastUpdated": instant(self.now),
-        }
+        meta = {**content.get("meta", {}), "versionId": str(version), "lastUpdated": instant(self.now)}
+        content["meta"] = meta
         self.pending[key] = Pending(version, owner, content, deleted=True)
         self.absent[key] = version
         self.audit("delete", key, version)
@@ -394,6 +395,5 @@ class Workspace:
 def same_content(content: dict[str, Any], before: dict[str, Any]) -> bool:
     """Whether two contents say the same, whatever their version."""
     aside = {"meta", "id", "resourceType"}
-    return {name: value for name, value in content.items() if name not in aside} == {
-        name: value for name, value in before.items() if name not in aside
-    }
+    one, other = ({k: v for k, v in said.items() if k not in aside} for said in (content, before))
+    return one == other
