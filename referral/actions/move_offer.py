@@ -10,7 +10,7 @@ from referral.actions.draft import Draft, instant
 from referral.actions.end_referral import end_way_down
 from referral.actions.give_output import give_outputs
 from referral.actions.name_facility import named_facility
-from referral.actions.open_offer import check_direction, open_offer, why_no_target
+from referral.actions.open_offer import open_offer, why_no_target
 from referral.actions.question import QUESTION_OPEN, is_said_here, put_question
 from referral.actions.return_patient import end_care, ended_as, goes_on_to
 from referral.actions.workspace import Workspace, same_content
@@ -178,7 +178,6 @@ def _pass_on(workspace: Workspace, update: _Update, referral: Referral) -> None:
     why = why_no_target(workspace, referral, target)
     if why is not None:
         raise BrokenRule(why, "Task.output")
-    check_direction(workspace, referral, target, "Task.output")
     if any(
         one.owner == target and one.state in {OfferState.REJECTED, OfferState.REDIRECTED}
         for one in workspace.offers_of(referral.id)

@@ -52,7 +52,8 @@ def plan_new_offer(workspace: Workspace, draft: Draft) -> Key:
     if content.get("status") != "requested":
         raise BrokenRule("A new offer has the status requested.", draft.at("status"))
     _check_parts(workspace, draft, referral)
-    check_direction(workspace, referral, owner, draft.at("owner"))
+    if actor == referral.sender:
+        check_direction(workspace, referral, owner, draft.at("owner"))
     offer = open_offer(workspace, referral, owner, content=content, offer_id=draft.id)
     return ("Task", offer.id)
 
@@ -96,8 +97,8 @@ def open_offer(
     asked = make_offer(workspace, referral, target, OfferState.REQUESTED, offer_id)
     offer = replace(asked, departed_at=departed_at)
     placed = replace(referral, state=ReferralState.OFFERED)
-    told = check_way_down(workspace, _towards(workspace, referral, target), target)
     by = party or (Party.OFFICE if actor == referral.network else Party.SENDER)
+    told = check_way_down(workspace, _towards(workspace, referral, target, by), target)
     made = new_offer(offer, owner, inputs)
     enter_offer(workspace, offer, placed, "offer", party=by, made=made, content=content)
     if told is not None:
@@ -112,15 +113,19 @@ def can_be_asked(workspace: Workspace, referral: Referral, target: str) -> bool:
         return False
     try:
         check_direction(workspace, referral, target, "Task.owner")
-        check_way_down(workspace, _towards(workspace, referral, target), target)
+        check_way_down(workspace, _towards(workspace, referral, target, Party.SENDER), target)
     except BrokenRule:
         return False
     return True
 
 
-def _towards(workspace: Workspace, referral: Referral, target: str) -> Referral:
-    """The referral with the direction that an offer to this target gives it, unless its sender said it."""
-    if referral.directed:
+def _towards(workspace: Workspace, referral: Referral, target: str, party: Party) -> Referral:
+    """The referral with the direction that an offer to this target gives it, unless its sender said it.
+
+    A sender speaks of its own targets: who is sent on, or turns up elsewhere, goes where that leads.
+    """
+    wrong = _contradicts(workspace, referral, target) and not _goes_back(workspace, referral, target)
+    if referral.directed and (party is Party.SENDER or not wrong):
         return referral
     way = direction_to(workspace, referral.network, referral.sender, target)
     return replace(referral, direction=way)
@@ -162,11 +167,7 @@ def enter_offer(
     before = workspace.referral(placed.id)
     if before is None:
         raise LookupError(f"no referral {placed.id}")
-    placed = _towards(workspace, placed, offer.owner)
-    # Who turns up somewhere else than was said is there.
-    if move == ReferralMove.CLAIM and _contradicts(workspace, placed, offer.owner):
-        way = direction_to(workspace, placed.network, placed.sender, offer.owner)
-        placed = replace(placed, direction=way)
+    placed = _towards(workspace, placed, offer.owner, party)
     placed = replace(placed, updated_at=workspace.now)
     workspace.offers[offer.id] = offer
     workspace.referrals[placed.id] = placed

@@ -27,7 +27,7 @@ from referral.domain.errors import (
 from referral.domain.scope import Interaction, check_scope
 from referral.fhir.offer import is_offer
 from referral.fhir.references import Key, every_reference, target_of
-from referral.fhir.referral import is_referral, resembles_referral
+from referral.fhir.referral import drop_recognition, is_referral, resembles_referral
 from referral.fhir.resources import DIRECTORY
 
 # A resource is planned after those that it may name.
@@ -117,6 +117,10 @@ def _plan(workspace: Workspace, draft: Draft, offered: frozenset[str]) -> Key:
         plan_directory(workspace, draft)
         return draft.key
     if draft.type == "ServiceRequest":
+        if drop_recognition(draft.content):
+            workspace.note(
+                draft.key, "Which results are recognised the hub tells: what was sent of that is not kept."
+            )
         key = _plan_referral(workspace, draft, offered=draft.id in offered)
         if key is not None:
             return key

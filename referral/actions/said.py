@@ -30,6 +30,8 @@ def plan_said(workspace: Workspace, draft: Draft) -> None:
     """
     before = workspace.loaded.documents.get(draft.key)
     was_said = before is not None and is_said(reread_content(before.content))
+    if was_said and not is_said(draft.content):
+        _check_taken_back(workspace, draft)
     if was_said or not is_said(draft.content):
         return
     actor, questions = workspace.actor.facility, _answered(workspace, draft)
@@ -44,6 +46,17 @@ def plan_said(workspace: Workspace, draft: Draft) -> None:
         _answer(workspace, draft, offer, questions)
     elif actor == offer.owner and "inResponseTo" not in draft.content:
         _ask(workspace, draft, offer)
+
+
+def _check_taken_back(workspace: Workspace, draft: Draft) -> None:
+    """A question that is open is not unsaid: its sender owes the answer, and is reminded of it."""
+    question = (workspace.loaded.demands | workspace.demands).get((DemandKind.QUESTION, draft.id))
+    if question is not None and question.is_open:
+        raise IllegalMove(
+            "This question waits for its answer: correct its words, or go on without one.",
+            (),
+            draft.at("status"),
+        )
 
 
 def _ask(workspace: Workspace, draft: Draft, offer: Offer) -> None:

@@ -10,7 +10,7 @@ from referral.domain.codes import Direction, Priority
 from referral.domain.errors import BrokenRule, UnknownCode
 from referral.domain.referral import Referral
 from referral.fhir import systems
-from referral.fhir.elements import codings, extension, reference, set_extension
+from referral.fhir.elements import codings, drop_extension, extension, reference, set_extension
 from referral.fhir.references import Key, Resolve, references_at, target_of
 from referral.fhir.states import REFERRAL_STATUS
 from referral.fhir.text_keys import token_key
@@ -166,6 +166,16 @@ def stamp_referral(content: dict[str, Any], referral: Referral) -> list[str]:
         named = {"valueReference": reference("Organization", referral.network)}
         set_extension(content, systems.NETWORK_EXTENSION, named)
     return aside
+
+
+def drop_recognition(content: dict[str, Any]) -> bool:
+    """Take away what says that a result is recognised: the hub alone tells that, and never keeps it."""
+    found = False
+    for named in content.get("supportingInfo", ()):
+        if extension(named, systems.RECOGNITION_EXTENSION) is not None:
+            drop_extension(named, systems.RECOGNITION_EXTENSION)
+            found = True
+    return found
 
 
 def _stamp_extension(content: dict[str, Any], url: str, value: dict[str, Any], name: str) -> list[str]:

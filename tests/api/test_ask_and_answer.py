@@ -74,6 +74,19 @@ async def test_words_of_the_receiver_ask_and_those_of_the_sender_answer(service:
     refused(await case.sender.post("Communication", json=late), 409, "conflict", "Communication.inResponseTo")
 
 
+async def test_a_question_is_not_taken_back_while_it_is_open(service: RunningService):
+    case = await offered(service)
+    question = await created(case.receiver, words(case, "How long has she been ill?"))
+    address, taken_back = f"Communication/{question['id']}", question | {"status": "entered-in-error"}
+    answer = await case.receiver.put(address, json=taken_back)
+    refused(answer, 409, "conflict", "Communication.status")
+    mended = question | {"payload": [{"contentString": "Since when is she ill?"}]}
+    assert (await case.receiver.put(address, json=mended)).status_code == 200
+    # It goes on without an answer: that ends the question.
+    await case.moved(case.receiver, "rejected", statusReason={"text": "No bed"})
+    assert (await case.receiver.put(address, json=taken_back)).status_code == 200
+
+
 async def test_what_is_asked_is_between_the_two(service: RunningService):
     scene = await scene_in(service, "accepted")
     systems = {name: await service.system(house) for name, house in FACILITIES.items()}

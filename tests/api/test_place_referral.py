@@ -64,21 +64,43 @@ async def test_what_is_said_of_the_direction_does_not_contradict_the_tiers(
     assert extension(stored, "direction") == told["extension"][0]
 
 
+async def test_nobody_but_the_hub_says_that_a_result_is_recognised(service: RunningService):
+    station = await service.system(LE_CHAN)
+    who = await created(station, patient())
+    seen = await created(station, observation(who["id"]))
+    mark = {
+        "url": f"{B}/StructureDefinition/recognition",
+        "extension": [{"url": "until", "valueDate": "2030-01-01"}],
+    }
+    named = {"reference": f"Observation/{seen['id']}", "extension": [mark]}
+    for status in ("draft", "active"):
+        sent = request(who["id"], status=status, supportingInfo=[named])
+        made = await created(station, sent)
+        assert made["supportingInfo"] == [{"reference": f"Observation/{seen['id']}"}]
+        headers = {"If-Match": f'W/"{made["meta"]["versionId"]}"', "Prefer": "return=OperationOutcome"}
+        changed = made | {"supportingInfo": [named], "note": [{"text": "Fasting"}]}
+        answer = await station.put(f"ServiceRequest/{made['id']}", json=changed, headers=headers)
+        assert "recognised" in answer.text, answer.text
+        kept = (await station.get(f"ServiceRequest/{made['id']}")).json()
+        assert kept["supportingInfo"] == made["supportingInfo"]
+
+
 async def test_who_passes_on_or_turns_up_goes_where_the_tiers_say(service: RunningService):
     down, beside = (
         {"extension": [{"url": f"{B}/StructureDefinition/direction", "valueCode": word}]}
         for word in ("down", "lateral")
     )
-    # The receiver of what was sent down does not pass it on to a higher tier than it came from.
+    # The receiver of what was sent down may have to pass it on to a higher tier than it came from.
     case = await offered(service, KIEN_AN, LE_CHAN, **down)
     onward = {
         "businessStatus": {"coding": [{"code": "referred-onward"}]},
         "statusReason": {"text": "Too ill for us"},
         "output": [output("target", valueReference={"reference": f"Organization/{VIET_TIEP}"})],
     }
-    refused = await case.move(case.receiver, "rejected", **onward)
-    assert (refused.status_code, refused.json()["issue"][0]["expression"]) == (422, ["Task.output"])
+    await case.moved(case.receiver, "rejected", **onward)
+    assert extension(await case.referral(), "direction")["valueCode"] == "up"
     # Who turns up there is there.
+    case = await offered(service, KIEN_AN, LE_CHAN, **down)
     assert (await claim(await service.system(VIET_TIEP), case)).status_code == 200
     assert extension(await case.referral(), "direction")["valueCode"] == "up"
     # Back to who sent the patient is down, though it is a higher tier.

@@ -150,9 +150,9 @@ async def test_what_cannot_be_meant_is_refused(clocked: ClockedHub, search: str)
 
 
 async def test_both_sides_and_the_office_are_told_of_what_nobody_was_asked_for(clocked: ClockedHub) -> None:
-    station, office = await clocked.service.system(LE_CHAN), await clocked.service.system(OFFICE)
-    who = await created(station, patient())
-    name = (await created(station, request(who["id"], priority="urgent")))["id"]
+    case, office = await offered(clocked.service, priority="urgent"), await clocked.service.system(OFFICE)
+    station, name = case.sender, case.request["id"]
+    await case.moved(case.receiver, "rejected", statusReason={"text": "No bed"})
     for moment in ("due_at", "escalate_at"):
         await clocked.fire((await clocked.deadline(name))[moment])
     await clocked.fire((await clocked.deadline(name, "slip"))["due_at"])
@@ -166,6 +166,11 @@ async def test_both_sides_and_the_office_are_told_of_what_nobody_was_asked_for(c
         }
     assert told[station] == told[office]
     assert set(told[station]) == {("escalate", "place"), ("warn", "place"), ("warn", "slip")}
+    # Who said no learns nothing of it, nor by its id.
+    found = (await case.receiver.get(f"Provenance?target=ServiceRequest/{name}")).json()["entry"]
+    assert all("reference" in one["resource"]["agent"][0]["who"] for one in found)
+    for one in told[station].values():
+        assert (await case.receiver.get(f"Provenance/{one['id']}")).status_code == 404
     # Whom to ask next.
     assert told[office]["escalate", "place"]["reason"][0]["text"].startswith("Organization/")
     other = await clocked.service.system(AN_LAO)
