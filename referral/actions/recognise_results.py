@@ -48,7 +48,7 @@ async def with_recognised_results(
     for at, key in named:
         result = results.get(key)
         window = None if result is None else window_of(result, policy, ruled_on, today)
-        tie = None if result is None else next(filter(None, map(tie_to, result.houses)), None)
+        tie = None if result is None or result.house is None else tie_to(result.house)
         if window is not None and tie is not None:
             _mark(request["supportingInfo"][at], Recognised(*window, tie.document))
     return write_content(request).decode()

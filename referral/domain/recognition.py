@@ -13,11 +13,14 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A final result that a referral brings: what it is of, the day it is from, and who performed it."""
+    """A final result that a referral brings: what it is of, and the day it is from.
+
+    house: who performed it and wrote it itself; None where these are two.
+    """
 
     codes: frozenset[Code]
     dated: date
-    houses: tuple[FacilityId, ...]
+    house: FacilityId | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def _results(examination: Examination) -> Iterator[Charge]:
     for result in need.results:
         if window_of(result, examination.policy, examination.ruled_on, today) is not None:
             total += 1
-            ties = [tie for house in result.houses for tie in snapshot.recognising(network, house)]
+            ties = snapshot.recognising(network, result.house) if result.house is not None else ()
             recognised.update(reliers(ties, need.code, today))
     if not total:
         return

@@ -116,14 +116,17 @@ async def read_known(
 
 
 async def read_results(connection: Connection, named: Sequence[Key]) -> dict[Key, Result]:
-    """Which of these resources are final results with a day, as far as the actor sees them."""
+    """Which of these resources are final results with a day, as far as the actor sees them.
+
+    What somebody else wrote of a house is no house's: nobody vouches for it.
+    """
     types, ids = [kind for kind, _ in named], [name for _, name in named]
     rows = await connection.fetch(statement("suggestion", "results"), types, ids)
     return {
         (row["type"], row["id"]): Result(
             frozenset((system, code) for system, code in orjson.loads(row["codes"] or "[]")),
             row["dated"].astimezone(UTC).date(),
-            tuple(map(FacilityId, row["houses"] or (row["owner"],))),
+            FacilityId(row["owner"]) if not row["houses"] or row["owner"] in row["houses"] else None,
         )
         for row in rows
         if row["dated"] is not None

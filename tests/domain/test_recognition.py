@@ -38,7 +38,7 @@ def tie(relier: str, *needs: str, until: date | None = None) -> Affiliation:
     ],
 )
 def test_a_window_begins_with_the_day_of_the_result(of: Policy, age: int, left: int | None) -> None:
-    result = Result(frozenset({(LOINC, "718-7")}), TODAY - timedelta(days=age), (HOUSE,))
+    result = Result(frozenset({(LOINC, "718-7")}), TODAY - timedelta(days=age), HOUSE)
     expected = None if left is None else (TODAY + timedelta(days=left), "results-14-days")
     assert window_of(result, of, TODAY, TODAY) == expected
 

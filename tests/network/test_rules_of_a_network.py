@@ -94,8 +94,9 @@ def test_a_green_channel_saves_what_its_lack_costs() -> None:
 OPEN_PAIRS = [{"from": "station", "to": ["satellite", "core"], "skipping": "always"}]
 
 
-def result(days: int, *houses: str, code: str = "718-7") -> Result:
-    return Result(frozenset({(LOINC, code)}), TODAY - timedelta(days=days), tuple(map(FacilityId, houses)))
+def result(days: int, house: str | None, code: str = "718-7") -> Result:
+    wrote = None if house is None else FacilityId(house)
+    return Result(frozenset({(LOINC, code)}), TODAY - timedelta(days=days), wrote)
 
 
 def test_results_are_repeated_where_they_are_not_recognised() -> None:
@@ -111,8 +112,9 @@ def test_results_are_repeated_where_they_are_not_recognised() -> None:
     assert (core.target, near.target) == (CORE, NEAR)
     assert terms(core)[CostCode.RESULTS] == (Decimal("0.0"), "1 of 1 results need not be repeated there")
     assert terms(near)[CostCode.RESULTS] == (Decimal("30.0"), "0 of 1 results need not be repeated there")
-    near, core = ask(coast(of, recognised), Need(TECHNIQUE, results=(fresh, elsewhere))).ranked
-    assert terms(core)[CostCode.RESULTS] == (Decimal("15.0"), "1 of 2 results need not be repeated there")
+    for unknown in (elsewhere, result(1, None)):
+        near, core = ask(coast(of, recognised), Need(TECHNIQUE, results=(fresh, unknown))).ranked
+        assert terms(core)[CostCode.RESULTS] == (Decimal("15.0"), "1 of 2 results need not be repeated there")
     for results in ((), (old, other)):
         without = ask(coast(of, recognised), Need(TECHNIQUE, results=results))
         assert targets(without) == [NEAR, CORE]

@@ -45,7 +45,7 @@ WEIGHED = {
     "recognition": [{"days": 9}],
 }
 """What a policy may weigh beside the way and the level."""
-RESULTS = (Result(frozenset({(LOINC, "718-7")}), TODAY, (FacilityId("t0"),)),)
+RESULTS = (Result(frozenset({(LOINC, "718-7")}), TODAY, FacilityId("t0")),)
 
 
 def made_up(

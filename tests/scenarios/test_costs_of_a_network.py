@@ -172,6 +172,15 @@ async def test_a_union_weighs_what_it_has_agreed(store: Store, database: Databas
         assert await sent_beside(north, waiting) == "nobody else is sent there"
         newer = await offered(service, LOTUS, UNION, **SURGERY)
         assert await sent_beside(station, newer) == "1 other patient is sent there"
+        # Who has no agreement does not get one by naming who has.
+        claimed = await bringing(
+            service,
+            NORTH,
+            UNION,
+            blood("", 1, performer=[{"reference": f"Organization/{LOTUS}"}]),
+            **SURGERY,
+        )
+        assert not any("extension" in one for one in await shown(claimed))
 
 
 async def test_where_the_policy_has_no_window_and_no_weight_there_is_nothing(service: RunningService):

@@ -59,7 +59,7 @@ JOIN document d ON d.type = s.type AND d.id = s.id AND NOT d.deleted
 
 -- name: results
 -- Of these resources ($1 types, $2 ids) the results that are final, as far as the actor sees them: what they are of, from which day, and
--- who performed them (nobody named: whose they are).
+-- who performed them (nobody named: whose they are), and whose they are.
 SELECT d.type, d.id, d.owner,
   (SELECT min(s.low) FROM search_date s WHERE s.type = d.type AND s.id = d.id AND s.param = 'date') AS dated,
   (SELECT jsonb_agg(jsonb_build_array(t.system, t.code)) FROM search_token t
