@@ -18,7 +18,8 @@ async def write_drafts(store: Store, drafts: Sequence[Draft], **command: Any) ->
     found: list[Written] = []
 
     def render(written: list[Written]) -> Answer:
-        found.extend(written)
+        # Asked for twice where it is written with others first, and then by itself.
+        found[:] = written
         return Answer(200, {}, b"")
 
     await write_resources(store, drafts, **{"rules": program_rules, **command}, render=render)

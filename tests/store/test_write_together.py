@@ -218,8 +218,9 @@ async def stopped_in(hub: Hub, draft: Draft, mighty_dsn: str) -> AsyncIterator["
 async def pid_of(mighty: "asyncpg.Connection[Any]") -> int:
     """The process that has stopped, as soon as it has."""
     stopped = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%apply_changes%'"
-    while (pid := await mighty.fetchval(stopped)) is None:  # noqa: ASYNC110 - another process
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while (pid := await mighty.fetchval(stopped)) is None:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
     return int(pid)
 
 
