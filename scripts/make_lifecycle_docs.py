@@ -62,8 +62,8 @@ A clock has the minutes that the [policy](policy.md) gives for the priority, in 
 When its time is over it warns, when twice of it is it escalates to the office and the sender, with the
 facility that could be asked next: an event each, and nothing ends. While a question is open the receiver's
 clock stands still and the sender's `answer` runs; then it goes on where it stood. A higher priority counts
-from the same moment; each other step begins its own. Between the acceptance and the arrival none runs but that of
-the slip ([why](decisions/0023-silence-between-acceptance-and-arrival.md)).
+from the same moment; each other step begins its own. Between the acceptance and the arrival none runs but
+that of the slip ([why](decisions/0023-silence-between-acceptance-and-arrival.md)).
 
 Where the policy lets it (`auto_redirect`), escalating puts an offer that nobody answered to the next
 facility of the sender's list that can be asked, if there is one: the policy refuses the clock what it refuses

@@ -170,12 +170,14 @@ def stamp_referral(content: dict[str, Any], referral: Referral) -> list[str]:
 
 def drop_recognition(content: dict[str, Any]) -> bool:
     """Take away what says that a result is recognised: the hub alone tells that, and never keeps it."""
-    found = False
-    for named in content.get("supportingInfo", ()):
-        if extension(named, systems.RECOGNITION_EXTENSION) is not None:
-            drop_extension(named, systems.RECOGNITION_EXTENSION)
-            found = True
-    return found
+    marked = [
+        one
+        for one in (content, *content.get("supportingInfo", ()), *content.get("reasonReference", ()))
+        if extension(one, systems.RECOGNITION_EXTENSION) is not None
+    ]
+    for one in marked:
+        drop_extension(one, systems.RECOGNITION_EXTENSION)
+    return bool(marked)
 
 
 def _stamp_extension(content: dict[str, Any], url: str, value: dict[str, Any], name: str) -> list[str]:
