@@ -20,7 +20,7 @@ from referral.fhir import systems
 from referral.fhir.elements import code_of
 from referral.fhir.offer import named_parts
 from referral.fhir.package import package_links, patient_of
-from referral.fhir.references import references_at, target_of
+from referral.fhir.references import every_reference, identifier_of, references_at, target_of
 from referral.fhir.resources import CLINICAL
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ Row = asyncpg.Record
 MARK = re.compile(r"fault-run-[0-9a-f]{32}-[0-9]+")
 """What a client of a fault run writes into a resource, once for each write."""
 
+_REPORTED = {"appointment", "preliminary"}
 _NAMED_BY_IDENTIFIER = {"HealthcareService", "Organization", "Patient", "Practitioner"}
 _VERSIONS = """
     SELECT type, id, version, updated_at, deleted, owner, txid || ' ' || updated_at AS tx,
@@ -63,7 +64,7 @@ class Version:
     about: tuple[Key, ...]
     """What a Communication is about; the summary that a Task brings."""
     brings: tuple[Key, ...]
-    """Of a Task: the reports and appointments."""
+    """Of a Task: the reports and appointments. Of a Communication: what its words name."""
     status: tuple[str, str | None]
     marks: frozenset[str]
     digest: bytes
@@ -87,6 +88,10 @@ class Facts:
     """Offers that somebody asked to stop, by the Task that asks."""
     answered: dict[str, Row] = field(default_factory=dict)
     """Offers of questions, by the Communication that answers."""
+    asked: dict[str, Row] = field(default_factory=dict)
+    """Offers of questions, by the Communication that asks."""
+    based_on: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Referrals by the one that they rest on."""
     questions: list[Row] = field(default_factory=list)
     deadlines: dict[tuple[str, str], Row] = field(default_factory=dict)
     """What is owed, by referral and slot."""
@@ -96,6 +101,8 @@ class Facts:
     changes: list[Row] = field(default_factory=list)
     audits: list[Row] = field(default_factory=list)
     access: list[Row] = field(default_factory=list)
+    readers: set[tuple[str, str]] = field(default_factory=set)
+    """Facilities and referrals that they see, or saw."""
     journeys: dict[str, Row] = field(default_factory=dict)
     """Those of which something is told, by their number."""
     holders: Mapping[tuple[str, str], list[Key]] = field(default_factory=dict)
@@ -116,6 +123,8 @@ async def read_facts(connection: Connection, base: str) -> Facts:
     """Read everything but contents and index rows. `base`: the address of the FHIR endpoint."""
     facts = Facts(base)
     facts.holders = await _holders(connection)
+    facts.access = await connection.fetch("SELECT * FROM access")
+    facts.readers = {(row["facility"], row["id"]) for row in facts.access if row["type"] == "ServiceRequest"}
     newest = {
         (row["type"], row["id"]): row["version"]
         for row in await connection.fetch("SELECT type, id, version FROM document")
@@ -129,6 +138,9 @@ async def read_facts(connection: Connection, base: str) -> Facts:
             facts.versions[key].append(_version(facts, row, newest=is_newest))
     facts.referrals = {row["id"]: row for row in await connection.fetch("SELECT * FROM referral")}
     facts.offers = {row["id"]: row for row in await connection.fetch("SELECT * FROM offer")}
+    for row in facts.referrals.values():
+        if row["based_on"] is not None:
+            facts.based_on[row["based_on"]].append(row["id"])
     for row in facts.offers.values():
         facts.offers_of[row["referral"]].append(row)
     for row in await connection.fetch("SELECT * FROM demand"):
@@ -136,6 +148,7 @@ async def read_facts(connection: Connection, base: str) -> Facts:
             facts.aborts[row["id"]] = facts.offers[row["offer"]]
             continue
         facts.questions.append(row)
+        facts.asked[row["id"]] = facts.offers[row["offer"]]
         if row["settled_by"] is not None:
             facts.answered[row["settled_by"]] = facts.offers[row["offer"]]
     for row in await connection.fetch("SELECT * FROM referral_identifier"):
@@ -147,7 +160,6 @@ async def read_facts(connection: Connection, base: str) -> Facts:
         "SELECT at, actor, client, action, type, id, version, request_id FROM audit"
         " WHERE action IN ('create', 'update', 'delete') AND version IS NOT NULL ORDER BY seq"
     )
-    facts.access = await connection.fetch("SELECT * FROM access")
     deadlines = await connection.fetch("SELECT * FROM deadline")
     facts.deadlines = {(row["referral"], row["slot"]): row for row in deadlines}
     facts.journeys = {row["number"]: row for row in await connection.fetch("SELECT * FROM journey")}
@@ -164,11 +176,22 @@ async def _holders(connection: Connection) -> dict[tuple[str, str], list[Key]]:
     return found
 
 
-def resolver(facts: Facts, owner: str) -> Any:
-    """Stands for `Workspace.resolve`: the one resource that an identifier names for this facility."""
+def resolver(facts: Facts, owner: str, content: Mapping[str, Any]) -> Any:
+    """Stands for `Workspace.resolve`: the one resource that an identifier in this content names."""
+    types: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for reference in every_reference(dict(content)):
+        named = identifier_of(reference)
+        if named is not None:
+            types[named] |= _types_of(reference, named[0])
 
     def resolve(system: str, value: str) -> Key | None:
-        found = {key for key in facts.holders.get((system, value), ()) if key[0] in _NAMED_BY_IDENTIFIER}
+        found = {
+            key
+            for key in facts.holders.get((system, value), ())
+            if key[0] in types[system, value]
+            # The referral of a stranger, whose number somebody heard, is nobody's for him.
+            and (key[0] != "ServiceRequest" or (owner, key[1]) in facts.readers)
+        }
         own = {
             key
             for key in found
@@ -181,9 +204,16 @@ def resolver(facts: Facts, owner: str) -> Any:
     return resolve
 
 
+def _types_of(reference: Mapping[str, Any], system: str) -> set[str]:
+    """What a reference by an identifier may stand for: its type, or a referral for a number of the hub."""
+    if isinstance(reference.get("type"), str):
+        return {reference["type"]}
+    return {"ServiceRequest"} if system == systems.REFERRAL_NUMBER_IDENTIFIER else _NAMED_BY_IDENTIFIER
+
+
 def _version(facts: Facts, row: Row, *, newest: bool) -> Version:
     content = json.loads(row["content"], parse_float=str)
-    kind, resolve = row["type"], resolver(facts, row["owner"])
+    kind, resolve = row["type"], resolver(facts, row["owner"], content)
     meta = content.get("meta", {})
     business = content.get("businessStatus", {}) if kind == "Task" else {}
     codes = [coding.get("code") for coding in business.get("coding", ())]
@@ -197,7 +227,7 @@ def _version(facts: Facts, row: Row, *, newest: bool) -> Version:
         patient=patient_of(kind, content, facts.base, resolve),
         links=tuple(package_links(kind, content, facts.base, resolve)),
         about=tuple(_about(kind, content, facts.base, resolve)),
-        brings=tuple(_brings(content, facts.base, resolve)) if kind == "Task" else (),
+        brings=tuple(_brings(kind, content, facts.base, resolve)),
         status=(content.get("status", ""), codes[0] if codes else None),
         marks=frozenset(MARK.findall(row["content"])),
         digest=digest_of(content),
@@ -221,12 +251,17 @@ def _about(kind: str, content: Mapping[str, Any], base: str, resolve: Any) -> It
             yield target
 
 
-def _brings(content: Mapping[str, Any], base: str, resolve: Any) -> Iterator[Key]:
-    for part in content.get("output", ()):
-        if code_of(part.get("type"), systems.TASK_OUTPUT) in {"appointment", "preliminary"}:
-            target = target_of(part.get("valueReference", {}), base, resolve)
-            if target is not None and target[0] in CLINICAL:
-                yield target
+def _brings(kind: str, content: Mapping[str, Any], base: str, resolve: Any) -> Iterator[Key]:
+    references = []
+    if kind == "Communication":
+        references = [part.get("contentReference") for part in content.get("payload", ())]
+    elif kind == "Task":
+        parts = [(code_of(part.get("type"), systems.TASK_OUTPUT), part) for part in content.get("output", ())]
+        references = [part.get("valueReference") for name, part in parts if name in _REPORTED]
+    for reference in references:
+        target = target_of(reference, base, resolve)
+        if target is not None and target[0] in CLINICAL:
+            yield target
 
 
 def digest_of(content: Any) -> bytes:

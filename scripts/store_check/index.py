@@ -95,7 +95,7 @@ def _told(row: tuple[Any, ...]) -> str:
 def _wanted(
     facts: Facts, key: Key, owner: str, content: dict[str, Any], *, deleted: bool
 ) -> dict[str, list[tuple[Any, ...]]]:
-    resolve = resolver(facts, owner)
+    resolve = resolver(facts, owner, content)
     if deleted:
         # Found by nothing; the audit goes on knowing whom it was about.
         about = patient_of(key[0], content, facts.base, resolve)

@@ -1,8 +1,7 @@
 """Who may read what is what the events say: their grants played again, in the order they were made."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from referral.domain.lifecycle import OfferState
@@ -10,10 +9,8 @@ from referral.domain.visibility import CLINICAL
 from referral.fhir.attachment import BINARY
 from referral.fhir.package import HANDED_ON
 from scripts.store_check.facts import Facts, Key, Row, Version, is_open, is_with_receiver
+from scripts.store_check.grants import Grant, Grants, Link
 from scripts.store_check.violation import Violation
-
-Grant = tuple[str, str, str, str, str]
-"""facility, type, id, scope, via"""
 
 _WITHOUT_CARE = {
     OfferState.REJECTED,
@@ -22,47 +19,8 @@ _WITHOUT_CARE = {
     OfferState.LAPSED,
     OfferState.ENTERED_IN_ERROR,
 }
-
-
-@dataclass(slots=True)
-class _Play:
-    """The grants as they stand after the transactions played so far."""
-
-    facts: Facts
-    since: dict[Grant, datetime] = field(default_factory=dict)
-    until: dict[Grant, datetime] = field(default_factory=dict)
-    living: dict[tuple[str, Key], int] = field(default_factory=lambda: defaultdict(int))
-    given: dict[tuple[str, str], set[Grant]] = field(default_factory=lambda: defaultdict(set))
-    """Living grants by facility and via."""
-    of_key: dict[Key, list[Grant]] = field(default_factory=lambda: defaultdict(list))
-    """All grants of a resource, in their order."""
-    shown: set[Key] = field(default_factory=set)
-    """What this transaction gives to somebody by itself, and writes with links that may be new."""
-    newest: dict[Key, Version] = field(default_factory=dict)
-    states: dict[str, str] = field(default_factory=dict)
-    """Of offers."""
-
-    def grant(self, facility: str, key: Key, scope: str, via: str, at: datetime) -> None:
-        row = (facility, *key, scope, via)
-        if row not in self.since:
-            self.since[row] = at
-            self.living[facility, key] += 1
-            self.given[facility, via].add(row)
-            self.of_key[key].append(row)
-
-    def end(self, facility: str, via: str, at: datetime, *, in_error: bool) -> None:
-        ended = {
-            row
-            for row in self.given[facility, via]
-            if row[3] == "package" or (in_error and row[3] == "referral" and row[1] != "Task")
-        }
-        for row in ended:
-            self.until[row] = at
-            self.living[facility, (row[1], row[2])] -= 1
-        self.given[facility, via] -= ended
-
-    def sees(self, facility: str, key: Key) -> bool:
-        return self.living.get((facility, key), 0) > 0
+_SAID = {"in-progress", "completed"}
+"""Statuses of words that others hear."""
 
 
 def check_readers(facts: Facts) -> Iterator[Violation]:
@@ -91,9 +49,9 @@ def _told(grant: Grant) -> str:
     return f"{scope} of {facility}" + (f" by {via}" if via else "")
 
 
-def _played(facts: Facts) -> _Play:
+def _played(facts: Facts) -> Grants:
     """Plays one transaction after the other, each in the order of `apply_changes`."""
-    play = _Play(facts)
+    play = Grants(facts)
     written: dict[str, list[tuple[Key, Version]]] = defaultdict(list)
     for key, versions in facts.versions.items():
         for version in versions:
@@ -103,29 +61,36 @@ def _played(facts: Facts) -> _Play:
         acts[event["tx"]].append(event)
     # A transaction that waited for another has the higher numbers, whichever of the two began first.
     for transaction in dict.fromkeys(row["tx"] for row in facts.changes):
-        play.shown.clear()
-        _write(play, written[transaction])
-        events = acts[transaction]
-        packages = [given for event in events for given in _packages(play, event)]
-        for event in events:
-            _end(play, event)
-        for event in events:
-            _give(play, event)
-            _give_to_the_other(play, event)
-        for offer, at in packages:
-            _give_package(play, offer, at)
-        for key, version in written[transaction]:
-            if key in play.shown:
-                _hand_on(play, key, version.at)
-        for event in events:
-            for key in play.shown - {key for key, _ in written[transaction]}:
-                _hand_on(play, key, event["at"])
+        _play_one(play, written[transaction], acts[transaction])
     return play
 
 
-def _write(play: _Play, written: list[tuple[Key, Version]]) -> None:
+def _play_one(play: Grants, written: Sequence[tuple[Key, Version]], events: Sequence[Row]) -> None:
+    play.shown.clear()
+    _write(play, written)
+    packages = [given for event in events for given in _packages(play, event)]
+    ended = [event for event in events if _end(play, event)]
+    if ended:
+        play.end_onward({event["id"] for event in ended}, ended[0]["at"])
+    for event in events:
+        _give(play, event)
+        _give_to_the_other(play, event)
+    late = [(key, version) for key, version in written if _is_late(play.facts, key, version)]
+    packages += [given for key, version in late for given in _packages_naming(play, key, version)]
+    for offer, at in packages:
+        _give_package(play, offer, at)
+    times = {holder: version.at for key, version in late for holder in _holders_naming(play, key, version)}
+    times |= {key: event["at"] for event in events for key in play.shown}
+    times |= {key: version.at for key, version in written if key in play.shown}
+    for key, at in times.items():
+        _hand_on(play, key, at)
+
+
+def _write(play: Grants, written: Sequence[tuple[Key, Version]]) -> None:
     for key, version in written:
         play.newest[key] = version
+        for link in version.links:
+            play.naming[link].add(key)
         is_new = version.number == 1 or key[0] not in HANDED_ON
         if any(kind == BINARY or not is_new for kind, _ in version.links):
             play.shown.add(key)
@@ -133,7 +98,7 @@ def _write(play: _Play, written: list[tuple[Key, Version]]) -> None:
             play.grant(version.owner, key, "owner", "", version.at)
 
 
-def _packages(play: _Play, event: Row) -> Iterator[tuple[Row, datetime]]:
+def _packages(play: Grants, event: Row) -> Iterator[tuple[Row, datetime]]:
     """Offers whose owners are given the package because of an event; keeps the state of each offer."""
     if event["type"] == "Task" and event["to_state"] is not None:
         is_new = event["id"] not in play.states
@@ -147,16 +112,45 @@ def _packages(play: _Play, event: Row) -> Iterator[tuple[Row, datetime]]:
                 yield offer, event["at"]
 
 
-def _end(play: _Play, event: Row) -> None:
+def _is_late(facts: Facts, key: Key, version: Version) -> bool:
+    """Whether something may have named it before it was there: it is new, or brought back."""
+    before = next((one for one in facts.versions[key] if one.number == version.number - 1), None)
+    is_named = key[0] in CLINICAL and key[0] != "Patient"
+    return is_named and not version.deleted and (before is None or before.deleted)
+
+
+def _packages_naming(play: Grants, key: Key, version: Version) -> Iterator[tuple[Row, datetime]]:
+    """The offers, with whose package it goes from now on, of the referrals by its own facility."""
+    for kind, name in sorted(play.naming[key]):
+        referral = play.facts.referrals.get(name) if kind == "ServiceRequest" else None
+        if referral is None or referral["sender"] != version.owner or not play.names((kind, name), key):
+            continue
+        for offer in play.facts.offers_of.get(name, ()):
+            state = play.states.get(offer["id"])
+            if state is not None and (is_open(state) or state == OfferState.COMPLETED):
+                yield offer, version.at
+
+
+def _holders_naming(play: Grants, key: Key, version: Version) -> Iterator[Key]:
+    for holder in sorted(play.naming[key]):
+        by_itself = holder[0] in HANDED_ON and play.newest[holder].owner == version.owner
+        if by_itself and play.names(holder, key):
+            yield holder
+
+
+def _end(play: Grants, event: Row) -> bool:
+    """End what an offer gave that ends without care; whether it did."""
     offer = play.facts.offers.get(event["id"]) if event["type"] == "Task" else None
-    if offer is not None and event["to_state"] in _WITHOUT_CARE and event["move"] != "amend":
-        in_error = event["to_state"] == OfferState.ENTERED_IN_ERROR
-        play.end(offer["owner"], offer["id"], event["at"], in_error=in_error)
-        # What was said between the two goes with it on both sides.
-        play.end(offer["requester"], offer["id"], event["at"], in_error=False)
+    if offer is None or event["to_state"] not in _WITHOUT_CARE or event["move"] == "amend":
+        return False
+    in_error = event["to_state"] == OfferState.ENTERED_IN_ERROR
+    play.end(offer["owner"], offer["id"], event["at"], in_error=in_error)
+    # What was said between the two goes with it on both sides.
+    play.end(offer["requester"], offer["id"], event["at"], in_error=False)
+    return True
 
 
-def _give(play: _Play, event: Row) -> None:
+def _give(play: Grants, event: Row) -> None:
     facts, at, key = play.facts, event["at"], (event["type"], event["id"])
     referral = facts.referrals.get(event["referral"] or "")
     if key[0] == "Communication":
@@ -175,7 +169,7 @@ def _give(play: _Play, event: Row) -> None:
         _give_outputs(play, event, referral)
 
 
-def _give_outputs(play: _Play, event: Row, referral: Row) -> None:
+def _give_outputs(play: Grants, event: Row, referral: Row) -> None:
     """The summary to all who sent the patient; reports and appointments, as they are named, to the last."""
     numbers = {one.number: one for one in play.facts.versions["Task", event["id"]]}
     version, before = numbers.get(event["version"]), numbers.get(event["version"] - 1)
@@ -191,29 +185,54 @@ def _give_outputs(play: _Play, event: Row, referral: Row) -> None:
     summaries = [(one, to_all) for one in version.about if event["move"] == "complete"]
     for key, facilities in (*to_last, *summaries):
         author = play.newest[key].owner if key in play.newest else None
-        for given in _closure(play, [key], event["facility"], referral["patient"]):
+        link = Link(event["facility"], referral["id"], referral["patient"])
+        for given in _closure(play, [key], link):
             for facility in facilities - {author}:
                 play.grant(facility, given, "package", referral["id"], event["at"])
 
 
-def _give_to_the_other(play: _Play, event: Row) -> None:
-    """An answer, and the wish to stop, are seen by the receiver."""
+def _give_to_the_other(play: Grants, event: Row) -> None:
+    """A question, an answer and what they name are seen by the other party, and so is the wish to stop."""
     facts, at, key = play.facts, event["at"], (event["type"], event["id"])
-    if key[0] == "Communication" and event["move"] == "create" and key[1] in facts.answered:
-        offer = facts.answered[key[1]]
-        play.grant(offer["owner"], key, "referral", offer["referral"], at)
-        play.shown.add(key)
+    if key[0] == "Communication" and _is_said_now(facts, key, event["version"]):
+        answers, asks = facts.answered.get(key[1]), facts.asked.get(key[1])
+        if answers is not None:
+            play.grant(answers["owner"], key, "referral", answers["referral"], at)
+            play.shown.add(key)
+            _give_named(play, key, event, answers, answers["owner"])
+        elif asks is not None:
+            _give_named(play, key, event, asks, asks["requester"])
     elif key[0] == "Task" and event["move"] == "create" and key[1] in facts.aborts:
         offer = facts.aborts[key[1]]
         for facility in (offer["owner"], offer["network"]):
             play.grant(facility, key, "referral", offer["referral"], at)
 
 
-def _give_communication(play: _Play, key: Key, event: Row) -> None:
+def _is_said_now(facts: Facts, key: Key, number: int) -> bool:
+    """Whether these words are said in this version, and were not before."""
+    said = {one.number: one.status[0] in _SAID for one in facts.versions[key]}
+    return said.get(number, False) and not said.get(number - 1, False)
+
+
+def _give_named(play: Grants, key: Key, event: Row, offer: Row, to: str) -> None:
+    """What words name in their payload goes with the offer of which they are."""
+    version = next(one for one in play.facts.versions[key] if one.number == event["version"])
+    for named in version.brings:
+        known = play.newest.get(named)
+        if known is None or known.owner == to:
+            continue
+        link = Link(event["facility"], offer["id"], known.patient or offer["patient"])
+        for given in _closure(play, [named], link):
+            play.grant(to, given, "package", offer["id"], event["at"])
+
+
+def _give_communication(play: Grants, key: Key, event: Row) -> None:
     """What is said about a referral is heard by its sender and by who has, or had, the patient."""
     facts = play.facts
     version = next((one for one in facts.versions[key] if one.number == event["version"]), None)
-    for kind, name in version.about if version else ():
+    if version is None or version.status[0] not in _SAID:
+        return
+    for kind, name in version.about:
         offer = facts.offers.get(name) if kind == "Task" else None
         referral = facts.referrals.get(offer["referral"] if offer is not None else name)
         if referral is None:
@@ -228,31 +247,32 @@ def _give_communication(play: _Play, key: Key, event: Row) -> None:
             play.shown.add(key)
 
 
-def _give_package(play: _Play, offer: Row, at: datetime) -> None:
-    """The patient, and the closure of what the referral names, as far as its sender may see it."""
-    sender, patient = offer["requester"], ("Patient", offer["patient"])
-    if play.sees(sender, patient):
+def _give_package(play: Grants, offer: Row, at: datetime) -> None:
+    """The patient, and the closure of what the referral names, as far as its sender may give it."""
+    link, patient = Link(offer["requester"], offer["id"], offer["patient"]), ("Patient", offer["patient"])
+    if play.may_give(link.giver, patient, link.via):
         play.grant(offer["owner"], patient, "package", offer["id"], at)
     request = play.newest.get(("ServiceRequest", offer["referral"]))
-    for key in _closure(play, request.links if request else (), sender, offer["patient"]):
+    for key in _closure(play, request.links if request else (), link):
         play.grant(offer["owner"], key, "package", offer["id"], at)
 
 
-def _closure(play: _Play, named: Iterable[Key], giver: str, patient: str) -> set[Key]:
-    """These and what they are made of, as far as the giver sees it and it is about the patient."""
+def _closure(play: Grants, named: Iterable[Key], link: Link) -> set[Key]:
+    """These and what they are made of, as far as the giver may give it and it is about the patient."""
     waiting, given = list(named), set[Key]()
     while waiting:
         key = waiting.pop()
         known = play.newest.get(key)
-        if known is None or key in given or not _is_about(key, known, patient) or not play.sees(giver, key):
+        if known is None or key in given or not _is_about(key, known, link.patient):
             continue
-        given.add(key)
-        waiting += known.links
+        if play.may_give(link.giver, key, link.via):
+            given.add(key)
+            waiting += known.links
     return given
 
 
-def _hand_on(play: _Play, key: Key, at: datetime) -> None:
-    """What something names is seen by whom that was given, and so on, as far as its author sees it."""
+def _hand_on(play: Grants, key: Key, at: datetime) -> None:
+    """What something names is seen by whom that was given, and so on, as far as its author may give it."""
     holder = play.newest.get(key)
     if holder is None:
         return
@@ -261,17 +281,8 @@ def _hand_on(play: _Play, key: Key, at: datetime) -> None:
         by_itself = scope == "package" or kind not in {"ServiceRequest", "Task"}
         if scope == "owner" or row in play.until or not by_itself:
             continue
-        waiting, seen = [key], {key}
-        while waiting:
-            current = play.newest.get(waiting.pop())
-            for link in current.links if current is not None else ():
-                known = play.newest.get(link)
-                if link in seen or known is None or not play.sees(holder.owner, link):
-                    continue
-                if _is_about(link, known, holder.patient):
-                    seen.add(link)
-                    waiting.append(link)
-                    play.grant(facility, link, scope, via, at)
+        for given in _closure(play, holder.links, Link(holder.owner, via, holder.patient)):
+            play.grant(facility, given, scope, via, at)
 
 
 def _is_about(key: Key, known: Version, patient: str | None) -> bool:

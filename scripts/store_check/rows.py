@@ -101,7 +101,7 @@ def _of_referral(facts: Facts, name: str, content: Mapping[str, Any]) -> dict[st
         "journey": journey.get("valueIdentifier", {}).get("value"),
         "direction": direction_of(content, "") or Direction.UP,
         "priority": priority_of(content),
-        "patient": patient_of("ServiceRequest", content, facts.base, resolver(facts, owner)),
+        "patient": patient_of("ServiceRequest", content, facts.base, resolver(facts, owner, content)),
         **({"network": reference.rpartition("/")[2]} if reference else {}),
     }
 
@@ -112,7 +112,7 @@ def _of_offer(facts: Facts, name: str, content: Mapping[str, Any]) -> dict[str, 
     said = {
         "requester": owner,
         "priority": priority_of(content),
-        "patient": patient_of("Task", content, facts.base, resolver(facts, owner)),
+        "patient": patient_of("Task", content, facts.base, resolver(facts, owner, content)),
         "referral": str(content.get("focus", {}).get("reference", "")).rpartition("/")[2],
     }
     about: Row | None = facts.referrals.get(row["referral"])

@@ -39,6 +39,7 @@ from tests.factories import (
     version,
 )
 from tests.running_service import RunningService
+from tests.store_check.passed_on import name_ahead, pass_on, replace_by_number, tell
 
 FACILITIES = {LE_CHAN, KIEN_AN, AN_LAO, VIET_TIEP}
 REASON = {"text": "No bed"}
@@ -101,6 +102,10 @@ async def live(service: RunningService) -> tuple[Write, ...]:
     await _with_attachments(service)
     cancelled = await offered(service)
     await _end(cancelled, "revoked")
+    await replace_by_number(cancelled)
+    await pass_on(service)
+    await name_ahead(service)
+    await tell(service)
     mistaken = await offered(service)
     await mistaken.moved(mistaken.sender, "entered-in-error", statusReason=REASON)
     await _patched_and_deleted(service)

@@ -11,6 +11,11 @@ A_REFERRAL = "(SELECT id FROM referral WHERE state = 'completed' ORDER BY id LIM
 A_STEP = f"slot = 'step' AND referral = (SELECT referral FROM offer WHERE id = {A_LIVING})"
 COLUMNS = "at, type, id, version, move, from_state, to_state, party, facility, client, referral, reason_code"
 AN_EVENT = f"(SELECT max(seq) FROM event WHERE move = 'complete' AND type = 'Task' AND id = {A_TASK})"
+AN_OFFER_ON = (
+    "SELECT o.id FROM offer o JOIN referral r ON r.id = o.referral JOIN offer f ON f.referral = r.based_on"
+    " AND f.owner = r.sender AND f.state = 'withdrawn' AND o.state ="
+)
+OF_WORDS = "type = 'DocumentReference' AND id LIKE 'told-%' AND scope = 'package'"
 
 PLANTED = {
     "a version is gone": (
@@ -274,6 +279,60 @@ PLANTED = {
     "a right began at another time": (
         "access-begin",
         f"UPDATE access SET since = now() WHERE via = {A_LIVING}",
+    ),
+    "what was passed on stays when the first offer ends": (
+        "access-end",
+        f"UPDATE access SET until = NULL WHERE scope = 'package' AND via IN ({AN_OFFER_ON} 'accepted')",
+    ),
+    "what was passed on from there stays": (
+        "access-end",
+        (
+            "UPDATE access SET until = NULL WHERE scope = 'package' AND via IN (SELECT o.id FROM offer o"
+            f" JOIN referral r ON r.id = o.referral JOIN offer f ON f.referral = r.based_on"
+            f" WHERE f.id IN ({AN_OFFER_ON} 'accepted'))"
+        ),
+    ),
+    "care that has begun loses what it was given": (
+        "access-end",
+        (
+            "UPDATE access SET until = now() WHERE type = 'DocumentReference' AND scope = 'package'"
+            f" AND via IN ({AN_OFFER_ON} 'arrived')"
+        ),
+    ),
+    "who was only asked passes on": (
+        "access-unfounded",
+        (
+            "INSERT INTO access SELECT v.owner, 'Binary', b.target_id, 'package', v.id, now() FROM offer v"
+            " JOIN search_reference n ON n.type = 'ServiceRequest' AND n.id = v.referral"
+            " JOIN search_reference b ON b.type = n.target_type AND b.id = n.target_id"
+            " JOIN document d ON d.type = 'Binary' AND d.id = b.target_id AND d.owner <> v.requester"
+            " JOIN referral r ON r.id = v.referral AND r.based_on IS NULL"
+            " WHERE n.param = '_package' AND b.param = '_package'"
+        ),
+    ),
+    "what came late is not handed over": (
+        "access-missing",
+        "DELETE FROM access WHERE type = 'DiagnosticReport' AND id LIKE 'late-%' AND scope = 'package'",
+    ),
+    "what is in what came late is not handed over": (
+        "access-missing",
+        "DELETE FROM access WHERE type = 'Observation' AND id LIKE 'late-%' AND scope = 'package'",
+    ),
+    "what words name is not handed over": ("access-missing", f"DELETE FROM access WHERE {OF_WORDS}"),
+    "what words named stays when their offer ends": (
+        "access-end",
+        f"UPDATE access SET until = NULL WHERE until IS NOT NULL AND {OF_WORDS}",
+    ),
+    "words are heard that are in preparation": (
+        "access-unfounded",
+        (
+            f"INSERT INTO access SELECT '{AN_LAO}', 'Communication', id, 'referral', 'x', now() FROM document"
+            " WHERE type = 'Communication' AND content->>'status' = 'preparation'"
+        ),
+    ),
+    "what a number stood for is forgotten": (
+        "index-missing",
+        "DELETE FROM search_reference WHERE param = 'replaces' AND target_id <> ''",
     ),
     "nobody owes what is offered": ("deadline-missing", f"DELETE FROM deadline WHERE {A_STEP}"),
     "what is offered is taken for done": (
