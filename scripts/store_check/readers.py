@@ -257,15 +257,18 @@ def _give_package(play: Grants, offer: Row, at: datetime) -> None:
         play.grant(offer["owner"], key, "package", offer["id"], at)
 
 
-def _closure(play: Grants, named: Iterable[Key], link: Link) -> set[Key]:
-    """These and what they are made of, as far as the giver may give it and it is about the patient."""
+def _closure(play: Grants, named: Iterable[Key], link: Link, *, gone: bool = False) -> set[Key]:
+    """These and what they are made of, as far as the giver may give it and it is about the patient.
+
+    gone: with what is deleted.
+    """
     waiting, given = list(named), set[Key]()
     while waiting:
         key = waiting.pop()
         known = play.newest.get(key)
         if known is None or key in given or not _is_about(key, known, link.patient):
             continue
-        if play.may_give(link.giver, key, link.via):
+        if (gone or not known.deleted) and play.may_give(link.giver, key, link.via):
             given.add(key)
             waiting += known.links
     return given
@@ -281,7 +284,7 @@ def _hand_on(play: Grants, key: Key, at: datetime) -> None:
         by_itself = scope == "package" or kind not in {"ServiceRequest", "Task"}
         if scope == "owner" or row in play.until or not by_itself:
             continue
-        for given in _closure(play, holder.links, Link(holder.owner, via, holder.patient)):
+        for given in _closure(play, holder.links, Link(holder.owner, via, holder.patient), gone=True):
             play.grant(facility, given, scope, via, at)
 
 

@@ -48,7 +48,7 @@ async def pass_on(service: RunningService) -> None:
 
 
 async def name_ahead(service: RunningService) -> None:
-    """A report that comes after its referral, and the result that it names after that."""
+    """A report that comes after its referral, the result that it names after that; one that comes back."""
     station = await service.system(LE_CHAN)
     who = (await created(station, patient()))["id"]
     report, result = _chosen("late"), _chosen("late")
