@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from referral.domain.errors import StoreUnavailable
+from referral.domain.errors import DomainError, StoreUnavailable
 from referral.store.change_set import (
     ChangeSet,
     Loaded,
@@ -56,8 +56,10 @@ async def _write(store: Store, commands: Sequence[Command]) -> None:
             await _write_all(connection, commands)
             decided = True
     except BaseException as failure:
-        # Only COMMIT is left then: nobody knows whether it was done, and it must not be done again here.
-        unknown = decided or not isinstance(failure, Exception)
+        # Only COMMIT is left then. Unless the database says that it breaks a rule, nobody knows whether it
+        # was done, and it must not be done again here.
+        refused = isinstance(failure, DomainError) and not isinstance(failure, StoreUnavailable)
+        unknown = (decided and not refused) or not isinstance(failure, Exception)
         away = not begun and isinstance(failure, StoreUnavailable)
         for command in commands:
             if unknown or away:
