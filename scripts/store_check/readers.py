@@ -75,11 +75,13 @@ def _play_one(play: Grants, written: Sequence[tuple[Key, Version]], events: Sequ
     for event in events:
         _give(play, event)
         _give_to_the_other(play, event)
+    # The patient may have a photo.
+    times = {("Patient", offer["patient"]): at for offer, at in packages}
     late = [(key, version) for key, version in written if _is_late(play.facts, key, version)]
     packages += [given for key, version in late for given in _packages_naming(play, key, version)]
     for offer, at in packages:
         _give_package(play, offer, at)
-    times = {holder: version.at for key, version in late for holder in _holders_naming(play, key, version)}
+    times |= {holder: version.at for key, version in late for holder in _holders_naming(play, key, version)}
     times |= {key: event["at"] for event in events for key in play.shown}
     times |= {key: version.at for key, version in written if key in play.shown}
     for key, at in times.items():

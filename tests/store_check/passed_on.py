@@ -48,9 +48,14 @@ async def pass_on(service: RunningService) -> None:
 
 
 async def name_ahead(service: RunningService) -> None:
-    """A report that comes after its referral, the result that it names after that; one that comes back."""
+    """A report that comes after its referral, the result that it names after that; one that comes back.
+
+    The patient has a photo, which goes with her.
+    """
     station = await service.system(LE_CHAN)
-    who = (await created(station, patient()))["id"]
+    sent_first = {"resourceType": "Binary", "contentType": "image/png", "data": "iVBORw0KGgo="}
+    photo = {"contentType": "image/png", "url": f"Binary/{(await created(station, sent_first))['id']}"}
+    who = (await created(station, patient(photo=[photo])))["id"]
     report, result = _chosen("late"), _chosen("late")
     await created(
         station, request(who, KIEN_AN, supportingInfo=[{"reference": f"DiagnosticReport/{report}"}])

@@ -318,6 +318,13 @@ PLANTED = {
         "access-missing",
         "DELETE FROM access WHERE type = 'Observation' AND id LIKE 'late-%' AND scope = 'package'",
     ),
+    "a photo does not go with its patient": (
+        "access-missing",
+        (
+            "DELETE FROM access WHERE type = 'Binary' AND scope = 'package' AND id IN"
+            " (SELECT target_id FROM search_reference WHERE type = 'Patient' AND param = '_package')"
+        ),
+    ),
     "what words name is not handed over": ("access-missing", f"DELETE FROM access WHERE {OF_WORDS}"),
     "what words named stays when their offer ends": (
         "access-end",
