@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
+from referral.fhir.parameters import PARAMETERS
 from referral.fhir.resources import STORED, SUPPORTED
 from tests.factories import offered
 from tests.running_service import RunningService
@@ -62,7 +63,8 @@ async def test_every_search_that_it_lists_works(service: RunningService, stateme
     system = await service.system(STATION)
     for resource in statement["rest"][0]["resource"]:
         named = resource["searchParam"]
-        pairs = [(each["name"], VALUES[each["type"]]) for each in named]
+        codes = {each.name: each.codes[0] for each in PARAMETERS.get(resource["type"], ()) if each.codes}
+        pairs = [(each["name"], codes.get(each["name"], VALUES[each["type"]])) for each in named]
         pairs += [
             (f"{each['name']}:missing", "true")
             for each in named

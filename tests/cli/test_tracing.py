@@ -121,7 +121,7 @@ async def test_a_request_and_its_statements_are_spans_of_the_trace_that_it_names
     assert {span.trace_id.hex() for span in statements} == {TRACE}
     # By their ends: a start is reckoned back from there, by another clock.
     names = [span.name for span in sorted(statements, key=lambda span: span.end_time_unix_nano)]
-    assert names == ["store BEGIN", "store change_set.load", "store change_set.apply", "store COMMIT"]
+    assert names == ["store BEGIN", "store change_set.load_each", "store change_set.apply", "store COMMIT"]
     for span in statements:
         assert put.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
     (lost,) = [span for span in spans if span.name == "GET read"]

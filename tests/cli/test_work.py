@@ -165,13 +165,11 @@ def test_it_needs_to_know_the_address_of_the_service() -> None:
     assert done.stderr.startswith("referral: REFERRAL_BASE_URL is not set")
 
 
-@pytest.mark.usefixtures("cluster")
-def test_a_directory_without_a_database_or_a_network_is_refused(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_directory_without_a_database_or_a_network_is_refused(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
-    mistyped = tmp_path / "dtaa"
-    empty = request.getfixturevalue("_directory")
+    mistyped, empty = tmp_path / "dtaa", tmp_path / "data"
+    made = ready.run(("migrate", "--data", str(empty)), environment)
+    assert made.returncode == 0, made.stderr
     for directory, why in ((mistyped, "holds no database"), (empty, "there is no network here")):
         refused = ready.run(("work", "--data", str(directory), "--base-url", BASE), environment)
         assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
