@@ -86,10 +86,6 @@ class System:
         """GET it."""
         return await self._ask("GET", f"/fhir/{resource_type}/{resource_id}", 200)
 
-    async def read_reference(self, reference: Mapping[str, str]) -> Resource:
-        """GET what a Reference of this service names."""
-        return await self.read(*reference["reference"].split("/")[-2:])
-
     async def may_not_read(self, resource: Resource) -> None:
         """See that the service answers as if there were no such resource."""
         await self._ask("GET", f"/fhir/{resource['resourceType']}/{resource['id']}", _NOT_FOUND)
