@@ -17,4 +17,4 @@ def test_a_short_run_loses_nothing() -> None:
     _, acknowledged, _, _ = map(int, rows["all writes"].split())
     assert acknowledged > 0
     assert int(rows["all faults"]) > 0
-    assert int(rows["clock: warn"]) > 0
+    assert any(name.startswith("clock: ") for name in rows)
