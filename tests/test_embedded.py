@@ -42,7 +42,7 @@ os.waitpid(child, 0)
 """
 # Starts the server, and kills one of its processes before anybody has spoken to it.
 _FALLING = """#!/bin/sh
-{pg_ctl} "$@" || exit
+"{pg_ctl}" "$@" || exit
 if [ "$1" = start ]; then
     server=$(head -n 1 '{pid}')
     kill -9 "$(cut -d ' ' -f 1 "/proc/$server/task/$server/children")"
