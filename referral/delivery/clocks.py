@@ -206,20 +206,14 @@ async def keep_clocks(
 
 async def _keep_armed(clocks: Clocks, now: Callable[[], datetime], until: asyncio.Event) -> None:
     """Begin the clocks that are missing: a look at all referrals, so seldom, and beside what is due."""
-    failed = ""
     while not until.is_set():
         last: str | None = ""
-        try:
+        # That the database is away the other loop tells.
+        with contextlib.suppress(StoreUnavailable), going_on("clocks_not_begun"):
             while last is not None and not until.is_set():
                 last = await clocks.arm(now(), last)
-            failed = ""
-        except Exception as failure:  # noqa: BLE001 - as below
-            name = type(failure).__name__
-            if failed != name:
-                tell_failure("clocks_not_begun", failure)
-            failed = name
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(until.wait(), _LATER.total_seconds() if failed else _ARM_EVERY)
+            await asyncio.wait_for(until.wait(), _ARM_EVERY if last is None else _LATER.total_seconds())
 
 
 async def _keep_firing(
