@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -76,6 +76,6 @@ def _listed(values: Collection[object] | None) -> list[object] | None:
     return None if values is None else list(values)
 
 
-def _row(fields: dict[str, object]) -> AuditRow:
+def _row(fields: dict[str, Any]) -> AuditRow:
     told = {name: fields[name] for name in fields.keys() - {"seq", "patient"}}
-    return AuditRow(fields["seq"], AuditRecord(**told), fields["patient"])  # type: ignore[arg-type]
+    return AuditRow(fields["seq"], AuditRecord(**told), fields["patient"])
